@@ -1,0 +1,62 @@
+"""QEMU migration streams: bytes to named records and back."""
+
+from vmformat.command import Cmd, Command
+from vmformat.configuration import Configuration
+from vmformat.errors import StreamError
+from vmformat.framing import Kind
+from vmformat.leaves import Leaf, leaves
+from vmformat.node import Node, Values
+from vmformat.plan import Plan, Refusal, SilentVisitor, Visitor, compile_plan, measure
+from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
+from vmformat.ram import Flag as RamFlag
+from vmformat.reader import Reader
+from vmformat.schema import Count, Field, Schema, Schemas, When
+from vmformat.section import Section
+from vmformat.stream import Eof, Header, Record, Stream, describe, package_records, read, write
+from vmformat.tree import blank, decode, encode, grammar
+from vmformat.virtio import VirtioShape, virtio_schema
+
+__all__ = [
+    "BlockEntry",
+    "Cmd",
+    "Command",
+    "Configuration",
+    "Count",
+    "Eof",
+    "Field",
+    "Header",
+    "Kind",
+    "Leaf",
+    "Node",
+    "Plan",
+    "RamFlag",
+    "RamRecord",
+    "RamState",
+    "Reader",
+    "Record",
+    "Refusal",
+    "Schema",
+    "Schemas",
+    "Section",
+    "SilentVisitor",
+    "Stream",
+    "StreamError",
+    "Values",
+    "VirtioShape",
+    "Visitor",
+    "When",
+    "blank",
+    "compile_plan",
+    "decode",
+    "describe",
+    "encode",
+    "grammar",
+    "iter_records",
+    "leaves",
+    "measure",
+    "package_records",
+    "read",
+    "virtio_schema",
+    "write",
+    "xbzrle",
+]

@@ -1,0 +1,108 @@
+"""Commands: the records that steer postcopy, packages and COLO (facts: stream.md 1.6, 1.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from vmformat import framing
+from vmformat.errors import StreamError
+from vmformat.framing import Kind
+
+
+class Cmd(IntEnum):
+    """Command numbers."""
+
+    INVALID = 0
+    OPEN_RETURN_PATH = 1
+    PING = 2
+    POSTCOPY_ADVISE = 3
+    POSTCOPY_LISTEN = 4
+    POSTCOPY_RUN = 5
+    POSTCOPY_RAM_DISCARD = 6
+    PACKAGED = 7
+    ENABLE_COLO = 8
+    POSTCOPY_RESUME = 9
+    RECV_BITMAP = 10
+    SWITCHOVER_START = 11
+
+
+LENGTHS: Final[dict[int, int]] = {
+    Cmd.OPEN_RETURN_PATH: 0,
+    Cmd.PING: 4,
+    Cmd.POSTCOPY_LISTEN: 0,
+    Cmd.POSTCOPY_RUN: 0,
+    Cmd.PACKAGED: 4,
+    Cmd.ENABLE_COLO: 0,
+    Cmd.POSTCOPY_RESUME: 0,
+    Cmd.SWITCHOVER_START: 0,
+}
+"""Payload bytes of commands that have always as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command record.
+
+    `payload` is what its 16-bit length covers. PACKAGED is followed by `package`, as many bytes as its payload says:
+    records without a file header (`stream.package_records` reads them). `offset` is that of the record's type byte.
+    """
+
+    cmd: int
+    payload: bytes = b""
+    package: bytes = b""
+    offset: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        """QEMU's name for it, or its number."""
+        try:
+            return Cmd(self.cmd).name
+        except ValueError:
+            return f"command {self.cmd}"
+
+    def to_bytes(self) -> bytes:
+        """The record."""
+        if self.package and (self.cmd != Cmd.PACKAGED or self.payload != len(self.package).to_bytes(4, "big")):
+            raise StreamError(
+                self.offset, self.name, f"a payload telling {len(self.package)} bytes", self.payload.hex()
+            )
+        head = framing.build(framing.COMMAND, self.name, cmd=self.cmd, payload=self.payload)
+        return bytes([Kind.COMMAND]) + head + self.package
+
+    @classmethod
+    def packaged(cls, package: bytes) -> Command:
+        """A package."""
+        if len(package) > 0xFFFF_FFFF:
+            raise StreamError(0, "PACKAGED", "less than 4 GiB", f"{len(package)} bytes")
+        return cls(Cmd.PACKAGED, len(package).to_bytes(4, "big"), package)
+
+    @classmethod
+    def ping(cls, cookie: int) -> Command:
+        """A ping with a 32-bit cookie."""
+        return cls(Cmd.PING, (cookie & 0xFFFF_FFFF).to_bytes(4, "big"))
+
+    @property
+    def fields(self) -> tuple[tuple[str, int | bytes], ...]:
+        """What the payload says, as far as its length lets it."""
+        p = self.payload
+        if self.cmd == Cmd.PING and len(p) == 4:
+            return (("cookie", int.from_bytes(p, "big")),)
+        if self.cmd == Cmd.PACKAGED and len(p) == 4:
+            return (("length", int.from_bytes(p, "big")),)
+        if self.cmd == Cmd.POSTCOPY_ADVISE and len(p) == 16:
+            sizes = int.from_bytes(p[:8], "big"), int.from_bytes(p[8:], "big")
+            return (("page_sizes", sizes[0]), ("target_page_size", sizes[1]))
+        if self.cmd == Cmd.RECV_BITMAP and p and len(p) == 1 + p[0]:
+            return (("block", p[1:]),)
+        if (
+            self.cmd == Cmd.POSTCOPY_RAM_DISCARD
+            and len(p) >= 3
+            and (len(p) - 3 - p[1]) % 16 == 0
+            and len(p) >= 3 + p[1]
+        ):
+            ranges = [int.from_bytes(p[i : i + 8], "big") for i in range(3 + p[1], len(p), 8)]
+            pairs = [(f"{'length' if i % 2 else 'start'}[{i // 2}]", number) for i, number in enumerate(ranges)]
+            return (("version", p[0]), ("block", p[2 : 2 + p[1]]), *pairs)
+        return (("payload", p),) if p else ()

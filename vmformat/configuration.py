@@ -1,0 +1,83 @@
+"""The configuration section: the machine's name and what else both sides must agree on (facts: stream.md 1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vmformat.errors import StreamError
+from vmformat.framing import Kind
+from vmformat.plan import measure
+from vmformat.schema import Count, Field, Schema
+from vmformat.tree import decode, encode
+
+if TYPE_CHECKING:
+    from vmformat.node import Node, Values
+
+_CAPABILITY: Final = Schema("capability", 0, 0, (Field("name", "string"),), raw=True)
+
+SCHEMA: Final = Schema(
+    "configuration",
+    0,
+    0,
+    (Field("machine", "vbuffer"),),
+    (
+        Schema("configuration/target-page-bits", 1, 1, (Field("bits", "uint32"),)),
+        Schema(
+            "configuration/capabilities",
+            1,
+            1,
+            (
+                Field("count", "uint32"),
+                Field("capabilities", "struct", count=Count("count"), struct=_CAPABILITY),
+            ),
+        ),
+        Schema("configuration/uuid", 1, 1, (Field("uuid", "buffer", 16),)),
+    ),
+)
+"""What follows the type byte 07."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration section. `payload`: all of it behind the type byte, a payload of `SCHEMA`."""
+
+    payload: bytes
+    offset: int = 8
+
+    @classmethod
+    def build(cls, machine: str | bytes, subsections: dict[str, Values] | None = None) -> Configuration:
+        """From the machine's name and subsections by full name, in order, `{"configuration/uuid": {"uuid": ...}}`."""
+        return cls(encode(SCHEMA, {"machine": machine, **(subsections or {})}))
+
+    @classmethod
+    def read(cls, data: bytes, offset: int) -> Configuration:
+        """The section whose type byte is at `offset`. Raises StreamError if cut off or with unknown subsections."""
+        return cls(data[offset + 1 : measure(SCHEMA, data, offset + 1)], offset)
+
+    @property
+    def tree(self) -> Node:
+        """The fields."""
+        return decode(SCHEMA, self.payload, self.offset + 1)
+
+    @property
+    def machine(self) -> str:
+        """The machine type's name (as Latin-1: any bytes are possible)."""
+        return self._find("machine").decode("latin-1")
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The capabilities that the source had on, as far as they are sent."""
+        nodes = self.tree.find("configuration/capabilities.capabilities")
+        found = [node.find("name") for node in nodes.children] if nodes is not None else []
+        return tuple(n.value.decode("latin-1") for n in found if n is not None and isinstance(n.value, bytes))
+
+    def _find(self, path: str) -> bytes:
+        node = self.tree.find(path)
+        if node is None or not isinstance(node.value, bytes):
+            raise StreamError(self.offset, path, "a configuration", "none")
+        return node.value
+
+    def to_bytes(self) -> bytes:
+        """The section, type byte included."""
+        return bytes([Kind.CONFIGURATION]) + self.payload

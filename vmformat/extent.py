@@ -1,0 +1,165 @@
+"""Where a section's payload ends: the stream does not say.
+
+Asked in this order: the RAM records themselves; the schema, if one is known; for virtio the shapes that the bytes
+allow; last, the bytes `7e` + section id with a legal record behind them. An answer counts if what follows it is right:
+the footer with the section's id, or, where footers are not used, a legal record. So a schema that does not fit a
+payload (another machine's, or a mutant's) does harm only where footers are missing too.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from vmformat.errors import StreamError
+from vmformat.framing import NAMED, RECORDS, Kind
+from vmformat.guess import is_large, is_opaque, section_guesses
+from vmformat.plan import measure
+from vmformat.tree import end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmformat.schema import Schema
+
+_FOOTER: Final = 5
+
+
+def find_end(
+    data: bytes,
+    start: int,
+    *,
+    section_id: int,
+    name: str,
+    version: int,
+    schema: Schema | None,
+    footers: bool | None,
+    shared: bool = False,
+    trust: bool = True,
+) -> tuple[int, bool]:
+    """The offset behind the payload that begins at `start`, and whether only its footer told.
+
+    `footers`: whether sections have them, None if that is for the bytes to show. `shared`: capability x-ignore-shared,
+    with which RAM blocks are listed with an address. `trust`: payloads are worth being measured; a caller that met
+    many that were not should look for footers at once, because each failure may take a walk over all the rest. Raises
+    StreamError if nothing fits.
+    """
+    likely: list[int] = []
+    first_error: StreamError | None = None
+    for measuring in _ways(data, start, name, version, schema, shared=shared) if trust or footers is False else ():
+        try:
+            end = measuring()
+        except StreamError as error:
+            first_error = first_error or error
+            continue
+        if _fits(data, end, section_id, footers):
+            return end, False
+        likely.append(end)
+    if footers is not False:
+        # A footer with another section's id: the loader refuses it, a reader need not.
+        wrong = (end for end in likely if data[end : end + 1] == b"\x7e" and end + _FOOTER <= len(data))
+        found = _scan(data, start, section_id)
+        found = next(wrong, None) if found is None else found
+        if found is not None:
+            return found, first_error is not None or bool(likely)
+    if first_error is not None:
+        raise first_error
+    if likely:
+        seen = f"byte {data[likely[0]]:#04x}" if likely[0] < len(data) else "the end of the stream"
+        raise StreamError(likely[0], name, f"the footer of section {section_id}", seen)
+    raise StreamError(start, name, "a payload whose end can be told", "no schema, and no footer behind it")
+
+
+def _ways(
+    data: bytes, start: int, name: str, version: int, schema: Schema | None, *, shared: bool
+) -> Iterator[Callable[[], int]]:
+    """Ways to find the end, likely ones first."""
+    if name == "ram":
+        yield partial(ram_end, data, start, 8 if shared else 0)
+        yield partial(ram_end, data, start, 0 if shared else 8)
+        return
+    if schema is not None:
+        yield partial(end_of if is_large(schema) else measure, schema, data, start, version)
+    if schema is None or is_opaque(schema):
+        for guessed in section_guesses(name, data, start):
+            yield partial(end_of, guessed, data, start, version)
+
+
+def _fits(data: bytes, end: int, section_id: int, footers: bool | None) -> bool:
+    """Whether a payload may end here."""
+    if footers is not False and data[end : end + 1] == b"\x7e":
+        mine = data[end + 1 : end + _FOOTER] == section_id.to_bytes(4, "big")
+        return mine and _record_at(data, end + _FOOTER)
+    return not footers and end < len(data) and _record_at(data, end)
+
+
+def _record_at(data: bytes, at: int) -> bool:
+    """Whether a record may begin here (the end of the data is for others to complain about)."""
+    if at >= len(data):
+        return True
+    kind = data[at]
+    if kind in NAMED:
+        name = data[at + 6 : at + 6 + data[at + 5]] if at + 6 <= len(data) else b""
+        return at + 6 > len(data) or (data[at + 5] > 0 and name.isascii())
+    return kind in RECORDS
+
+
+def _scan(data: bytes, start: int, section_id: int) -> int | None:
+    mark = bytes([Kind.FOOTER]) + section_id.to_bytes(4, "big")
+    at = data.find(mark, start)
+    while at >= 0:
+        if _record_at(data, at + _FOOTER):
+            return at
+        at = data.find(mark, at + 1)
+    return None
+
+
+PAGE: Final = 4096
+_ZERO, _MEM_SIZE, _PAGE, _EOS, _CONTINUE, _XBZRLE, _COMPRESS, _FLUSH = 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x100, 0x200
+
+
+def ram_end(data: bytes, start: int, extra: int = 0) -> int:
+    """The offset behind the EOS record of RAM records that begin at `start` (facts: stream.md 4).
+
+    `extra`: bytes behind each length in a block list. Only walks; what the records say nobody judges here. Raises
+    StreamError if they run past the end of the data or have flags that are none.
+    """
+    at, total = start, len(data)
+    while at + 8 <= total:
+        flags = (data[at + 6] & 0x0F) << 8 | data[at + 7]
+        record, at = at, at + 8
+        kind = flags & ~_CONTINUE
+        if kind == _EOS:
+            return at
+        if kind == _MEM_SIZE:
+            length = int.from_bytes(data[record : record + 8], "big") & ~0xFFF
+            at = _block_list(data, at, length, extra)
+            continue
+        if kind == _FLUSH:
+            continue
+        if not flags & _CONTINUE and at < total:
+            at += 1 + data[at]
+        if kind == _PAGE:
+            at += PAGE
+        elif kind == _ZERO:
+            at += 1
+        elif kind == _XBZRLE:
+            at += 3 + int.from_bytes(data[at + 1 : at + 3], "big")
+        elif kind == _COMPRESS:
+            at += 4 + int.from_bytes(data[at : at + 4], "big")
+        else:
+            raise StreamError(record, "ram", "a RAM record", f"flags {flags:#x}")
+    raise StreamError(min(at, total), "ram", "more bytes", "the end of the stream")
+
+
+def _block_list(data: bytes, at: int, length: int, extra: int) -> int:
+    while length > 0:
+        if at >= len(data) or at + 9 + data[at] + extra > len(data):
+            raise StreamError(at, "ram", "more bytes", "the end of the stream")
+        at += 1 + data[at]
+        used = int.from_bytes(data[at : at + 8], "big")
+        length -= used
+        at += 8 + extra
+    if length < 0:
+        raise StreamError(at, "ram", "blocks of the total length told", f"{-length:#x} bytes more")
+    return at

@@ -1,0 +1,172 @@
+"""Sections: one device's (or the RAM's) piece of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmformat import framing
+from vmformat.errors import StreamError
+from vmformat.framing import NAMED, Kind
+from vmformat.guess import refine
+from vmformat.leaves import Leaf, leaves
+from vmformat.node import Node, Values
+from vmformat.tree import decode, encode
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from vmformat.schema import Schema
+
+
+class _Payload:
+    """The payload field: takes bytes or a view of the whole stream, gives bytes.
+
+    RAM is most of a large stream. `read` gives it as a view, and only who asks for the payload pays for a copy.
+    """
+
+    def __get__(self, section: Section | None, _owner: type[Section] | None = None) -> bytes:
+        if section is None:
+            raise AttributeError("payload")  # so dataclass sees no default
+        return bytes(section.buffer)
+
+    def __set__(self, section: Section, payload: bytes | memoryview) -> None:
+        object.__setattr__(section, "_payload", payload)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One START, PART, END or FULL record.
+
+    - `section_id`: the source's number for it (32 bits). `name`, `instance` and `version` of a PART or END are those of
+      the START or FULL with the same id before it ("", 0 and 0 if there was none) and are not written.
+    - `name`: Latin-1, at most 255 bytes; `<device path>/<vmsd>` or a bare vmsd name.
+    - `footer`: the section id in the footer, None for no footer.
+    - `schema`: what the payload is, None if nobody knows. `layout` may know more.
+    - `offset`: where the type byte stood when it was read; not compared.
+    """
+
+    kind: Kind
+    section_id: int
+    name: str
+    instance: int
+    version: int
+    payload: _Payload = _Payload()
+    schema: Schema | None = dataclass_field(default=None, compare=False, repr=False)
+    footer: int | None = None
+    offset: int = dataclass_field(default=0, compare=False)
+
+    @property
+    def buffer(self) -> bytes | memoryview:
+        """The payload without a copy."""
+        raw: bytes | memoryview = object.__getattribute__(self, "_payload")
+        return raw
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.name} {self.name}/{self.instance} id {self.section_id}: {len(self.buffer)} bytes>"
+
+    @classmethod
+    def build(
+        cls,
+        schema: Schema,
+        values: Values,
+        *,
+        name: str | None = None,
+        section_id: int = 0,
+        instance: int = 0,
+        version: int | None = None,
+        kind: Kind = Kind.FULL,
+        footer: bool = True,
+    ) -> Self:
+        """A section made of values. Name and version default to the schema's."""
+        version = schema.version if version is None else version
+        payload = encode(schema, values, version)
+        id_ = section_id if footer else None
+        return cls(kind, section_id, schema.name if name is None else name, instance, version, payload, schema, id_)
+
+    @property
+    def is_ram(self) -> bool:
+        """Whether the payload is RAM records."""
+        return self.name == "ram"
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the payload stood in the stream that was read."""
+        return self.offset + len(self.head())
+
+    @cached_property
+    def layout(self) -> Schema | None:
+        """The schema with opaque virtio state taken apart, where the payload shows how."""
+        return None if self.schema is None else refine(self.schema, self.payload)
+
+    @cached_property
+    def tree(self) -> Node:
+        """The payload's fields. Without a schema, or one that does not fit, a single leaf named `payload`.
+
+        Kept with the section: for a walk over a whole stream use `decoded`.
+        """
+        return self.decoded()
+
+    def decoded(self) -> Node:
+        """As `tree`, made anew."""
+        start = self.payload_offset
+        if self.layout is not None:
+            try:
+                return decode(self.layout, self.payload, start, self.version)
+            except StreamError:
+                pass
+        size = len(self.buffer)
+        leaf = Node("payload", "buffer", start, size, self.payload)
+        return Node(self.name, "record", start, size, None, (leaf,))
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The payload's leaves; offsets count from the payload's start. One leaf if no schema fits."""
+        if self.layout is not None:
+            try:
+                return leaves(self.layout, self.payload, self.version)
+            except StreamError:
+                pass
+        return (Leaf("payload", 0, len(self.buffer), "buffer"),) if len(self.buffer) else ()
+
+    def replace_bytes(self, offset: int, data: bytes) -> Self:
+        """The same with `data` written over the payload at `offset`; the length stays."""
+        payload = self.payload
+        if offset < 0 or offset + len(data) > len(payload):
+            raise StreamError(offset, self.name, f"a place within {len(payload)} bytes", f"{len(data)} bytes")
+        return replace(self, payload=payload[:offset] + data + payload[offset + len(data) :])
+
+    def replace_payload(self, payload: bytes) -> Self:
+        """The same with another payload."""
+        return replace(self, payload=payload)
+
+    def head(self) -> bytes:
+        """The bytes before the payload, type byte included."""
+        if self.kind in NAMED:
+            try:
+                name = self.name.encode("latin-1")
+            except UnicodeEncodeError:
+                raise StreamError(self.offset, "name", "Latin-1", self.name) from None
+            body = framing.build(
+                framing.SECTION,
+                self.name,
+                section_id=self.section_id,
+                name=name,
+                instance=self.instance,
+                version=self.version,
+            )
+        else:
+            body = framing.build(framing.PART, self.name, section_id=self.section_id)
+        return bytes([self.kind]) + body
+
+    def foot(self) -> bytes:
+        """The footer, empty if there is none."""
+        if self.footer is None:
+            return b""
+        return framing.build(framing.FOOTER, self.name, mark=Kind.FOOTER, section_id=self.footer)
+
+    def to_bytes(self) -> bytes:
+        """The record."""
+        return b"".join((self.head(), self.buffer, self.foot()))
