@@ -1,0 +1,233 @@
+"""Reading guest memory through a flat view (memory.md 6, 8).
+
+Every operation here that starts from an address space asks `Memory.getter` for its view exactly once and uses that view
+to the end. That is QEMU's rule (one capture per operation) and the place where a design or an oracle stands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from model.memory.region import RAM_KINDS, T64
+from model.memory.use import Use
+from model.memory.view import READONLY
+
+if TYPE_CHECKING:
+    from model.memory.memory import Memory
+    from model.memory.ram import Ram
+    from model.memory.region import Region
+    from model.memory.space import AddressSpace
+    from model.memory.view import FlatRange, FlatView
+
+_PAGE = 0x1000
+BOUNCE_SIZE = _PAGE
+"""What a map of something that is not RAM returns at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Where an access starts: leaf region (None: unassigned), offset in it, and the length of this piece.
+
+    `readonly` is the inherited flag. QEMU's translation does not return it and DMA does not heed it (1.1).
+    """
+
+    region: Region | None
+    xlat: int
+    length: int
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What `address_space_map` returned: as in Translation, and whether it points into RAM or at a bounce buffer."""
+
+    region: Region | None
+    xlat: int
+    length: int
+    direct: bool
+
+
+def translate(view: FlatView, addr: int, length: int, write: bool) -> Translation:  # noqa: ARG001
+    """Resolve one address (0..2**64-1). An unassigned one keeps its full length and has `xlat` = address.
+
+    Only in RAM is the length cut at the end of the dispatch section.
+
+    Model: an IOMMU region is a leaf here and is not translated through; nothing modelled turns DMA remapping on.
+    """
+    index = view.find(addr)
+    if index < 0:
+        return Translation(None, addr, length, readonly=False)
+    region, base, flags = view.infos[index]
+    if region.kind in RAM_KINDS:
+        length = min(length, _section_end(view, index, addr) - addr)
+    return Translation(region, addr - base, length, readonly=bool(flags & READONLY))
+
+
+def map_length(view: FlatView, addr: int, length: int, write: bool) -> tuple[Region | None, int, int]:
+    """What a cache or a map gets: (region or None for unassigned, offset in it, contiguous length).
+
+    Directly accessible memory is followed over ranges of the same region at consecutive offsets; everything else ends
+    with its dispatch section (7).
+    """
+    index = view.find(addr)
+    if index < 0:
+        return None, addr, min(length, T64 - addr)
+    region, base, _ = view.infos[index]
+    end = addr + length
+    if not region.is_direct(write):
+        return region, addr - base, min(end, _section_end(view, index, addr)) - addr
+    reach = view.ends[index]
+    while reach < end:
+        index += 1
+        if index >= len(view.starts) or view.starts[index] != reach:
+            break
+        other, other_base, _ = view.infos[index]
+        if other is not region or other_base != base:
+            break
+        reach = view.ends[index]
+    return region, addr - base, min(end, reach) - addr
+
+
+def read_view(memory: Memory, view: FlatView, addr: int, length: int, ram: Ram | None = None) -> bytes:
+    """Read bytes through one view: RAM contents, zeros where nothing is assigned, `Memory.mmio` behind handlers."""
+    ram = ram or memory.ram
+    out: list[bytes] = []
+    end = addr + length
+    index = max(bisect_right(view.starts, addr) - 1, 0)
+    starts, ends = view.starts, view.ends
+    while addr < end:
+        while index < len(starts) and ends[index] <= addr:
+            index += 1
+        if index >= len(starts) or starts[index] >= end:
+            out.append(bytes(end - addr))
+            break
+        if addr < starts[index]:
+            out.append(bytes(starts[index] - addr))
+            addr = starts[index]
+        region, base, _ = view.infos[index]
+        n = min(end, ends[index]) - addr
+        out.append(region_bytes(memory, region, addr - base, n, ram))
+        addr += n
+    return b"".join(out)
+
+
+def region_bytes(memory: Memory, region: Region | None, offset: int, length: int, ram: Ram) -> bytes:
+    """Bytes of one region from an offset on."""
+    if region is None:
+        return bytes(length)
+    return (
+        ram.read(region.block, offset, length) if region.is_direct(write=False) else memory.mmio(region, offset, length)
+    )
+
+
+def read(memory: Memory, space: AddressSpace, addr: int, length: int, reader: str, ram: Ram | None = None) -> bytes:
+    """`address_space_read`: bytes at a guest address through the view that the getter gives this reader."""
+    return read_view(memory, memory.getter(space, Use(reader, addr, length)), addr, length, ram)
+
+
+def write(memory: Memory, space: AddressSpace, addr: int, data: bytes, reader: str, ram: Ram | None = None) -> None:
+    """`address_space_write`: direct memory takes the bytes, even through a read-only alias (1.1); the rest drops."""
+    ram = ram or memory.ram
+    view = memory.getter(space, Use(reader, addr, len(data), write=True))
+    done = 0
+    while done < len(data):
+        index = view.find(addr + done)
+        if index < 0:
+            after = bisect_right(view.starts, addr + done)
+            done = view.starts[after] - addr if after < len(view) else len(data)
+            continue
+        region, base, _ = view.infos[index]
+        n = min(view.ends[index] - addr, len(data)) - done
+        if region.is_direct(write=True):
+            ram.write(region.block, addr + done - base, data[done : done + n])
+        done += n
+
+
+def address_space_map(memory: Memory, space: AddressSpace, addr: int, length: int, write: bool, reader: str) -> Mapping:
+    """`address_space_map`: as far as one piece of RAM goes, or a bounce buffer of at most a page.
+
+    Model: the one bounce buffer of the program is always free. A second map of something that is not RAM returns
+    nothing in QEMU while the first is held.
+    """
+    view = memory.getter(space, Use(reader, addr, length, write=write, maps=True))
+    region, xlat, mapped = map_length(view, addr, length, write)
+    if region is not None and region.is_direct(write):
+        return Mapping(region, xlat, mapped, direct=True)
+    return Mapping(region, xlat, min(length, BOUNCE_SIZE), direct=False)
+
+
+def memory_region_find(memory: Memory, region: Region, offset: int, length: int, reader: str) -> FlatRange | None:
+    """The lowest range that shows any of a region's bytes, clipped to them; None if no space has its top as root (6).
+
+    A region seen only through aliases is not found.
+    """
+    while region.container is not None:
+        offset += region.addr
+        region = region.container
+    offset += region.addr
+    space = next((space for space in memory.spaces if space.root is region), None)
+    if space is None:
+        return None
+    view = memory.getter(space, Use(reader, offset, length))
+    index = bisect_right(view.ends, offset)
+    if index >= len(view) or view.starts[index] >= offset + length:
+        return None
+    return view.clipped(index, offset, offset + length)
+
+
+def difference(old: FlatView, new: FlatView, use: Use) -> str | None:
+    """How what the old view gives a use differs from what the new one gives; None if it does not.
+
+    The most specific kind that holds anywhere in the covered bytes, in this order: `region`, `offset`, `readonly`;
+    then, for uses that map, `length`.
+    """
+    found = explain(old, new, use)
+    return found[0] if found is not None else None
+
+
+def explain(old: FlatView, new: FlatView, use: Use) -> tuple[str, str] | None:
+    """As `difference`, with a text that says where and what, such as `0xc0000: pc.rom instead of pc.ram`."""
+    best: tuple[int, str, str] | None = None
+    if old.starts is not new.starts or old.infos is not new.infos:
+        addr, end = use.addr, use.addr + use.length
+        while addr < end:
+            was, was_base, was_flags, was_end = _at(old, addr, end)
+            now, now_base, now_flags, now_end = _at(new, addr, end)
+            if was is not now:
+                text = f"{addr:#x}: {was.name if was else 'nothing'} instead of {now.name if now else 'nothing'}"
+                return "region", text
+            if was_base != now_base and (best is None or best[0] > 1):
+                text = f"{addr:#x}: {was.name if was else ''}+{addr - was_base:#x} instead of +{addr - now_base:#x}"
+                best = (1, "offset", text)
+            elif (was_flags ^ now_flags) & READONLY and best is None:
+                words = ("writable", "read-only") if now_flags & READONLY else ("read-only", "writable")
+                best = (2, "readonly", f"{addr:#x}: {was.name if was else ''} {words[0]} instead of {words[1]}")
+            addr = min(was_end, now_end)
+        if best is None and use.maps:
+            was_length = map_length(old, use.addr, use.length, use.write)[2]
+            now_length = map_length(new, use.addr, use.length, use.write)[2]
+            if was_length != now_length:
+                return "length", f"{use.addr:#x}: {was_length:#x} bytes instead of {now_length:#x}"
+    return best[1:] if best is not None else None
+
+
+def _at(view: FlatView, addr: int, end: int) -> tuple[Region | None, int, int, int]:
+    """(region, base, flags, end of this piece) at an address, the piece clipped to `end`."""
+    index = bisect_right(view.starts, addr) - 1
+    if index >= 0 and addr < view.ends[index]:
+        region, base, flags = view.infos[index]
+        return region, base, flags, min(end, view.ends[index])
+    index += 1
+    return None, 0, 0, min(end, view.starts[index]) if index < len(view.starts) else end
+
+
+def _section_end(view: FlatView, index: int, addr: int) -> int:
+    """The end of the dispatch section: leading partial page, whole pages, trailing partial page of a range (8)."""
+    start, end = view.starts[index], view.ends[index]
+    head = (start + _PAGE - 1) & -_PAGE
+    if addr < head:
+        return min(head, end)
+    body = end & -_PAGE
+    return body if addr < body else end

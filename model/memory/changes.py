@@ -1,0 +1,158 @@
+"""Where two trees can differ: how a change deep in the tree becomes spans of guest addresses.
+
+Every mutation leaves records (region, lo, hi): within lo..hi of this region's own offsets the tree may look different.
+A child that came, went or moved leaves the span it had and the span it has, in its container; an attribute leaves the
+whole extent of its region; a new size the part that came or went, in the region and in its container (where the region
+may be gone by the end, and then nothing leads up from it any more). A region whose `addr` changed also leaves
+(region, 0, -1): if it is the root of a view, everything in that view has moved.
+
+The claim: an address outside all spans, each record carried up to the root through the *final* tree, shows the same
+byte with the same flags before and after. Proof. Follow the look-up of the address down both trees side by side, as
+long as the region reached and the offset in it are the same. If the look-ups end differently there is a first region
+where something local differs: its own attributes, or which children with which extent it has about this offset. That
+mutation left a record which covers this offset. The way from the root down to this region is the same in both trees,
+so it is there in the final one, with the same offsets, and carrying the record up that way yields this very address.
+Several mutations in a row need no more: whatever differs locally at the end was changed by one of them.
+
+So carrying up may skip what is disabled in the final tree, and clip by the final sizes.
+
+A node stands for the tree after one particular sequence of mutations from the pristine tree. Nodes form a trie: equal
+sequences meet in the same node, so a rendering made there once is good for every execution that comes by, under
+whatever design. Deterministic mutation makes this exact; no hash of the tree is involved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from model.memory.region import T64
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from model.memory.region import Region
+    from model.memory.view import FlatView
+
+Record: TypeAlias = "tuple[Region, int, int]"
+
+_EVERYTHING = (-1, -1)
+_MAX_STEPS = 400
+_MAX_SPANS = 6
+"""Further back, or with more spans than this, rendering everything is cheaper."""
+
+
+class Node:
+    """The tree after a sequence of mutations: what the last one touched, and the renderings made so far."""
+
+    __slots__ = ("contents", "nexts", "parent", "records", "spans", "spans_base")
+
+    def __init__(self, parent: Node | None, records: tuple[Record, ...]) -> None:
+        self.parent = parent
+        self.records = records
+        self.nexts: dict[tuple[object, ...], Node] = {}
+        self.contents: dict[Region, FlatView] = {}
+        self.spans: dict[Region, set[tuple[int, int]]] = {}
+        self.spans_base: Node | None = None
+
+
+def since(
+    node: Node, root: Region, roots: Container[Region | None]
+) -> tuple[FlatView | None, list[tuple[int, int]] | None]:
+    """The latest rendering of a root at or above a node, and the spans in which it may be out of date.
+
+    (None, None) when there is none, or none worth using. `roots` are those that will be asked about as well; the tree
+    must be the one that the node stands for.
+    """
+    steps = 0
+    base: Node | None = node
+    while base is not None and steps < _MAX_STEPS:
+        old = base.contents.get(root)
+        if old is not None:
+            if node.spans_base is not base or root not in node.spans:
+                node.spans = _spans(node, base, root, roots)
+                node.spans_base = base
+            found = node.spans[root]
+            if _EVERYTHING in found:
+                break
+            merged = merge(found)
+            return (old, merged) if len(merged) <= _MAX_SPANS else (None, None)
+        steps += 1
+        base = base.parent
+    return None, None
+
+
+def _spans(node: Node, base: Node, root: Region, roots: Container[Region | None]) -> dict[Region, set[tuple[int, int]]]:
+    """What every root shows of the records between two nodes, carried up through the tree of the lower one."""
+    records: set[Record] = set()
+    step: Node | None = node
+    while step is not base and step is not None:
+        records.update(step.records)
+        step = step.parent
+    found: dict[Region, set[tuple[int, int]]] = {root: set()}
+    for region, lo, hi in records:
+        if hi >= 0:
+            carry_up(region, lo, hi, root, roots, found)
+        elif region is root or region in roots:
+            found.setdefault(region, set()).add(_EVERYTHING)
+    return found
+
+
+def carry_up(
+    region: Region,
+    lo: int,
+    hi: int,
+    root: Region,
+    roots: Container[Region | None],
+    found: dict[Region, set[tuple[int, int]]],
+) -> None:
+    """Add the guest addresses, in views rendered from `root` or any of `roots`, that show a region's offsets lo..hi."""
+    if region is root or region in roots:
+        low = max(lo + region.addr, 0)
+        high = min(hi + region.addr, T64)
+        if low < high:
+            found.setdefault(region, set()).add((low, high))
+    above = region.container
+    if above is not None and above.enabled:
+        at = region.addr
+        low = lo + at
+        high = min(hi + at, above.size)
+        if low < high:
+            carry_up(above, low, high, root, roots, found)
+    for alias in region.aliases:
+        if alias.enabled:
+            offset = alias.alias_offset
+            low = lo - offset if lo > offset else 0
+            high = hi - offset
+            if alias.size < high:
+                high = alias.size
+            if low < high:
+                above = alias.container
+                # Most aliases of the system's root lead to a bus-master container, where the way ends.
+                further = bool(alias.aliases) or alias is root or alias in roots
+                if above is not None and not further:
+                    further = bool(above.container or above.aliases) or above is root or above in roots
+                if further:
+                    carry_up(alias, low, high, root, roots, found)
+
+
+def merge(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same addresses as ascending spans that do not touch."""
+    merged: list[tuple[int, int]] = []
+    for lo, hi in sorted(spans):
+        if merged and lo <= merged[-1][1]:
+            if hi > merged[-1][1]:
+                merged[-1] = (merged[-1][0], hi)
+        else:
+            merged.append((lo, hi))
+    return merged
+
+
+def clear(node: Node) -> None:
+    """Drop all that follows a node, and take it apart, so that no garbage collector is needed."""
+    nodes = list(node.nexts.values())
+    node.nexts.clear()
+    while nodes:
+        below = nodes.pop()
+        nodes += below.nexts.values()
+        below.nexts.clear()
+        below.parent = below.spans_base = None

@@ -1,0 +1,534 @@
+"""The memory core: the tree's mutators, transactions, address spaces, and the way back to the pristine state.
+
+**Transactions** (memory.md 5). Mutators change the tree at once; the flat views follow when the outermost transaction
+commits, and only if somebody marked an update pending. In between the tree and the views disagree, and whoever takes a
+view then sees the past. This gap is what every design of this project moves about, so the words are exact:
+
+- *depth*: transactions open, whoever opened them. Mutators open their own; at depth 0 they commit before they return.
+- *pending*: `update_pending`, a flag that any mutator may set and only the outermost commit consumes. Which mutator
+  sets it when is memory.md 2.2, kept to the letter, including the odd ones: a resized orphan rebuilds every view, and
+  `set_address` of a root without container rebuilds none although it shifts one.
+- *rebuild*: an outermost commit that found the flag. All views are made anew, then listeners hear begin, then each
+  space in turn is told its difference and published, then the flag falls, then listeners hear commit. `rebuilds`
+  counts these and nothing else.
+
+Invariants: depth >= 0; depth 0 outside a commit means nothing pending (I11); no `current` changes while depth > 0 but
+that of a new space (I12); as long as the flag stays down no rendering changed, `set_address` aside (I13).
+
+**Remembering renderings**. QEMU renders each distinct root from scratch at every rebuild. Here a rendering is looked up
+in the node of `changes` that stands for the tree as it is, or patched from an earlier one. Content is shared, identity
+is not: each rebuild makes new FlatView objects. Nobody can tell the difference but by the clock.
+
+**The way back**. After `checkpoint` every field written is noted in a journal with its old value; `rollback` writes
+them back in reverse. Lists in regions are replaced, never changed, so the old list is the old value. Cost: what was
+changed, plus a few words per address space.
+
+Model: ioeventfds and coalesced ranges are not kept. Their mutators set the pending flag as QEMU's do and an
+ioeventfd-only commit is told apart, but no eventfd callback is made; a design that differs only in these callbacks is
+not caught. The KVM coalesced-MMIO flush at `begin` is not modelled: it exists only under KVM.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.memory import changes, listener, region, rendering
+from model.memory.changes import Node
+from model.memory.errors import MemoryAbort, TransactionError
+from model.memory.ram import Ram
+from model.memory.region import Kind
+from model.memory.space import AddressSpace
+from model.memory.use import current_view
+from model.memory.view import EMPTY, FlatView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.memory.changes import Record
+    from model.memory.listener import Listener
+    from model.memory.region import Region
+    from model.memory.use import Getter
+
+_LISTS = frozenset({"add", "del"})
+"""Mutations of a list of children, which say nothing new about the container itself."""
+_MAX_NODES = 20_000
+_MAX_CONTENTS = 2_000
+"""What the trie may remember before it starts anew: some 20 MB each."""
+
+
+class Memory:
+    """One machine's memory core. All fields may be read; only methods change them, `getter` and `mmio` excepted.
+
+    `depth`, `update_pending`, `ioeventfd_pending`: see the module's essay. `has_lock`: whether whoever works here now
+    holds the big lock, which a commit asserts. `spaces`: in order of creation. `listeners`: of all spaces, in calling
+    order. `views`: resolved root (or None) to view, as of the last rebuild. `rebuilds`: commits that rebuilt.
+    `epoch`: mutations so far. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
+    handler gives: (region, offset, length) to bytes. `ram`: contents of RAM blocks.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.update_pending = False
+        self.ioeventfd_pending = False
+        self.has_lock = True
+        self.spaces: list[AddressSpace] = []
+        self.listeners: list[Listener] = []
+        self.views: dict[Region | None, FlatView] = {None: EMPTY}
+        self.rebuilds = 0
+        self.epoch = 0
+        self.getter: Getter = current_view
+        self.mmio: Callable[[Region, int, int], bytes] = zeros
+        self.ram = Ram()
+        self._node = Node(None, ())
+        self._nodes = 0
+        self._contents = 0
+        self._watch: dict[Region | None, set[AddressSpace]] = {}
+        self._stale: set[AddressSpace] = set()
+        self._journal: list[tuple[object, str, object]] | None = None
+        self._pristine: _Pristine | None = None
+
+    # Transactions
+
+    def begin(self) -> None:
+        """Seam: open a transaction, or one more level of it."""
+        self.depth += 1
+
+    def commit(self) -> None:
+        """Seam: close one level; the outermost does the work.
+
+        Raises TransactionError without a begin, MemoryAbort for a layout at which QEMU aborts.
+        """
+        if self.depth == 0:
+            raise TransactionError(
+                "memory_region_transaction_commit: Assertion `memory_region_transaction_depth' failed."
+            )
+        if not self.has_lock:
+            raise TransactionError("memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed.")
+        self.depth -= 1
+        if self.depth == 0:
+            self.do_commit()
+
+    def do_commit(self) -> None:
+        """The work of an outermost commit, at whatever depth: rebuild the views if an update is pending.
+
+        Raises MemoryAbort for a layout at which QEMU aborts.
+        """
+        if self.update_pending:
+            self._rebuild()
+        elif self.ioeventfd_pending:
+            self.ioeventfd_pending = False
+
+    def mark_pending(self, wanted: bool) -> None:
+        """Seam: note that the views are out of date. Sticky until the outermost commit."""
+        if wanted:
+            self.update_pending = True
+
+    def notify(self, who: Listener, event: str, *args: object) -> None:
+        """Seam: make one callback, by name: begin, commit, region_add, region_del or region_nop."""
+        getattr(who, event)(*args)
+
+    def _rebuild(self) -> None:
+        self.rebuilds += 1
+        if self._stale:
+            self._resolve()
+        table: dict[Region | None, FlatView] = {None: EMPTY}
+        spaces = tuple(self.spaces)
+        for space in spaces:
+            root = space.resolved
+            if root is not None and root not in table:
+                table[root] = self._content(root).copy()
+        self.views = table
+        for who in tuple(self.listeners):
+            if who.hears_begin:
+                self.notify(who, "begin")
+        for space in spaces:
+            # A begin callback may have rebuilt meanwhile: then the newer table counts (5.4, re-entrancy).
+            new = self.views[space.resolved]
+            if new is not space.current:
+                if space.listeners:
+                    self._tell(space, new)
+                space.current = new
+        self.update_pending = self.ioeventfd_pending = False
+        for who in tuple(self.listeners):
+            if who.hears_commit:
+                self.notify(who, "commit")
+
+    def _tell(self, space: AddressSpace, new: FlatView) -> None:
+        listeners = [who for who in space.listeners if who.hears_ranges]
+        if not listeners:
+            return
+        backwards = listeners[::-1]
+        removed, added = listener.diff(space.current, new, any(who.hears_nop for who in listeners))
+        for piece in removed:
+            for who in backwards:
+                self.notify(who, "region_del", space, piece)
+        for is_new, piece in added:
+            event = "region_add" if is_new else "region_nop"
+            for who in listeners:
+                if is_new or who.hears_nop:
+                    self.notify(who, event, space, piece)
+
+    # Mutators: memory.md 2.2, in its order
+
+    def add_subregion(self, container: Region, offset: int, sub: Region, priority: int = 0) -> None:
+        """Put a detached region into a container at an offset (0..2**64-1); it wins against equal priorities.
+
+        Raises MemoryAbort if it has a container already.
+        """
+        if sub.container is not None:
+            raise MemoryAbort("memory_region_add_subregion_common: Assertion `!subregion->container' failed.")
+        self._set(sub, "container", container)
+        self._set(sub, "priority", priority)
+        moved = sub.addr != offset
+        if moved:
+            self._set(sub, "addr", offset)
+        self._count_aliases(sub, 1)
+        self.begin()
+        self._set(container, "subregions", region.insert(container.subregions, sub))
+        records: tuple[Record, ...] = ((container, offset, offset + sub.size),)
+        if moved:
+            records = (*records, (sub, 0, -1))
+        self._changed(("add", container, offset, sub, priority), container, records)
+        self.mark_pending(container.enabled and sub.enabled)
+        self.commit()
+
+    def del_subregion(self, container: Region, sub: Region) -> None:
+        """Take a region out of its container; it keeps offset and priority.
+
+        Raises MemoryAbort if it is not there.
+        """
+        if sub.container is not container:
+            raise MemoryAbort("memory_region_del_subregion: Assertion `subregion->container == mr' failed.")
+        self.begin()
+        self._set(sub, "container", None)
+        self._count_aliases(sub, -1)
+        siblings = container.subregions
+        at = siblings.index(sub)
+        self._set(container, "subregions", siblings[:at] + siblings[at + 1 :])
+        self._changed(("del", container, sub), container, ((container, sub.addr, sub.addr + sub.size),))
+        self.mark_pending(container.enabled and sub.enabled)
+        self.commit()
+
+    def set_enabled(self, mr: Region, enabled: bool) -> None:
+        """Show or hide a region with all below it. Marks pending whatever the region is attached to."""
+        if mr.enabled == enabled:
+            return
+        self.begin()
+        self._set(mr, "enabled", enabled)
+        self._changed(("enabled", mr, enabled), mr, ((mr, 0, mr.size),))
+        self.mark_pending(True)
+        self.commit()
+
+    def set_size(self, mr: Region, size: int) -> None:
+        """Change the size (0..2**64). Marks pending even on a disabled orphan."""
+        size = region.whole_size(size)
+        if mr.size == size:
+            return
+        self.begin()
+        lo, hi = min(mr.size, size), max(mr.size, size)
+        records: tuple[Record, ...] = ((mr, lo, hi),)
+        if mr.container is not None:
+            records = (*records, (mr.container, mr.addr + lo, mr.addr + hi))
+        self._set(mr, "size", size)
+        self._changed(("size", mr, size), mr, records)
+        self.mark_pending(True)
+        self.commit()
+
+    def set_address(self, mr: Region, address: int) -> None:
+        """Move within the container: taken out and put in again, so it wins against equals. An orphan only notes it."""
+        if mr.addr == address:
+            return
+        container = mr.container
+        if container is None:
+            self._set(mr, "addr", address)
+            self._changed(("address", mr, address), mr, ((mr, 0, -1),))
+            return
+        self.begin()
+        self.del_subregion(container, mr)
+        self.add_subregion(container, address, mr, mr.priority)
+        self.commit()
+
+    def set_alias_offset(self, alias: Region, offset: int) -> None:
+        """Show the target from another offset (0..2**64-1). Raises MemoryAbort if the region is no alias."""
+        if alias.alias is None:
+            raise MemoryAbort("memory_region_set_alias_offset: Assertion `mr->alias' failed.")
+        self._attribute(alias, "alias_offset", offset)
+
+    def set_readonly(self, mr: Region, readonly: bool) -> None:
+        """Set the region's own read-only flag, which all that is shown through it inherits."""
+        self._attribute(mr, "inherit", mr.inherit & ~1 | readonly)
+
+    def set_nonvolatile(self, mr: Region, nonvolatile: bool) -> None:
+        """Set the region's own non-volatile flag, which all that is shown through it inherits."""
+        self._attribute(mr, "inherit", mr.inherit & ~2 | nonvolatile << 1)
+
+    def set_romd(self, mr: Region, romd: bool) -> None:
+        """Switch a ROM device between direct reads and its handlers. Raises MemoryAbort if it is none."""
+        if mr.kind is not Kind.ROMD:
+            raise MemoryAbort("memory_region_rom_device_set_romd: Assertion `mr->rom_device' failed.")
+        if mr.romd_mode != romd:
+            self._set(mr, "leaf", 4 if romd else 0)
+            self._attribute(mr, "romd_mode", romd)
+
+    def add_eventfd(self, mr: Region) -> None:
+        """Attach an ioeventfd: only the ioeventfd flag is set (5.5)."""
+        self._eventfd(mr, 1)
+
+    def del_eventfd(self, mr: Region) -> None:
+        """Detach an ioeventfd. Raises MemoryAbort if there is none."""
+        if mr.eventfds == 0:
+            raise MemoryAbort("memory_region_del_eventfd: Assertion `i != mr->ioeventfd_nb' failed.")
+        self._eventfd(mr, -1)
+
+    def init_alias(self, alias: Region, offset: int, size: int) -> None:
+        """Make an alias anew in the place of the old one, as devices do that delete and re-create it.
+
+        Enabled, address 0, no flags, detached; no transaction and nothing pending. Raises MemoryAbort if it still has a
+        container or is no alias.
+        """
+        if alias.container is not None or alias.alias is None:
+            raise MemoryAbort("object_finalize: Assertion `!mr->container' failed.")
+        size = region.whole_size(size)
+        records = ((alias, 0, max(alias.size, size)), (alias, 0, -1))
+        for name, value in (("alias_offset", offset), ("size", size), ("addr", 0), ("inherit", 0), ("enabled", True)):
+            self._set(alias, name, value)
+        self._changed(("init", alias, offset, size), alias, records)
+
+    def create(self, name: str, kind: Kind, size: int, *, alias: Region | None = None, **fields: object) -> Region:
+        """Make a region at run time: like `Region(...)`, but a rollback forgets it."""
+        if alias is not None:
+            self._set(alias, "aliases", alias.aliases)
+        return region.Region(name, kind, size, alias=alias, **fields)  # type: ignore[arg-type]
+
+    def destroy(self, mr: Region) -> None:
+        """Finalize a region that has no container: disabled first, so losing its children marks nothing.
+
+        Raises MemoryAbort if it still has a container.
+        """
+        if mr.container is not None:
+            raise MemoryAbort("memory_region_finalize: Assertion `!mr->container' failed.")
+        self._set(mr, "enabled", False)
+        self._changed(("enabled", mr, False), mr, ((mr, 0, mr.size),))
+        self.begin()
+        for child in mr.subregions:
+            self.del_subregion(mr, child)
+        self.commit()
+        if mr.alias is not None:
+            self._set(mr.alias, "aliases", [other for other in mr.alias.aliases if other is not mr])
+
+    def _attribute(self, mr: Region, name: str, value: object) -> None:
+        if getattr(mr, name) == value:
+            return
+        self.begin()
+        self._set(mr, name, value)
+        self._changed((name, mr, value), mr, ((mr, 0, mr.size),))
+        self.mark_pending(mr.enabled)
+        self.commit()
+
+    def _eventfd(self, mr: Region, step: int) -> None:
+        self.begin()
+        self._set(mr, "eventfds", mr.eventfds + step)
+        if mr.enabled:
+            self.ioeventfd_pending = True
+        self.commit()
+
+    def _count_aliases(self, mr: Region, step: int) -> None:
+        target = mr.alias
+        while target is not None:
+            self._set(target, "mapped_via_alias", target.mapped_via_alias + step)
+            target = target.alias
+
+    def _set(self, owner: object, name: str, value: object) -> None:
+        if self._journal is not None:
+            self._journal.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    def _changed(self, key: tuple[object, ...], mr: Region, records: tuple[Record, ...]) -> None:
+        """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
+        self.epoch += 1
+        node = self._node.nexts.get(key)
+        if node is None:
+            if self._nodes >= _MAX_NODES:
+                self._prune()
+            node = self._node.nexts[key] = Node(self._node, records)
+            self._nodes += 1
+        self._node = node
+        watch = self._watch
+        if mr in watch:
+            self._stale |= watch[mr]
+        if key[0] not in _LISTS and mr.container in watch:
+            self._stale |= watch[mr.container]
+
+    # Address spaces and listeners
+
+    def add_space(self, name: str, root: Region) -> AddressSpace:
+        """Create an address space: appended, resolved and published at once, at any depth (5.4).
+
+        It gets the view that its resolved root has, however old; a root not seen before is rendered from the tree now.
+        """
+        space = AddressSpace(name, root)
+        self.spaces.append(space)
+        self._stale.add(space)
+        self._resolve()
+        resolved = space.resolved
+        if resolved is not None and resolved not in self.views:
+            self.views[resolved] = self._content(resolved).copy()
+        space.current = self.views[resolved]
+        return space
+
+    def remove_space(self, space: AddressSpace) -> None:
+        """Destroy an address space. It marks nothing, so an outermost one rebuilds nothing.
+
+        Raises MemoryAbort if listeners are still registered.
+        """
+        if space.listeners:
+            raise MemoryAbort("do_address_space_destroy: Assertion `QTAILQ_EMPTY(&as->listeners)' failed.")
+        self.begin()
+        self.spaces = [other for other in self.spaces if other is not space]
+        self.commit()
+
+    def register(self, who: Listener, space: AddressSpace) -> None:
+        """Link a listener to a space; it hears begin, region_add for each range published now, commit."""
+        self.listeners = _linked(self.listeners, who)
+        space.listeners = _linked(space.listeners, who)
+        self.notify(who, "begin")
+        if who.hears_ranges:
+            for piece in space.current:
+                self.notify(who, "region_add", space, piece)
+        self.notify(who, "commit")
+
+    def unregister(self, who: Listener, space: AddressSpace) -> None:
+        """Unlink a listener; it hears begin, region_del for each range published now, commit."""
+        self.notify(who, "begin")
+        if who.hears_ranges:
+            for piece in space.current:
+                self.notify(who, "region_del", space, piece)
+        self.notify(who, "commit")
+        self.listeners = [other for other in self.listeners if other is not who]
+        space.listeners = [other for other in space.listeners if other is not who]
+
+    def fresh_view(self, space: AddressSpace) -> FlatView:
+        """What the space would show if everything were committed now. Changes nothing and counts nowhere.
+
+        Raises MemoryAbort for a layout at which QEMU aborts.
+        """
+        root = region.view_root(space.root)
+        return EMPTY if root is None else self._content(root)
+
+    def _content(self, root: Region) -> FlatView:
+        node = self._node
+        view = node.contents.get(root)
+        if view is None:
+            if self._contents >= _MAX_CONTENTS:
+                self._prune()
+            view = self._node.contents[root] = rendering.render(root, *changes.since(self._node, root, self.views))
+            self._contents += 1
+        return view
+
+    def _resolve(self) -> None:
+        """Resolve the roots of stale spaces, and watch every region that the result may depend on."""
+        for space in self._stale:
+            root: Region | None = space.root
+            while root is not None:
+                self._watch.setdefault(root, set()).add(space)
+                root = _next_of(root)
+            space.resolved = region.view_root(space.root)
+        self._stale.clear()
+
+    def forget(self) -> None:
+        """Drop every remembered rendering: the next are made from scratch.
+
+        A seam that is replaced must be so before the machine is built, or its checkpoint holds views of the old one.
+        """
+        self._node = Node(None, ())
+        self._nodes = self._contents = 0
+        self._stale.update(self.spaces)
+        if self._pristine is not None:
+            self._pristine.node = Node(None, ())
+
+    def _prune(self) -> None:
+        """Forget all nodes but the pristine one, and go on in a new one that stands for the tree as it is."""
+        if self._pristine is not None:
+            changes.clear(self._pristine.node)
+        self._node = Node(None, ())
+        self._nodes = self._contents = 0
+
+    # The way back
+
+    def checkpoint(self) -> None:
+        """Take the present state as the pristine one. Raises MemoryAbort inside a transaction or with one pending."""
+        if self.depth or self.update_pending or self.ioeventfd_pending:
+            raise MemoryAbort("checkpoint within a transaction")
+        contents = self._node.contents
+        self.forget()
+        self._node.contents = contents
+        self._resolve()
+        self._journal = []
+        self.ram.checkpoint()
+        self._pristine = _Pristine(self, self._node)
+
+    def rollback(self) -> None:
+        """Return to the last checkpoint: tree, views, spaces, listeners, counters, RAM, getter.
+
+        Raises MemoryAbort without a checkpoint. After `forget` the pristine tree is rendered anew at need.
+        """
+        if self._pristine is None or self._journal is None:
+            raise MemoryAbort("rollback without a checkpoint")
+        for owner, name, value in reversed(self._journal):
+            setattr(owner, name, value)
+        self._journal.clear()
+        self.ram.rollback()
+        self._pristine.restore(self)
+        self._node = self._pristine.node
+        self._stale.clear()
+
+
+class _Pristine:
+    """What a rollback puts back besides the fields of regions."""
+
+    def __init__(self, memory: Memory, node: Node) -> None:
+        self.node = node
+        self.views = dict(memory.views)
+        self.rebuilds, self.epoch, self.getter, self.mmio = memory.rebuilds, memory.epoch, memory.getter, memory.mmio
+        self.listeners = memory.listeners
+        self.spaces = [(space, space.current, space.resolved, space.listeners) for space in memory.spaces]
+        self.states = [(who, who.save()) for who in memory.listeners]
+
+    def restore(self, memory: Memory) -> None:
+        memory.depth = 0
+        memory.update_pending = memory.ioeventfd_pending = False
+        memory.has_lock = True
+        memory.views = dict(self.views)
+        memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
+        memory.listeners = self.listeners
+        memory.spaces = [entry[0] for entry in self.spaces]
+        for space, current, resolved, listeners in self.spaces:
+            space.current, space.resolved, space.listeners = current, resolved, listeners
+        for who, state in self.states:
+            who.restore(state)
+
+
+def zeros(mr: Region, offset: int, length: int) -> bytes:  # noqa: ARG001
+    """The default for reads behind a handler: zeros.
+
+    Model: no device register has contents here. A ring inside MMIO reads as zeros where the real one would read
+    registers; a machine that knows better installs its own `Memory.mmio`.
+    """
+    return bytes(length)
+
+
+def _linked(listeners: list[Listener], who: Listener) -> list[Listener]:
+    at = len(listeners)
+    while at > 0 and listeners[at - 1].priority > who.priority:
+        at -= 1
+    return [*listeners[:at], who, *listeners[at:]]
+
+
+def _next_of(root: Region) -> Region | None:
+    """The next region that resolving a root may look at: more than `region.view_root` does, never less."""
+    if root.alias is not None:
+        return root.alias
+    if root.terminates:
+        return None
+    live = [child for child in root.subregions if child.enabled]
+    return live[0] if len(live) == 1 else None

@@ -1,0 +1,106 @@
+"""Contents of RAM blocks: sparse pages, and a cheap way back."""
+
+from __future__ import annotations
+
+PAGE = 4096
+_MASK = PAGE - 1
+
+
+class Block:
+    """One RAM block: pages that were written, zeros elsewhere.
+
+    Since the checkpoint writes go to copies in `written`, so a rollback only drops those.
+    """
+
+    __slots__ = ("base", "length", "name", "pristine_length", "written")
+
+    def __init__(self, name: str, length: int) -> None:
+        self.name = name
+        self.length = length
+        self.pristine_length = length
+        self.base: dict[int, bytes] = {}
+        self.written: dict[int, bytearray] = {}
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes from an offset on; zeros beyond the block's end."""
+        number, at = offset >> 12, offset & _MASK
+        if at + length <= PAGE:
+            page = self.written.get(number) or self.base.get(number)
+            return bytes(page[at : at + length]) if page else bytes(length)
+        out = bytearray(length)
+        done = 0
+        while done < length:
+            n = min(PAGE - at, length - done)
+            page = self.written.get(number) or self.base.get(number)
+            if page:
+                out[done : done + n] = page[at : at + n]
+            done += n
+            number += 1
+            at = 0
+        return bytes(out)
+
+    def is_present(self, offset: int) -> bool:
+        """Whether the page of an offset has ever been written: if not, it reads as zeros."""
+        number = offset >> 12
+        return number in self.written or number in self.base
+
+    def discard(self, offset: int, length: int) -> None:
+        """Make whole pages read as zeros again; a range is widened to the pages it touches."""
+        first, last = offset >> 12, (offset + max(length, 1) - 1) >> 12
+        for number in [n for n in {*self.written, *self.base} if first <= n <= last]:
+            self.written[number] = bytearray(PAGE)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes at an offset; what lies beyond the block's end is dropped."""
+        data = data[: max(self.length - offset, 0)]
+        done = 0
+        while done < len(data):
+            number, at = (offset + done) >> 12, (offset + done) & _MASK
+            n = min(PAGE - at, len(data) - done)
+            page = self.written.get(number)
+            if page is None:
+                page = self.written[number] = bytearray(self.base.get(number, bytes(PAGE)))
+            page[at : at + n] = data[done : done + n]
+            done += n
+
+
+class Ram:
+    """All RAM blocks by name."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, Block] = {}
+
+    def add_block(self, name: str, length: int) -> Block:
+        """Create a block of zeros, `length` in bytes."""
+        block = self.blocks[name] = Block(name, length)
+        return block
+
+    def read(self, block: str, offset: int, length: int) -> bytes:
+        """Bytes of a block by name; zeros for a block that does not exist and beyond the end."""
+        found = self.blocks.get(block)
+        return found.read(offset, length) if found is not None else bytes(length)
+
+    def write(self, block: str, offset: int, data: bytes) -> None:
+        """Write to a block by name; dropped for a block that does not exist and beyond the end."""
+        found = self.blocks.get(block)
+        if found is not None:
+            found.write(offset, data)
+
+    def resize(self, block: str, length: int) -> None:
+        """Set a block's used length, in bytes."""
+        self.blocks[block].length = length
+
+    def checkpoint(self) -> None:
+        """Take the present contents as the pristine ones."""
+        for block in self.blocks.values():
+            for number, page in block.written.items():
+                block.base[number] = bytes(page)
+            block.written.clear()
+            block.pristine_length = block.length
+
+    def rollback(self) -> None:
+        """Return to the checkpoint. Blocks added since stay, empty."""
+        for block in self.blocks.values():
+            if block.written:
+                block.written.clear()
+            block.length = block.pristine_length

@@ -1,0 +1,35 @@
+"""A use of a flat view: who reads, and what (memory.md 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.memory.space import AddressSpace
+    from model.memory.view import FlatView
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One operation that takes one view: the reader's name, guest address, bytes asked for, direction.
+
+    `maps` is true for operations that return a length (map, cache init): for them a shorter length is a difference.
+    """
+
+    reader: str
+    addr: int
+    length: int
+    write: bool = False
+    maps: bool = False
+
+
+Getter: TypeAlias = "Callable[[AddressSpace, Use], FlatView]"
+"""What gives every reader its view. A design installs its own as `Memory.getter`."""
+
+
+def current_view(space: AddressSpace, use: Use) -> FlatView:  # noqa: ARG001
+    """The default getter: what is published now, as QEMU gives it, however old."""
+    return space.current

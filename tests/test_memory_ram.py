@@ -1,0 +1,43 @@
+"""RAM contents: sparse pages and the way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.memory import Ram
+
+
+@pytest.mark.parametrize("offset", [0, 0xFFE, 0x1FFF, 0x3000], ids=["start", "over a page", "page end", "far"])
+def test_write_and_read(offset: int) -> None:
+    ram = Ram()
+    ram.add_block("b", 0x8000)
+    ram.write("b", offset, b"12345")
+    assert ram.read("b", offset, 5) == b"12345"
+    assert ram.read("b", offset, 0x1800) == b"12345" + bytes(0x1800 - 5)
+
+
+def test_edges() -> None:
+    ram = Ram()
+    ram.add_block("b", 0x1004)
+    ram.write("b", 0x1002, b"1234")
+    assert ram.read("b", 0x1000, 8) == b"\0\0" + b"12" + bytes(4)
+    ram.write("b", 0x9000, b"1234")
+    assert ram.read("b", 0x9000, 4) == bytes(4)
+    ram.write("none", 0, b"1")
+    assert ram.read("none", 0, 2) == bytes(2)
+
+
+def test_rollback() -> None:
+    ram = Ram()
+    ram.add_block("b", 0x4000)
+    ram.write("b", 0, b"pristine")
+    ram.checkpoint()
+    for _ in range(2):
+        ram.write("b", 2, b"XX")
+        ram.write("b", 0x2000, b"new")
+        ram.resize("b", 0x1000)
+        assert ram.read("b", 0, 8) == b"prXXtine"
+        ram.rollback()
+        assert ram.read("b", 0, 8) == b"pristine"
+        assert ram.read("b", 0x2000, 3) == bytes(3)
+        assert ram.blocks["b"].length == 0x4000
