@@ -1,0 +1,31 @@
+"""A model of QEMU's memory API and device loaders, the load designs, and outcomes of loads."""
+
+from model.compare import compare
+from model.description import Description, from_json, parse
+from model.designs import DESIGNS, REFERENCE, Design
+from model.errors import Abort, DescriptionError
+from model.loader import load
+from model.machine import Machine
+from model.outcome import At, Cause, DeviceState, Finding, Outcome, QueueState
+from model.schemas import section_schemas
+
+__all__ = [
+    "DESIGNS",
+    "REFERENCE",
+    "Abort",
+    "At",
+    "Cause",
+    "Description",
+    "DescriptionError",
+    "Design",
+    "DeviceState",
+    "Finding",
+    "Machine",
+    "Outcome",
+    "QueueState",
+    "compare",
+    "from_json",
+    "load",
+    "parse",
+    "section_schemas",
+]

@@ -1,0 +1,175 @@
+"""The COMMAND records, as a destination without migration capabilities obeys them (stream.md 1.6, 1.7, 2.10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vmformat import Reader, Refusal
+
+if TYPE_CHECKING:
+    from model.loader import LoadState
+
+EPERM, EINVAL, ERANGE, EAGAIN = 1, 22, 34, 11
+PACKAGED: Final = 7
+ADVISE, DISCARD, LISTENING, RUNNING = 1, 2, 3, 4
+
+# Command: its name in messages, and its payload's length where that is fixed.
+COMMANDS: Final[dict[int, tuple[str, int | None]]] = {
+    1: ("OPEN_RETURN_PATH", 0),
+    2: ("PING", 4),
+    3: ("POSTCOPY_ADVISE", None),
+    4: ("POSTCOPY_LISTEN", 0),
+    5: ("POSTCOPY_RUN", 0),
+    6: ("POSTCOPY_RAM_DISCARD", None),
+    7: ("PACKAGED", 4),
+    8: ("(null)", 0),
+    9: ("POSTCOPY_RESUME", 0),
+    10: ("MIG_CMD_RECV_BITMAP", None),
+}
+
+Done = tuple[Refusal | None, bool]
+_GO_ON: Final[Done] = (None, False)
+
+
+def run_command(load: LoadState, reader: Reader) -> Done:
+    """One command, from behind its type byte: a refusal if any, and whether it ends every loop (RUN)."""
+    offset = reader.offset
+    command, length = reader.u16(), reader.u16()
+    if reader.error:
+        return Refusal(reader.error, (), offset, "command"), False
+    if command not in COMMANDS:
+        return _refuse(EINVAL, offset, f"MIG_CMD 0x{command:x} unknown (len 0x{length:x})")
+    name, fixed = COMMANDS[command]
+    if fixed is not None and length != fixed:
+        return _refuse(ERANGE, offset, f"{name} received with bad length - expecting {fixed}, got {length}")
+    return _RUN[command](load, reader, length, offset)
+
+
+def _refuse(errno: int, offset: int, *lines: str) -> Done:
+    return Refusal(errno, lines, offset, "command"), False
+
+
+def _open_return_path(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
+    if load.return_path:
+        load.messages.append("CMD_OPEN_RETURN_PATH called when RP already open")
+    load.return_path = True
+    return _GO_ON
+
+
+def _ping(load: LoadState, reader: Reader, _length: int, offset: int) -> Done:
+    cookie = reader.u32()
+    if not load.return_path:
+        return _refuse(EPERM, offset, f"CMD_PING (0x{cookie:x}) received with no return path")
+    return _GO_ON
+
+
+def _advise(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
+    before, load.postcopy = load.postcopy, ADVISE
+    if before:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_ADVISE in wrong postcopy state ({before})")
+    if length == 16:
+        return _refuse(EINVAL, offset, "RAM postcopy is disabled but have 16 byte advise")
+    if length:
+        return _refuse(EINVAL, offset, f"CMD_POSTCOPY_ADVISE invalid length ({length})")
+    return _GO_ON
+
+
+def _listen(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
+    before, load.postcopy = load.postcopy, LISTENING
+    if before not in {ADVISE, DISCARD}:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_LISTEN in wrong postcopy state ({before})")
+    if load.loops == 1:
+        load.not_modelled.add("postcopy: LISTEN outside a package makes two threads race for one channel")
+    return _GO_ON
+
+
+def _run(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
+    before, load.postcopy = load.postcopy, RUNNING
+    if before != LISTENING:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RUN in wrong postcopy state ({before})")
+    return None, True
+
+
+def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
+    """The payload is read from the main channel, whichever channel the command came by (stream.md 1.7)."""
+    if load.postcopy not in {ADVISE, DISCARD}:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD in wrong postcopy state ({load.postcopy})")
+    load.postcopy = DISCARD
+    if length < 20:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD invalid length ({length})")
+    main = load.reader
+    version = main.u8()
+    if version != 0:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD invalid version ({version})")
+    size = main.u8()
+    name = main.take(size)
+    if len(name) < size:
+        return _refuse(EPERM, offset, "CMD_POSTCOPY_RAM_DISCARD Failed to read RAMBlock ID")
+    zero = main.u8()
+    if zero:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD missing nil ({zero})")
+    rest = length - 3 - size
+    if rest < 0 or rest % 16:
+        return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD invalid length ({rest})")
+    block = load.machine.memory.ram.blocks.get(name.decode("latin-1"))
+    for _ in range(rest // 16):
+        start, length = main.u64(), main.u64()
+        if block is None:
+            return _refuse(EPERM, offset, f"ram_discard_range: Failed to find block '{name.decode('latin-1')}'")
+        if start + length > block.length:
+            text = f"ram_discard_range: Overrun block '{block.name}' ({start:x}/{length:x}/{block.length:x})"
+            return _refuse(EPERM, offset, text)
+        block.discard(start, length)
+    return _GO_ON
+
+
+def _packaged(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
+    """Length and body come from the main channel, even for a package inside a package (stream.md 1.7)."""
+    main = load.reader
+    length = main.u32()
+    base = main.offset
+    body = main.take(length)
+    if len(body) < length:
+        return _refuse(EAGAIN, offset, f"CMD_PACKAGED: Buffer receive fail ret={len(body)} length={length}")
+    inner, section = Reader(body, base), load.section
+    refusal, quit_ = load.run_loop(inner)
+    load.section = section if refusal is None else load.section
+    # What the inner loop refused has been printed there.
+    return (None if refusal is None else Refusal(refusal.errno, (), refusal.offset, refusal.field)), quit_
+
+
+def _recv_bitmap(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
+    main = load.reader
+    size = main.u8()
+    name = main.take(size).decode("latin-1")
+    if main.error:
+        return _refuse(EINVAL, offset, "CMD_RECV_BITMAP: failed to read block name")
+    if length != size + 1:
+        return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: payload too short for block name {name}")
+    if name not in load.machine.memory.ram.blocks:
+        return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: ramblock '{name}' not found")
+    return _GO_ON
+
+
+def _colo(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
+    load.not_modelled.add("COLO: checkpoints after ENABLE_COLO")
+    return _GO_ON
+
+
+def _resume(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
+    load.messages.append("CMD_POSTCOPY_RESUME: illegal when not in pause state")
+    return _GO_ON
+
+
+_RUN: Final = {
+    1: _open_return_path,
+    2: _ping,
+    3: _advise,
+    4: _listen,
+    5: _run,
+    6: _discard,
+    7: _packaged,
+    8: _colo,
+    9: _resume,
+    10: _recv_bitmap,
+}

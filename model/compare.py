@@ -1,0 +1,123 @@
+"""Two outcomes of one stream, and how they differ: the divergence oracle.
+
+The reference is the outcome under `per-device`. Layouts, what listeners were told and derived device state are compared
+where both designs accept the stream, since in a failed incoming migration the process ends and nothing is left to
+compare; verdicts are compared always (DESIGN.md, Contracts).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.outcome import Cause, DeviceState, Finding, Layout, Outcome, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def compare(reference: Outcome, candidate: Outcome, *, survives_failure: bool = False) -> tuple[Finding, ...]:
+    """Findings of `candidate` against `reference`, sorted, without duplicates of a cause.
+
+    `survives_failure` is true for a snapshot load, after which the process lives on: then layouts are compared after a
+    failed load too. Both outcomes must come from the same machine and the same stream.
+    """
+    found: dict[Cause, Finding] = {}
+    for finding in _differences(reference, candidate, survives_failure):
+        found.setdefault(finding.cause, finding)
+    return tuple(sorted(found.values()))
+
+
+def _differences(reference: Outcome, candidate: Outcome, survives_failure: bool) -> Iterator[Finding]:
+    if _verdict(reference) != _verdict(candidate):
+        yield _verdict_differs(reference, candidate)
+    both_accept = reference.verdict == candidate.verdict == "accepted"
+    both_refuse = reference.verdict == candidate.verdict == "refused"
+    if both_accept or (survives_failure and both_refuse):
+        yield from _layouts(candidate.design, "layout", reference.layout, candidate.layout)
+        yield from _layouts(candidate.design, "listener-trace", reference.told, candidate.told)
+    if both_accept:
+        yield from _devices(candidate.design, reference.devices, candidate.devices)
+        if reference.run_state != candidate.run_state:
+            text = f"the run state is {candidate.run_state!r}, {reference.run_state!r} under {reference.design}"
+            yield Finding("divergence", Cause(candidate.design, "run-state", "loader", "run-state", "machine"), text)
+
+
+def _verdict(outcome: Outcome) -> tuple[object, ...]:
+    at = outcome.at
+    return (outcome.verdict, at and (at.offset, at.section, at.instance, at.field))
+
+
+def _verdict_differs(reference: Outcome, candidate: Outcome) -> Finding:
+    at = candidate.at or reference.at
+    place = "nowhere"
+    if at is not None:
+        place = f"{at.section or 'the stream'}{' ' + at.field if at.field else ''} at {at.offset:#x}"
+    reason = at.errors[0] if at is not None and at.errors else "no message"
+    change = f"{reference.verdict}->{candidate.verdict}"
+    text = f"{candidate.verdict} where {reference.design} says {reference.verdict}: {place}: {reason}"
+    return Finding(
+        "divergence",
+        Cause(candidate.design, "verdict", "loader", change, device_kind(at.section if at else None)),
+        text,
+    )
+
+
+def device_kind(section: str | None) -> str:
+    """The kind of device a section name stands for: its last component, which is the vmsd name (stream.md 1.4)."""
+    return section.rsplit("/", 1)[-1] if section else "stream"
+
+
+def _layouts(design: str, oracle: str, reference: Layout, candidate: Layout) -> Iterator[Finding]:
+    for (space, old), (_, new) in zip(reference, candidate, strict=True):
+        if old is new or old == new:
+            continue
+        only_old = [row for row in old if row not in set(new)]
+        only_new = [row for row in new if row not in set(old)]
+        text = f"{space} ends with {_rows(only_new)} instead of {_rows(only_old)}"
+        change = f"{_kinds(only_old)}->{_kinds(only_new)}"
+        yield Finding("divergence", Cause(design, oracle, "flat-view", change, _space_kind(space)), text)
+
+
+def _space_kind(space: str) -> str:
+    return space.replace("/", "-")
+
+
+def _rows(rows: list[Row]) -> str:
+    if not rows:
+        return "nothing"
+    shown = ", ".join(f"{row[0]:x}-{row[1]:x} {row[2]}" + (f" @{row[3]:x}" if row[3] else "") for row in rows[:3])
+    return shown + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
+
+
+def _kinds(rows: list[Row]) -> str:
+    return "+".join(sorted({row[2].replace("/", "-") for row in rows})[:3]) or "none"
+
+
+def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]) -> Iterator[Finding]:
+    for old, new in zip(reference, candidate, strict=True):
+        if old == new:
+            continue
+        for what, text in _device(old, new):
+            yield Finding(
+                "divergence",
+                Cause(design, "device-state", what, "derived", new.kind),
+                f"{new.section}: {text}",
+            )
+
+
+def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:
+    if old.broken != new.broken:
+        yield "broken", f"broken is {new.broken}, {old.broken} in the reference"
+    if old.started != new.started:
+        yield "started", f"started is {new.started}, {old.started} in the reference"
+    for before, after in zip(old.queues, new.queues, strict=False):
+        for name in ("num", "last_avail", "shadow_avail", "used", "inuse", "caches"):
+            left, right = getattr(before, name), getattr(after, name)
+            if left != right:
+                yield name, f"queue {after.index} {name} is {right}, {left} in the reference"
+    if len(old.queues) != len(new.queues):
+        yield "queues", f"{len(new.queues)} queues are set up, {len(old.queues)} in the reference"
+    for name in sorted({key for key, _ in (*old.derived, *new.derived)}):
+        left, right = dict(old.derived).get(name), dict(new.derived).get(name)
+        if left != right:
+            yield name, f"{name} is {right}, {left} in the reference"

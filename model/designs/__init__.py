@@ -1,0 +1,6 @@
+"""The load designs of the thread, and what it takes to write one."""
+
+from model.designs.design import Design, Load, Rings
+from model.designs.registry import DESIGNS, REFERENCE
+
+__all__ = ["DESIGNS", "REFERENCE", "Design", "Load", "Rings"]

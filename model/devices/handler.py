@@ -1,0 +1,191 @@
+"""A section handler of the destination: which sections it takes, and how it loads one.
+
+A handler with a schema is loaded by it. What a device then *does* with what it loaded, as far as the memory map, guest
+memory or the verdict are concerned, is an `Effects` object, found by the name of the device's vmsd
+(`model.devices.effects`). PCI config space is the same everywhere and is done here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from model.devices.pci import COMMAND, PciFunction
+from vmformat import compile_plan
+
+if TYPE_CHECKING:
+    from model.description import SectionEntry
+    from model.loader import LoadState
+    from model.machine import Machine
+    from model.outcome import DeviceState
+    from vmformat import Field, Plan, Reader, Refusal, Schema
+
+_ALWAYS: Final = frozenset({"type:pci config", "type:int32 le"})
+
+
+class Effects:
+    """What a device does while it loads, beyond storing fields. The base does nothing.
+
+    `fields` are what the device wants to be shown, as `vmformat.plan` spells it; `post` the vmsds (its own and nested
+    ones) whose post-load function does something that is modelled.
+    """
+
+    vmsd: ClassVar[str] = ""
+    fields: ClassVar[frozenset[str]] = frozenset()
+    post: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, machine: Machine, handler: Handler) -> None:
+        self.machine = machine
+        self.handler = handler
+        self.loaded: dict[str, object] = {}
+
+    def reset(self) -> None:
+        """Forget what was loaded."""
+        self.loaded = {}
+
+    def field(self, load: LoadState, path: str, value: object) -> Refusal | None:
+        """A wanted field has been read."""
+        self.loaded[path] = value
+        return None
+
+    def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """A wanted vmsd's post-load function; `path` says which of several of that name."""
+        return None
+
+    def local(self, path: str) -> int:
+        """The destination's own value of a field that a section's must equal: the one at reset."""
+        return self.handler.entry.local.get(path, 0)
+
+    def state(self) -> DeviceState | None:
+        """What the device derived, for the outcome; None when there is nothing to tell."""
+        return None
+
+    def number(self, path: str) -> int:
+        """A loaded integer; 0 when no section brought it."""
+        value = self.loaded.get(path, 0)
+        return value if isinstance(value, int) else 0
+
+    @property
+    def config(self) -> bytes:
+        """The function's config space; empty for a device that has none."""
+        function = self.handler.function
+        return function.config if function is not None else b""
+
+
+class Handler:
+    """An entry of the program's list of section handlers.
+
+    `load_section_id` and `load_version` are remembered from the last START or FULL that named this handler; PART and
+    END find their handler by them (stream.md 2.5).
+    """
+
+    iterable = False
+
+    def __init__(self, machine: Machine, entry: SectionEntry, schema: Schema, function: PciFunction | None) -> None:
+        self.machine = machine
+        self.entry = entry
+        self.name = entry.name
+        self.instance = entry.instance
+        self.version = entry.version
+        self.kind = entry.name.rsplit("/", 1)[-1]
+        self.schema = schema
+        self.function = function
+        self.load_section_id = 0
+        self.load_version = 0
+        self.effects = Effects(machine, self)
+        self.is_followed = False
+        self._plan: Plan | None = None
+
+    def reset(self) -> None:
+        """Back to before the load."""
+        self.load_section_id = 0
+        self.load_version = 0
+        if self.function is not None:
+            self.function.reset()
+        self.effects.reset()
+
+    @property
+    def plan(self) -> Plan:
+        """The compiled schema, showing what the device wants to see."""
+        if self._plan is None:
+            effects = self.effects
+            posts = frozenset(f"post:{vmsd}" for vmsd in effects.post)
+            self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | posts)
+        return self._plan
+
+    def matches(self, name: str, instance: int) -> bool:
+        """Whether a section header names this handler (stream.md 2.4, step 3): its own name, or the compat one."""
+        if name == self.name:
+            return instance == self.instance or instance == ANY_INSTANCE
+        compat = self.entry.compat
+        return compat is not None and compat[0] == name and compat[1] == instance
+
+    def load(self, load: LoadState, reader: Reader, version: int) -> Refusal | None:
+        """Load a payload. None when the program goes on."""
+        if not self.is_followed:
+            load.not_modelled.add(f"{self.kind}: what the device does with its own fields")
+        return self.plan.load(reader, version, SectionVisitor(load, self))
+
+
+ANY_INSTANCE: Final = 0xFFFF_FFFF
+"""An instance id that equals the alias id which every vmsd handler has by default (stream.md 1.4)."""
+
+
+class SectionVisitor:
+    """Sees a section's fields as they are read, and passes them on to the device."""
+
+    __slots__ = ("handler", "load")
+
+    def __init__(self, load: LoadState, handler: Handler) -> None:
+        self.load = load
+        self.handler = handler
+
+    def field(self, _schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
+        """Config space is checked and taken here; the rest is the device's."""
+        function = self.handler.function
+        if field.type == "pci config" and function is not None and isinstance(value, bytes):
+            return load_config(self.load, function, value)
+        if field.type == "int32 le" and function is not None and isinstance(value, int):
+            function.state_version = value
+            return None
+        return self.handler.effects.field(self.load, path, value)
+
+    def pre_load(self, _schema: Schema, _path: str, _version: int) -> Refusal | None:
+        """No modelled device does anything before its fields."""
+        return None
+
+    def post_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
+        """The design first, then the device."""
+        self.load.before_post_load()
+        return self.handler.effects.post_load(self.load, schema.name, path)
+
+    def local(self, path: str) -> int:
+        """The destination's own value of a field that must equal it."""
+        function = self.handler.function
+        if function is not None and path.endswith("version_id"):
+            return function.state_version
+        return self.handler.effects.local(path)
+
+    def opaque(self, reader: Reader, _schema: Schema, field: Field, _path: str) -> Refusal | None:
+        """A field whose inside nobody knows is passed over."""
+        self.load.not_modelled.add(f"{self.handler.kind}: {field.name} ({field.type}) is passed over")
+        reader.skip(field.width)
+        return None
+
+
+def load_config(load: LoadState, function: PciFunction, value: bytes) -> Refusal | None:
+    """Check a config space against `function` and take it."""
+    size = len(function.config)
+    if len(value) != size:
+        value = value[:size].ljust(size, b"\0")
+    refusal = function.check(value)
+    if refusal is not None:
+        load.guest_can_cause = False
+        return refusal
+    load.step(len(function.bars) + 1)
+    function.load(value)
+    return None
+
+
+def master_enabled(function: PciFunction) -> bool:
+    """Whether the function's command register lets it master the bus."""
+    return bool(function.config[COMMAND] & 4)

@@ -1,0 +1,91 @@
+"""The ram section's handler: pages go to RAM blocks, whatever the memory map says (stream.md 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vmformat import BlockEntry, RamFlag, RamRecord, RamState, Refusal, iter_records, xbzrle
+
+if TYPE_CHECKING:
+    from model.devices.handler import Effects
+    from model.devices.pci import PciFunction
+    from model.loader import LoadState
+    from model.machine import Machine
+    from vmformat import Reader
+
+EINVAL: Final = 22
+VERSION: Final = 4
+PAGE: Final = 4096
+
+
+class RamHandler:
+    """The iterable handler `ram`. Its interface is that of `model.devices.handler.Handler`."""
+
+    iterable = True
+    kind = "ram"
+    function: PciFunction | None = None
+    effects: Effects | None = None
+
+    def __init__(self, machine: Machine, name: str, instance: int) -> None:
+        self.machine = machine
+        self.name = name
+        self.instance = instance
+        self.version = VERSION
+        self.load_section_id = 0
+        self.load_version = 0
+        self.state = RamState()
+
+    def reset(self) -> None:
+        """No block has been named; contents are put back by the memory's undo journal."""
+        self.load_section_id = self.load_version = 0
+        self.state = RamState()
+
+    def matches(self, name: str, instance: int) -> bool:
+        """By name and instance only: the wildcard instance does not name it (stream.md 1.4)."""
+        return name == self.name and instance == self.instance
+
+    def load(self, load: LoadState, reader: Reader, version: int) -> Refusal | None:
+        """Take one payload's records."""
+        if version != VERSION:
+            return Refusal(EINVAL, (), reader.offset, "version")
+        for record in iter_records(reader, self.state, self.machine.block_lengths):
+            if isinstance(record, Refusal):
+                return record
+            load.step()
+            refusal = self._block(record) if isinstance(record, BlockEntry) else self._page(record)
+            if refusal is not None:
+                return refusal
+        return None
+
+    def _block(self, entry: BlockEntry) -> Refusal | None:
+        machine = self.machine
+        local = machine.block_lengths[entry.name]
+        if entry.length == local:
+            return None
+        most = machine.block_limits[entry.name]
+        if most <= machine.pristine_lengths[entry.name]:
+            text = f"Size mismatch: {entry.name}: {entry.length:#x} != {local:#x}: Invalid argument"
+            return Refusal(EINVAL, (text,), entry.offset, "ram")
+        if entry.length > most:
+            text = f"Size too large: {entry.name}: {entry.length:#x} > {most:#x}: Invalid argument"
+            return Refusal(EINVAL, (text,), entry.offset, "ram")
+        machine.resize_block(entry.name, entry.length)
+        return None
+
+    def _page(self, record: RamRecord) -> Refusal | None:
+        if record.block is None or record.kind in {RamFlag.MEM_SIZE, RamFlag.EOS}:
+            return None
+        block = self.machine.memory.ram.blocks[record.block]
+        if record.kind is RamFlag.PAGE:
+            block.write(record.address, record.data)
+        elif record.kind is RamFlag.ZERO:
+            if record.data != b"\0" or block.is_present(record.address):
+                block.write(record.address, record.data.ljust(1, b"\0") * PAGE)
+        elif record.kind is RamFlag.XBZRLE:
+            page = bytearray(block.read(record.address, PAGE))
+            problem = xbzrle(record.data, page)
+            if problem is not None:
+                lines = (problem, f"Failed to decompress XBZRLE page at {record.address:x}")
+                return Refusal(EINVAL, lines, record.offset, "ram")
+            block.write(record.address, bytes(page))
+        return None

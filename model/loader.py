@@ -1,0 +1,297 @@
+"""The one loop that all designs share: it eats a stream as QEMU 7.2's incoming side does, and says how that ended.
+
+The loop reads with the destination's schemas only, in order, and stops where the program would stop; a read past the
+end gives zeros and latches an error that somebody tests later. So truncated, garbled and hostile streams need no case
+of their own: they run through the same code (stream.md 2.1-2.5). A `LoadState` is one such load. It is also what a
+design gets to see, and the place where every use of a flat view passes by.
+
+What ends a load: a value (`Refusal`) where the program returns an error or exits; an exception where it dies on the
+spot (`Abort`), calls exit from the depth of a device (`Exit`), or spends its budget of steps (`Hang`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from model import memory as memory_api
+from model import sections
+from model.commands import run_command
+from model.compare import device_kind
+from model.errors import Abort, Exit, Hang
+from model.header import load_header
+from model.outcome import At, Cause, Finding, Outcome
+from vmformat import Reader, Refusal
+
+if TYPE_CHECKING:
+    from model.designs import Design
+    from model.machine import AnyHandler, Machine
+    from model.memory import AddressSpace, FlatView, Use
+    from model.outcome import Verdict
+
+EOF, START, PART, END, FULL, COMMAND = 0x00, 0x01, 0x02, 0x03, 0x04, 0x08
+EINVAL: Final = 22
+QUIT: Final = 1
+MAX_STEPS: Final = 2_000_000
+MAX_DEPTH: Final = 300
+"""Packages nested deeper than this crash the program sooner or later (stream.md 1.7); the model stops here."""
+
+
+class LoadState:
+    """One load under way."""
+
+    def __init__(self, machine: Machine, data: bytes, design: Design, process: dict[str, object]) -> None:
+        self.machine = machine
+        self.memory = machine.memory
+        self.design = design
+        self.process = process
+        self.reader = Reader(data)
+        self.messages: list[str] = []
+        self.not_modelled: set[str] = set()
+        self.guest_can_cause: bool | None = None
+        self.full_section = False
+        self.handler: AnyHandler | None = None
+        self.section = ""
+        self.instance = 0
+        self.steps = 0
+        self.forced = 0
+        self.loops = 0
+        self.postcopy = 0
+        self.return_path = False
+        self.run_state = ""
+        self.pending_reads: dict[str, int] = {}
+        self.harmful_reads: dict[str, int] = {}
+        self.findings: dict[Cause, Finding] = {}
+        self._start_depth = self.memory.depth
+
+    # What a design may use
+
+    def abort(self, message: str) -> None:
+        """Die on the spot."""
+        raise Abort(message)
+
+    def forced_commit(self) -> None:
+        """Commit now, at any depth."""
+        self.forced += 1
+        self.memory.do_commit()
+
+    # What commands and devices use
+
+    def run_loop(self, reader: Reader) -> tuple[Refusal | None, bool]:
+        """A main loop inside this one, for a package."""
+        return main_loop(self, reader)
+
+    def step(self, count: int = 1) -> None:
+        """Spend from the budget."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise Hang
+
+    def before_post_load(self) -> None:
+        """A post-load function is about to run."""
+        self.design.before_post_load(self)
+
+    def flat_view(self, space: AddressSpace, use: Use) -> FlatView:
+        """The getter of this load: the design answers, and what it answers is looked at."""
+        self.steps += 1
+        view = self.design.flat_view(self, space, use)
+        if self.memory.depth and self.memory.update_pending:
+            self._used_while_pending(view, space, use)
+        return view
+
+    def _used_while_pending(self, view: FlatView, space: AddressSpace, use: Use) -> None:
+        reader = use.reader
+        self.pending_reads[reader] = self.pending_reads.get(reader, 0) + 1
+        fresh = self.memory.fresh_view(space)
+        different = memory_api.explain(view, fresh, use)
+        if different is None:
+            return
+        self.harmful_reads[reader] = self.harmful_reads.get(reader, 0) + 1
+        kind, text = different
+        change = f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}"
+        cause = Cause(self.design.name, "flat-view-while-pending", reader, change, device_kind(self.section))
+        if cause not in self.findings:
+            where = f"{space.name} {use.addr:#x}+{use.length:#x}"
+            line = f"{self.section or 'the loader'}: {reader} of {where} while pending: {text}"
+            self.findings[cause] = Finding("harmful read", cause, line)
+
+
+def _seen(view: FlatView, use: Use) -> str:
+    """What kind of thing a use meets first in a view: the stable half of a cause."""
+    index = view.find(use.addr)
+    if index < 0:
+        return "unmapped"
+    region, _, flags = view.infos[index]
+    return "rom" if flags & 1 else region.type_text.replace("/", "")
+
+
+def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False) -> Outcome:
+    """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
+
+    `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
+    Raises nothing, whatever the bytes; call `machine.reset()` before the next load.
+    """
+    state = LoadState(machine, data, design, machine.process)
+    if not data and not loadvm:
+        return Outcome(
+            design.name, "waiting", layout=machine.layout(), told=machine.told(), devices=machine.device_states()
+        )
+    machine.memory.getter = state.flat_view
+    verdict: Verdict = "accepted"
+    refusal: Refusal | None = None
+    lines: tuple[str, ...] = ()
+    try:
+        refusal = _load_state(state)
+        if refusal is not None:
+            verdict = refusal.kind
+            if verdict == "refused":
+                text = os.strerror(refusal.errno)
+                last = (
+                    f"Error {-refusal.errno} while loading VM state" if loadvm else f"load of migration failed: {text}"
+                )
+                state.messages.append(last)
+        else:
+            _finish(state)
+    except Abort as stop:
+        verdict, lines = "aborted", (str(stop),)
+    except Exit as stop:
+        verdict, lines = "refused", (str(stop),)
+    except Hang:
+        verdict = "hung"
+    if refusal is None and verdict != "accepted":
+        state.messages.extend(lines)
+        refusal = Refusal(0, lines, state.reader.offset, "")
+    return _outcome(state, verdict, refusal)
+
+
+def _load_state(state: LoadState) -> Refusal | None:
+    """stream.md 2.2."""
+    reader = state.reader
+    refusal = load_header(state, reader)
+    if refusal is not None:
+        return _told(state, refusal)
+    state.design.load_begins(state)
+    refusal, quit_ = main_loop(state, reader)
+    state.design.load_ends(state, refusal)
+    if state.postcopy >= 3:
+        return refusal if refusal is not None else _listener(state, quit_=quit_)
+    if refusal is None and reader.error:
+        refusal = Refusal(reader.error, (), reader.offset, "")
+    if refusal is None and state.machine.description.vmdescription:
+        found = reader.u8()
+        if found != 6:
+            state.messages.append(f"Expected vmdescription section, but got {found}")
+    return refusal
+
+
+def _listener(state: LoadState, *, quit_: bool) -> Refusal | None:
+    """The postcopy listener thread reads on, without the big lock (stream.md 1.9, 2.8)."""
+    if not quit_:
+        state.not_modelled.add("postcopy: the listener thread and the main thread race for one channel")
+    state.memory.has_lock = False
+    refusal, _ = main_loop(state, state.reader)
+    state.memory.has_lock = True
+    if refusal is not None:
+        state.messages.append(f"postcopy_ram_listen_thread: loadvm failed: {-refusal.errno}")
+    return refusal
+
+
+def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
+    """Records until EOF, an error, or a command that quits: the refusal if any, and whether a command quit."""
+    if state.loops >= MAX_DEPTH:
+        raise Abort("Segmentation fault")
+    state.loops += 1
+    state.design.loop_begins(state)
+    refusal, quit_ = _records(state, reader)
+    if refusal is not None:
+        reader.latch(refusal.errno)
+    state.design.loop_ends(state, refusal)
+    state.loops -= 1
+    return refusal, quit_
+
+
+def _records(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
+    while True:
+        state.step()
+        offset = reader.offset
+        kind = reader.u8()
+        if reader.error:
+            return Refusal(reader.error, (), offset, ""), False
+        if kind in {FULL, START, PART, END}:
+            refusal = _section(state, reader, kind)
+            if refusal is not None:
+                return refusal, False
+        elif kind == COMMAND:
+            refusal, quit_ = run_command(state, reader)
+            if refusal is not None or quit_:
+                return (_told(state, refusal) if refusal is not None else None), quit_
+        elif kind == EOF:
+            state.design.end_of_stream(state)
+            return None, False
+        else:
+            return _told(state, Refusal(EINVAL, (f"Unknown savevm section type {kind}",), offset, "")), False
+
+
+def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
+    state.full_section = kind == FULL
+    state.section, state.instance = "", 0
+    state.design.section_begins(state)
+    refusal = (sections.load_new if kind in {FULL, START} else sections.load_more)(state, reader)
+    if refusal is not None:
+        refusal = _told(state, refusal)
+    state.design.section_ends(state, refusal)
+    if refusal is None:
+        state.section, state.instance = "", 0
+    return refusal
+
+
+def _told(state: LoadState, refusal: Refusal) -> Refusal:
+    state.messages.extend(refusal.messages)
+    return refusal
+
+
+def _finish(state: LoadState) -> None:
+    """The bottom half after a load that succeeded: the received run state is applied (stream.md 2.2)."""
+    state.run_state = state.run_state if state.run_state not in {"", "running"} else "paused"
+    state.design.run_state_change(state)
+
+
+def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Outcome:
+    machine, memory = state.machine, state.memory
+    memory.getter = memory_api.current_view
+    at = None
+    if refusal is not None:
+        at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages)
+    if memory.depth != 0 and verdict != "aborted":
+        cause = Cause(state.design.name, "pairing", "loader", "transaction-left-open", device_kind(state.section))
+        text = f"the load ends with {memory.depth} transaction(s) open"
+        state.findings[cause] = Finding("unpaired transaction", cause, text)
+    if verdict == "aborted" and at is not None:
+        _abort_finding(state, at)
+    return Outcome(
+        design=state.design.name,
+        verdict=verdict,
+        at=at,
+        guest_can_cause=state.guest_can_cause if verdict == "refused" else None,
+        messages=tuple(state.messages),
+        rebuilds=memory.rebuilds,
+        forced_commits=state.forced,
+        reads_while_pending=tuple(sorted(state.pending_reads.items())),
+        harmful_reads=tuple(sorted(state.harmful_reads.items())),
+        depth_at_end=memory.depth,
+        run_state=state.run_state if verdict == "accepted" else "",
+        layout=machine.layout(),
+        told=machine.told(),
+        devices=machine.device_states(),
+        findings=tuple(sorted(state.findings.values())),
+        not_modelled=tuple(sorted(state.not_modelled)),
+        steps=state.steps,
+    )
+
+
+def _abort_finding(state: LoadState, at: At) -> None:
+    message = at.errors[0] if at.errors else ""
+    if "memory_region_transaction_" in message:
+        change = "commit-without-lock" if "locked" in message else "commit-without-begin"
+        cause = Cause(state.design.name, "pairing", "loader", change, device_kind(state.section))
+        state.findings[cause] = Finding("unpaired transaction", cause, f"at {at.offset:#x}: {message}")

@@ -1,0 +1,180 @@
+"""What one load came to: a frozen value, with a readable text form and the JSON that scripts rely on.
+
+An Outcome holds only what the load did, nothing about how long it took or which Python objects took part, so that two
+of them from the same machine can be compared with `==`, field by field (`model.compare`), and so that the same
+stream, machine and design always give the same Outcome (DESIGN.md, Contracts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["accepted", "refused", "aborted", "hung", "waiting"]
+
+# One range of a flat view: start, end (inclusive), name, offset in region, read-only, and the identity of the region.
+Row = tuple[int, int, str, int, bool, str]
+Layout = tuple[tuple[str, tuple[Row, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a load stopped: the offset in the stream (bytes), the section and the field, and QEMU's own lines."""
+
+    offset: int
+    section: str
+    instance: int
+    field: str
+    errors: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The `at` object of `vmfuzz load --json`."""
+        return {
+            "offset": self.offset,
+            "section": self.section,
+            "instance": self.instance,
+            "field": self.field,
+            "errors": list(self.errors),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One virtqueue after the load: its indices (16 bit, modular) and what its three ring caches point at."""
+
+    index: int
+    num: int
+    last_avail: int
+    shadow_avail: int
+    used: int
+    inuse: int
+    caches: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, int]:
+        """The queue object of `vmfuzz load --json`."""
+        return {
+            "index": self.index,
+            "num": self.num,
+            "last_avail": self.last_avail,
+            "shadow_avail": self.shadow_avail,
+            "used": self.used,
+            "inuse": self.inuse,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """What a device derived from guest memory or from its configuration while it loaded."""
+
+    section: str
+    kind: str
+    broken: bool = False
+    started: bool = False
+    queues: tuple[QueueState, ...] = ()
+    derived: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The device object of `vmfuzz load --json`."""
+        shown: dict[str, Any] = {
+            "section": self.section,
+            "broken": self.broken,
+            "started": self.started,
+            "queues": [queue.to_json() for queue in self.queues],
+        }
+        if self.derived:
+            shown["derived"] = dict(self.derived)
+        return shown
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cause:
+    """What groups findings: design, oracle, reader or actor, kind of the unseen change, kind of device."""
+
+    design: str
+    oracle: str
+    reader: str
+    change: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.design}/{self.oracle}/{self.reader}/{self.change}/{self.device}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cause:
+        """The inverse of `str()`. Raises ValueError when there are not five parts."""
+        parts = text.split("/")
+        if len(parts) != 5:
+            msg = f"a cause has five parts joined by '/', found {len(parts)} in {text!r}"
+            raise ValueError(msg)
+        return cls(*parts)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """Something wrong with a design: what kind, why, and a line for people."""
+
+    kind: str
+    cause: Cause
+    text: str
+
+    def to_json(self) -> dict[str, str]:
+        """The finding object of `vmfuzz load --json`."""
+        return {"kind": self.kind, "cause": str(self.cause), "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One load of one stream on one machine under one design.
+
+    `rebuilds` counts commits that rebuilt flat views, `forced_commits` those that a design made inside its getter.
+    `reads_while_pending` and `harmful_reads` count by reader. `layout` is the final flat view of every address space,
+    in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end.
+    `steps` is the work of the load in model steps (views asked for, regions changed, sections loaded), never seconds.
+    """
+
+    design: str
+    verdict: Verdict
+    at: At | None = None
+    guest_can_cause: bool | None = None
+    messages: tuple[str, ...] = ()
+    rebuilds: int = 0
+    forced_commits: int = 0
+    reads_while_pending: tuple[tuple[str, int], ...] = ()
+    harmful_reads: tuple[tuple[str, int], ...] = ()
+    depth_at_end: int = 0
+    run_state: str = ""
+    layout: Layout = field(default=(), repr=False)
+    told: Layout = field(default=(), repr=False)
+    devices: tuple[DeviceState, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    not_modelled: tuple[str, ...] = ()
+    steps: int = 0
+
+    def to_json(self, extra_findings: tuple[Finding, ...] = ()) -> dict[str, Any]:
+        """The outcome object of `vmfuzz load --json`; `extra_findings` come from comparing with the reference."""
+        return {
+            "design": self.design,
+            "verdict": self.verdict,
+            "guest_can_cause": self.guest_can_cause,
+            "at": self.at.to_json() if self.at else None,
+            "messages": list(self.messages),
+            "run_state": self.run_state,
+            "rebuilds": self.rebuilds,
+            "forced_commits": self.forced_commits,
+            "reads_while_pending": dict(self.reads_while_pending),
+            "harmful_reads": dict(self.harmful_reads),
+            "depth_at_end": self.depth_at_end,
+            "devices": [device.to_json() for device in self.devices],
+            "findings": [finding.to_json() for finding in (*self.findings, *extra_findings)],
+            "not_modelled": list(self.not_modelled),
+        }
+
+    def __str__(self) -> str:
+        """A line for people; scripts use `to_json`."""
+        pending = sum(count for _, count in self.reads_while_pending)
+        harmful = sum(count for _, count in self.harmful_reads)
+        where = f" in {self.at.section or 'the stream'} at {self.at.offset:#x}" if self.at else ""
+        return (
+            f"{self.design}: {self.verdict}{where}, {self.rebuilds} rebuilds, {pending} reads while pending "
+            f"({harmful} harmful), depth {self.depth_at_end}"
+        )
