@@ -1,6 +1,6 @@
 """A model of QEMU's memory API and device loaders, the load designs, and outcomes of loads."""
 
-from model.compare import compare
+from model.compare import compare, judge
 from model.description import Description, from_json, parse
 from model.designs import DESIGNS, REFERENCE, Design
 from model.errors import Abort, DescriptionError
@@ -25,6 +25,7 @@ __all__ = [
     "QueueState",
     "compare",
     "from_json",
+    "judge",
     "load",
     "parse",
     "section_schemas",

@@ -157,7 +157,7 @@ def _colo(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
 
 
 def _resume(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
-    load.messages.append("CMD_POSTCOPY_RESUME: illegal when not in pause state")
+    load.messages.append("loadvm_postcopy_handle_resume: illegal resume received")
     return _GO_ON
 
 

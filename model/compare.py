@@ -27,6 +27,23 @@ def compare(reference: Outcome, candidate: Outcome, *, survives_failure: bool = 
     return tuple(sorted(found.values()))
 
 
+def judge(reference: Outcome, candidate: Outcome, *, survives_failure: bool = False) -> tuple[Finding, ...]:
+    """All that is wrong with `candidate`: its own findings that the reference does not share, and the divergences.
+
+    Where QEMU as it is dies of the same thing, a design is not to blame for it.
+    """
+    shared = {_without_design(finding.cause) for finding in reference.findings}
+    own = tuple(finding for finding in candidate.findings if _without_design(finding.cause) not in shared)
+    against = compare(reference, candidate, survives_failure=survives_failure)
+    if candidate.verdict == "aborted" and any(finding.cause.oracle == "pairing" for finding in own):
+        against = tuple(finding for finding in against if finding.cause.oracle != "verdict")  # it died of just that
+    return (*own, *against)
+
+
+def _without_design(cause: Cause) -> tuple[str, ...]:
+    return (cause.oracle, cause.reader, cause.change, cause.device)
+
+
 def _differences(reference: Outcome, candidate: Outcome, survives_failure: bool) -> Iterator[Finding]:
     if _verdict(reference) != _verdict(candidate):
         yield _verdict_differs(reference, candidate)
@@ -57,14 +74,9 @@ def _verdict_differs(reference: Outcome, candidate: Outcome) -> Finding:
     text = f"{candidate.verdict} where {reference.design} says {reference.verdict}: {place}: {reason}"
     return Finding(
         "divergence",
-        Cause(candidate.design, "verdict", "loader", change, device_kind(at.section if at else None)),
+        Cause(candidate.design, "verdict", "loader", change, at.kind if at is not None else "stream"),
         text,
     )
-
-
-def device_kind(section: str | None) -> str:
-    """The kind of device a section name stands for: its last component, which is the vmsd name (stream.md 1.4)."""
-    return section.rsplit("/", 1)[-1] if section else "stream"
 
 
 def _layouts(design: str, oracle: str, reference: Layout, candidate: Layout) -> Iterator[Finding]:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from model import memory as memory_api
 from model import sections
 from model.commands import run_command
-from model.compare import device_kind
 from model.errors import Abort, Exit, Hang
 from model.header import load_header
+from model.memory import MemoryAbort
 from model.outcome import At, Cause, Finding, Outcome
 from vmformat import Reader, Refusal
 
@@ -57,12 +57,19 @@ class LoadState:
         self.forced = 0
         self.loops = 0
         self.postcopy = 0
+        self.listening = False
+        self.exited = False
         self.return_path = False
         self.run_state = ""
         self.pending_reads: dict[str, int] = {}
         self.harmful_reads: dict[str, int] = {}
         self.findings: dict[Cause, Finding] = {}
         self._start_depth = self.memory.depth
+
+    @property
+    def kind(self) -> str:
+        """The kind of the device whose section is being loaded, "stream" between sections."""
+        return self.handler.kind if self.handler is not None else "stream"
 
     # What a design may use
 
@@ -102,14 +109,17 @@ class LoadState:
     def _used_while_pending(self, view: FlatView, space: AddressSpace, use: Use) -> None:
         reader = use.reader
         self.pending_reads[reader] = self.pending_reads.get(reader, 0) + 1
-        fresh = self.memory.fresh_view(space)
+        try:
+            fresh = self.memory.fresh_view(space)
+        except MemoryAbort:  # a tree that no commit would survive shows nothing to compare with
+            return
         different = memory_api.explain(view, fresh, use)
         if different is None:
             return
         self.harmful_reads[reader] = self.harmful_reads.get(reader, 0) + 1
         kind, text = different
         change = f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}"
-        cause = Cause(self.design.name, "flat-view-while-pending", reader, change, device_kind(self.section))
+        cause = Cause(self.design.name, "flat-view-while-pending", reader, change, self.kind)
         if cause not in self.findings:
             where = f"{space.name} {use.addr:#x}+{use.length:#x}"
             line = f"{self.section or 'the loader'}: {reader} of {where} while pending: {text}"
@@ -144,7 +154,7 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
         refusal = _load_state(state)
         if refusal is not None:
             verdict = refusal.kind
-            if verdict == "refused":
+            if verdict == "refused" and not state.listening:
                 text = os.strerror(refusal.errno)
                 last = (
                     f"Error {-refusal.errno} while loading VM state" if loadvm else f"load of migration failed: {text}"
@@ -153,9 +163,10 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
         else:
             _finish(state)
     except Abort as stop:
-        verdict, lines = "aborted", (str(stop),)
+        verdict, lines = "aborted", tuple(str(stop).splitlines())
     except Exit as stop:
         verdict, lines = "refused", (str(stop),)
+        state.exited = True
     except Hang:
         verdict = "hung"
     if refusal is None and verdict != "accepted":
@@ -188,6 +199,7 @@ def _listener(state: LoadState, *, quit_: bool) -> Refusal | None:
     """The postcopy listener thread reads on, without the big lock (stream.md 1.9, 2.8)."""
     if not quit_:
         state.not_modelled.add("postcopy: the listener thread and the main thread race for one channel")
+    state.listening = True
     state.memory.has_lock = False
     refusal, _ = main_loop(state, state.reader)
     state.memory.has_lock = True
@@ -234,14 +246,14 @@ def _records(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
 
 def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
     state.full_section = kind == FULL
-    state.section, state.instance = "", 0
+    state.section, state.instance, state.handler = "", 0, None
     state.design.section_begins(state)
     refusal = (sections.load_new if kind in {FULL, START} else sections.load_more)(state, reader)
     if refusal is not None:
         refusal = _told(state, refusal)
     state.design.section_ends(state, refusal)
     if refusal is None:
-        state.section, state.instance = "", 0
+        state.section, state.instance, state.handler = "", 0, None
     return refusal
 
 
@@ -261,9 +273,9 @@ def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Out
     memory.getter = memory_api.current_view
     at = None
     if refusal is not None:
-        at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages)
-    if memory.depth != 0 and verdict != "aborted":
-        cause = Cause(state.design.name, "pairing", "loader", "transaction-left-open", device_kind(state.section))
+        at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages, state.kind)
+    if memory.depth != 0 and verdict in {"accepted", "refused"} and not state.exited:
+        cause = Cause(state.design.name, "pairing", "loader", "transaction-left-open", "stream")
         text = f"the load ends with {memory.depth} transaction(s) open"
         state.findings[cause] = Finding("unpaired transaction", cause, text)
     if verdict == "aborted" and at is not None:
@@ -293,5 +305,5 @@ def _abort_finding(state: LoadState, at: At) -> None:
     message = at.errors[0] if at.errors else ""
     if "memory_region_transaction_" in message:
         change = "commit-without-lock" if "locked" in message else "commit-without-begin"
-        cause = Cause(state.design.name, "pairing", "loader", change, device_kind(state.section))
+        cause = Cause(state.design.name, "pairing", "loader", change, "stream")
         state.findings[cause] = Finding("unpaired transaction", cause, f"at {at.offset:#x}: {message}")

@@ -141,7 +141,11 @@ class Machine:
             return
         rounded = (length + PAGE - 1) & ~(PAGE - 1)
         if rounded > self.block_limits[name]:
-            raise Abort(f"Unexpected error in qemu_ram_resize() at ../softmmu/physmem.c: Size too large: {name}")
+            limit = self.block_limits[name]
+            raise Abort(
+                "Unexpected error in qemu_ram_resize() at ../../softmmu/physmem.c:1852:\n"
+                f"Size too large: {name}: {rounded:#x} > {limit:#x}: Invalid argument"
+            )
         if length == self.block_lengths[name]:
             return
         region = self._block_regions.get(name)

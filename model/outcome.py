@@ -19,13 +19,17 @@ Layout = tuple[tuple[str, tuple[Row, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """Where a load stopped: the offset in the stream (bytes), the section and the field, and QEMU's own lines."""
+    """Where a load stopped: the offset in the stream (bytes), the section and the field, and QEMU's own lines.
+
+    `section` is what the stream calls it; `kind` the kind of the device found for it, "stream" when there is none.
+    """
 
     offset: int
     section: str
     instance: int
     field: str
     errors: tuple[str, ...]
+    kind: str = "stream"
 
     def to_json(self) -> dict[str, Any]:
         """The `at` object of `vmfuzz load --json`."""
@@ -150,8 +154,9 @@ class Outcome:
     not_modelled: tuple[str, ...] = ()
     steps: int = 0
 
-    def to_json(self, extra_findings: tuple[Finding, ...] = ()) -> dict[str, Any]:
-        """The outcome object of `vmfuzz load --json`; `extra_findings` come from comparing with the reference."""
+    def to_json(self, findings: tuple[Finding, ...] | None = None) -> dict[str, Any]:
+        """The outcome object of `vmfuzz load --json`, with the `findings` judged against the reference if given."""
+        findings = self.findings if findings is None else findings
         return {
             "design": self.design,
             "verdict": self.verdict,
@@ -165,7 +170,7 @@ class Outcome:
             "harmful_reads": dict(self.harmful_reads),
             "depth_at_end": self.depth_at_end,
             "devices": [device.to_json() for device in self.devices],
-            "findings": [finding.to_json() for finding in (*self.findings, *extra_findings)],
+            "findings": [finding.to_json() for finding in findings],
             "not_modelled": list(self.not_modelled),
         }
 

@@ -67,9 +67,7 @@ def load_more(load: LoadState, reader: Reader) -> Refusal | None:
 def _payload(load: LoadState, reader: Reader, handler: AnyHandler, version: int) -> Refusal | None:
     load.handler = handler
     load.machine.touched.add(handler)
-    refusal = handler.load(load, reader, version)
-    load.handler = None
-    return refusal
+    return handler.load(load, reader, version)
 
 
 def _footer(load: LoadState, reader: Reader, handler: AnyHandler) -> Refusal | None:

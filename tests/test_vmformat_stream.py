@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import tracemalloc
 
@@ -25,7 +26,10 @@ from vmformat import (
 )
 
 TIMER = Schema(
-    "timer", 2, 1, (Field("cpu_ticks_offset", "int64"), Field("unused", "buffer", 8), Field("cpu_clock_offset", "int64"))
+    "timer",
+    2,
+    1,
+    (Field("cpu_ticks_offset", "int64"), Field("unused", "buffer", 8), Field("cpu_clock_offset", "int64")),
 )
 SCHEMAS = {("timer", 0): TIMER}
 
@@ -76,16 +80,23 @@ GOOD: dict[str, bytes] = {
 }
 
 
+def failure(data: bytes) -> StreamError | None:
+    """Why it cannot be read; what can be read is written again."""
+    try:
+        got = read(data, SCHEMAS)
+    except StreamError as error:
+        return error
+    assert write(got) == data
+    return None
+
+
 @pytest.mark.parametrize("case", GOOD, ids=str)
 def test_read_and_write_are_inverse(case: str) -> None:
     data = GOOD[case]
     assert write(read(data, SCHEMAS)) == data
     for cut in range(len(data)):
-        try:
-            assert write(read(data[:cut], SCHEMAS)) == data[:cut]
-        except StreamError as error:
-            assert 0 <= error.offset <= cut
-            assert "\n" not in str(error)
+        error = failure(data[:cut])
+        assert error is None or (0 <= error.offset <= cut and "\n" not in str(error))
 
 
 BAD: dict[str, tuple[bytes, str]] = {
@@ -98,7 +109,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "an unknown subsection": (stream(CONFIG, "05 0f 636f6e66696775726174696f6e2f78 00000001 00"), "offset 0xf"),
     "cut in a section header": (stream("04 00000005 07 78"), "offset 0xf (section)"),
     "cut in the RAM": (stream(RAM_START, RAM_LIST[:20]), "(ram): expected more bytes, found the end of the stream"),
-    "RAM flags": (stream(RAM_START, "0000000000000003"), "offset 0x1d (ram): expected a RAM record, found flags 0x3"),
+    "RAM flags": (stream(RAM_START, "0000000000000003"), "offset 0x19 (ram): expected a RAM record, found flags 0x3"),
     "too many RAM blocks": (
         stream(RAM_START, "0000000000001004 01 61 0000000000002000 00", "00"),
         "expected blocks of the total length told, found 0x1000 bytes more",
@@ -127,14 +138,14 @@ def test_what_small_holds() -> None:
     assert got.configuration.machine == "pc"
     assert [(s.kind, s.name, s.version, s.footer, s.offset) for s in got.sections] == [
         (Kind.START, "ram", 4, 2, 15),
-        (Kind.PART, "ram", 4, 2, 85),
-        (Kind.FULL, "timer", 2, 0, 123),
+        (Kind.PART, "ram", 4, 2, 75),
+        (Kind.FULL, "timer", 2, 0, 114),
     ]
     timer = got.section("timer")
     assert timer is not None
     node = timer.tree.find("cpu_clock_offset")
     assert node is not None
-    assert (node.offset, node.value) == (123 + 19 + 16, 0x0101010101010101)
+    assert (node.offset, node.value) == (114 + 19 + 16, 0x0101010101010101)
 
 
 def test_the_configuration_can_be_read() -> None:
@@ -249,10 +260,8 @@ def test_damaged_streams(changes: list[tuple[int, int]], doubled: int) -> None:
 @pytest.mark.parametrize("at", range(8, len(SMALL) - 3))
 def test_ffffffff_everywhere(at: int) -> None:
     data = SMALL[:at] + b"\xff\xff\xff\xff" + SMALL[at + 4 :]
-    try:
+    with contextlib.suppress(StreamError):
         assert write(read(data, SCHEMAS)) == data
-    except StreamError:
-        pass
 
 
 def peak(data: bytes) -> int:
@@ -287,7 +296,9 @@ def test_memory_is_in_proportion(case: str) -> None:
 def test_ram_is_not_copied() -> None:
     pages = b"".join((i << 12 | 0x28).to_bytes(8, "big") + bytes(4096) for i in range(1, 2000))
     start = bytes.fromhex(f"{RAM_START} {RAM_LIST} {RAM_FOOT}")
-    part = bytes.fromhex("02 00000002 0000000000000008 02 7064") + bytes(4096) + pages + bytes.fromhex("0000000000000010")
+    part = (
+        bytes.fromhex("02 00000002 0000000000000008 02 7064") + bytes(4096) + pages + bytes.fromhex("0000000000000010")
+    )
     data = SMALL[:15] + start + part + bytes.fromhex(RAM_FOOT) + b"\0"
     assert peak(data) < 200_000
     assert write(read(data)) == data

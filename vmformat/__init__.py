@@ -10,9 +10,11 @@ from vmformat.plan import Plan, Refusal, SilentVisitor, Visitor, compile_plan, m
 from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
 from vmformat.ram import Flag as RamFlag
 from vmformat.reader import Reader
+from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
 from vmformat.section import Section
 from vmformat.stream import Eof, Header, Record, Stream, describe, package_records, read, write
+from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
 from vmformat.virtio import VirtioShape, virtio_schema
 
@@ -53,9 +55,12 @@ __all__ = [
     "grammar",
     "iter_records",
     "leaves",
+    "lines",
     "measure",
     "package_records",
     "read",
+    "strip",
+    "to_json",
     "virtio_schema",
     "write",
     "xbzrle",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
@@ -12,7 +12,9 @@ from vmformat.schema import Count, Field, Schema
 from vmformat.tree import decode, encode
 
 if TYPE_CHECKING:
-    from vmformat.node import Node, Values
+    from collections.abc import Mapping
+
+    from vmformat.node import Node
 
 _CAPABILITY: Final = Schema("capability", 0, 0, (Field("name", "string"),), raw=True)
 
@@ -46,7 +48,7 @@ class Configuration:
     offset: int = 8
 
     @classmethod
-    def build(cls, machine: str | bytes, subsections: dict[str, Values] | None = None) -> Configuration:
+    def build(cls, machine: str | bytes, subsections: Mapping[str, Any] | None = None) -> Configuration:
         """From the machine's name and subsections by full name, in order, `{"configuration/uuid": {"uuid": ...}}`."""
         return cls(encode(SCHEMA, {"machine": machine, **(subsections or {})}))
 

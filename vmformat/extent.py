@@ -34,39 +34,50 @@ def find_end(
     version: int,
     schema: Schema | None,
     footers: bool | None,
+    seen: bool | None = None,
     shared: bool = False,
     trust: bool = True,
 ) -> tuple[int, bool]:
     """The offset behind the payload that begins at `start`, and whether only its footer told.
 
-    `footers`: whether sections have them, None if that is for the bytes to show. `shared`: capability x-ignore-shared,
-    with which RAM blocks are listed with an address. `trust`: payloads are worth being measured; a caller that met
-    many that were not should look for footers at once, because each failure may take a walk over all the rest. Raises
-    StreamError if nothing fits.
+    `footers`: whether sections have them; None: as the bytes show, `seen` being what the sections before had. `shared`:
+    capability x-ignore-shared, with which RAM blocks are listed with an address. `trust`: payloads are worth being
+    measured; a caller that met many that were not should look for footers at once, because each failure may take a
+    walk over all the rest. Raises StreamError if nothing fits.
     """
-    likely: list[int] = []
-    first_error: StreamError | None = None
+    error: StreamError | None = None
+    bare: int | None = None  # an end with a record right behind it
+    wrong: int | None = None  # an end with a footer that has another section's id
+    other: int | None = None  # an end with neither
     for measuring in _ways(data, start, name, version, schema, shared=shared) if trust or footers is False else ():
         try:
             end = measuring()
-        except StreamError as error:
-            first_error = first_error or error
+        except StreamError as failed:
+            error = error or failed
             continue
-        if _fits(data, end, section_id, footers):
-            return end, False
-        likely.append(end)
-    if footers is not False:
-        # A footer with another section's id: the loader refuses it, a reader need not.
-        wrong = (end for end in likely if data[end : end + 1] == b"\x7e" and end + _FOOTER <= len(data))
-        found = _scan(data, start, section_id)
-        found = next(wrong, None) if found is None else found
-        if found is not None:
-            return found, first_error is not None or bool(likely)
-    if first_error is not None:
-        raise first_error
-    if likely:
-        seen = f"byte {data[likely[0]]:#04x}" if likely[0] < len(data) else "the end of the stream"
-        raise StreamError(likely[0], name, f"the footer of section {section_id}", seen)
+        if footers is not False and data[end : end + 1] == b"\x7e":
+            if data[end + 1 : end + _FOOTER] == section_id.to_bytes(4, "big") and _record_at(data, end + _FOOTER):
+                return end, False
+            if end + _FOOTER <= len(data) and wrong is None and _record_at(data, end + _FOOTER):
+                wrong = end
+        elif not footers and end < len(data) and _record_at(data, end):
+            if footers is False or seen is False:
+                return end, False
+            bare = end if bare is None else bare
+        other = end if other is None else other
+    failed_ways = error is not None or other is not None
+    if wrong is not None:
+        return wrong, False
+    found = None if footers is False else _scan(data, start, section_id)
+    if found is not None:
+        return found, failed_ways
+    if bare is not None:
+        return bare, False
+    if error is not None:
+        raise error
+    if other is not None:
+        what = f"byte {data[other]:#04x}" if other < len(data) else "the end of the stream"
+        raise StreamError(other, name, f"the footer of section {section_id}", what)
     raise StreamError(start, name, "a payload whose end can be told", "no schema, and no footer behind it")
 
 
@@ -83,14 +94,6 @@ def _ways(
     if schema is None or is_opaque(schema):
         for guessed in section_guesses(name, data, start):
             yield partial(end_of, guessed, data, start, version)
-
-
-def _fits(data: bytes, end: int, section_id: int, footers: bool | None) -> bool:
-    """Whether a payload may end here."""
-    if footers is not False and data[end : end + 1] == b"\x7e":
-        mine = data[end + 1 : end + _FOOTER] == section_id.to_bytes(4, "big")
-        return mine and _record_at(data, end + _FOOTER)
-    return not footers and end < len(data) and _record_at(data, end)
 
 
 def _record_at(data: bytes, at: int) -> bool:

@@ -119,13 +119,15 @@ def _shown(value: object, type_: str = "") -> str:
         return f"{value:#x}"
     if isinstance(value, bytes):
         if not value.strip(b"\0"):
-            return f"{len(value)} zero bytes" if value else "''"
+            return f"{len(value)} zero bytes" if value else "nothing"
         text = value.rstrip(b"\0")
         if len(text) >= 2 and text.isascii() and text.decode().isprintable():
             return repr(text.decode()) + (f" and {len(value) - len(text)} zero bytes" if len(text) < len(value) else "")
         return _cut(value)
     if isinstance(value, tuple):
-        if value and not any(value):
+        if not value:
+            return "nothing"
+        if not any(value):
             return f"{len(value)} zeros"
         shown = " ".join(_shown(item, type_) for item in value[:_MOST_NUMBERS])
         return shown if len(value) <= _MOST_NUMBERS else f"{shown} ... ({len(value)} in all)"

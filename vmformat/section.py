@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmformat import framing
 from vmformat.errors import StreamError
@@ -16,6 +16,7 @@ from vmformat.node import Node, Values
 from vmformat.tree import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from vmformat.schema import Schema
@@ -71,7 +72,7 @@ class Section:
     def build(
         cls,
         schema: Schema,
-        values: Values,
+        values: Values | Mapping[str, Any],
         *,
         name: str | None = None,
         section_id: int = 0,

@@ -191,6 +191,7 @@ class _Reading:
         self.package = False
         self.base = 0
         self.failures = 0
+        self.seen: bool | None = None
 
     def remember(self, section: Section) -> None:
         """Later PART and END records of that id belong to it."""
@@ -255,6 +256,8 @@ class _Reading:
             footer = framing.parse(framing.FOOTER, self.stream, name)["section_id"]
             if footer == head["section_id"]:
                 footer = head["section_id"]  # one object, not two: small sections come by the million
+        if self.seen is None:
+            self.seen = footer is not None
         section = Section(kind, head["section_id"], name, instance, version, payload, schema, footer, self.base + at)
         self.remember(section)
         return section
@@ -269,6 +272,7 @@ class _Reading:
                 version=version,
                 schema=schema,
                 footers=self.footers,
+                seen=self.seen,
                 shared=self.shared,
                 trust=self.failures < _MOST_FAILURES,
             )

@@ -64,7 +64,7 @@ def end_of(schema: Schema, data: bytes, start: int, version: int | None = None) 
     return stream.tell()
 
 
-def encode(schema: Schema, values: Values, version: int | None = None) -> bytes:
+def encode(schema: Schema, values: Values | Mapping[str, Any], version: int | None = None) -> bytes:
     """The payload of `schema` that holds `values` (as `Node.values` gives them).
 
     Every field that the version and the other values call for must be there, and nothing else. Raises StreamError

@@ -7,6 +7,7 @@ memory or the verdict are concerned, is an `Effects` object, found by the name o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.pci import COMMAND, PciFunction
@@ -123,7 +124,10 @@ class Handler:
         """Load a payload. None when the program goes on."""
         if not self.is_followed:
             load.not_modelled.add(f"{self.kind}: what the device does with its own fields")
-        return self.plan.load(reader, version, SectionVisitor(load, self))
+        refusal = self.plan.load(reader, version, SectionVisitor(load, self))
+        if refusal is not None and not refusal.offset:
+            refusal = replace(refusal, offset=reader.offset)  # a device that refuses does not know where it reads
+        return refusal
 
 
 ANY_INSTANCE: Final = 0xFFFF_FFFF

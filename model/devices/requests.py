@@ -29,10 +29,12 @@ class Requests:
     def __init__(self, device: Virtio) -> None:
         self.device = device
         self.mapped: list[str] = []
+        self.headers: list[tuple[str, int]] = []
 
     def reset(self) -> None:
         """None."""
         self.mapped = []
+        self.headers = []
 
     def queue(self, index: int, path: str) -> Refusal | None:
         """The queue a request belongs to."""
@@ -52,9 +54,9 @@ class Requests:
             for segment in range(number):
                 (address,) = struct.unpack_from("<Q", data, addresses + 8 * segment)
                 (length,) = struct.unpack_from("<Q", data, lengths + 16 * segment + 8)
-                self._map(load, address, length, write=write)
+                self._map(load, address, length, write=write, header=not write and segment == 0)
 
-    def _map(self, load: LoadState, address: int, length: int, *, write: bool) -> None:
+    def _map(self, load: LoadState, address: int, length: int, *, write: bool, header: bool) -> None:
         load.step()
         machine, device = load.machine, self.device
         if length == 0:
@@ -66,6 +68,8 @@ class Requests:
             machine.bounce_in_use = True
         if mapping.length < length:
             raise Exit("virtio: unexpected memory split")
+        if header and mapping.direct and mapping.region is not None:
+            self.headers.append((mapping.region.block, mapping.xlat))
         where = mapping.region.key if mapping.region is not None else "unmapped"
         self.mapped.append(f"{where}+{mapping.xlat:#x}:{mapping.length:#x}" + ("" if mapping.direct else " bounced"))
 

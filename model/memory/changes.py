@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from model.memory.region import T64
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection
 
     from model.memory.region import Region
     from model.memory.view import FlatView
@@ -37,8 +37,9 @@ Record: TypeAlias = "tuple[Region, int, int]"
 
 _EVERYTHING = (-1, -1)
 _MAX_STEPS = 400
+_MAX_RECORDS = 40
 _MAX_SPANS = 6
-"""Further back, or with more spans than this, rendering everything is cheaper."""
+"""Further back, or with more records or spans than this, rendering everything is cheaper."""
 
 
 class Node:
@@ -56,7 +57,7 @@ class Node:
 
 
 def since(
-    node: Node, root: Region, roots: Container[Region | None]
+    node: Node, root: Region, roots: Collection[Region | None]
 ) -> tuple[FlatView | None, list[tuple[int, int]] | None]:
     """The latest rendering of a root at or above a node, and the spans in which it may be out of date.
 
@@ -81,19 +82,25 @@ def since(
     return None, None
 
 
-def _spans(node: Node, base: Node, root: Region, roots: Container[Region | None]) -> dict[Region, set[tuple[int, int]]]:
+def _spans(
+    node: Node, base: Node, root: Region, roots: Collection[Region | None]
+) -> dict[Region, set[tuple[int, int]]]:
     """What every root shows of the records between two nodes, carried up through the tree of the lower one."""
     records: set[Record] = set()
     step: Node | None = node
     while step is not base and step is not None:
         records.update(step.records)
         step = step.parent
-    found: dict[Region, set[tuple[int, int]]] = {root: set()}
+    everything = {_EVERYTHING} if len(records) > _MAX_RECORDS else set()
+    found = {other: everything.copy() for other in roots if other is not None}
+    found[root] = everything
+    if everything:
+        return found
     for region, lo, hi in records:
         if hi >= 0:
             carry_up(region, lo, hi, root, roots, found)
         elif region is root or region in roots:
-            found.setdefault(region, set()).add(_EVERYTHING)
+            found[region].add(_EVERYTHING)
     return found
 
 
@@ -102,7 +109,7 @@ def carry_up(
     lo: int,
     hi: int,
     root: Region,
-    roots: Container[Region | None],
+    roots: Collection[Region | None],
     found: dict[Region, set[tuple[int, int]]],
 ) -> None:
     """Add the guest addresses, in views rendered from `root` or any of `roots`, that show a region's offsets lo..hi."""
@@ -110,7 +117,7 @@ def carry_up(
         low = max(lo + region.addr, 0)
         high = min(hi + region.addr, T64)
         if low < high:
-            found.setdefault(region, set()).add((low, high))
+            found[region].add((low, high))
     above = region.container
     if above is not None and above.enabled:
         at = region.addr

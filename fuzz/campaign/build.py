@@ -1,0 +1,70 @@
+"""What a worker needs, built from its spec: the target on its machine, and the mutator that knows that machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuzz.mutate.mutator import Mutator
+from fuzz.mutate.places import Places
+from fuzz.mutate.scene import Scene
+from fuzz.targets import roundtrip, stream
+from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
+from vmformat import StreamError, read
+
+if TYPE_CHECKING:
+    from fuzz.campaign.worker import Spec
+    from fuzz.engine import Target
+    from model import Description, Design, Outcome
+
+SLACK = 64 << 10
+"""Bytes that a mutant may grow beyond twice the largest seed."""
+
+
+class Destination:
+    """A machine behind the two calls of `fuzz.targets.stream`."""
+
+    def __init__(self, description: Description) -> None:
+        self._machine = Machine(description)
+
+    def load(self, data: bytes, design: Design) -> Outcome:
+        """Load from the pristine state."""
+        return load(self._machine, data, design)
+
+    def reset(self) -> None:
+        """Return to the pristine state."""
+        self._machine.reset()
+
+
+def read_description(path: Path) -> Description:
+    """The machine description in a file. Raises DescriptionError and OSError."""
+    return parse(path.read_bytes())
+
+
+def build_target(spec: Spec) -> Target:
+    """The target that the spec names."""
+    description = read_description(Path(spec.description))
+    if spec.target == roundtrip.NAME:
+        return roundtrip.RoundtripTarget(section_schemas(description))
+    designs = [DESIGNS[name] for name in spec.designs]
+    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs)
+
+
+def build_mutator(spec: Spec) -> Mutator:
+    """The mutator for the spec's machine, with its seeds as donors."""
+    description = read_description(Path(spec.description))
+    schemas = section_schemas(description)
+    donors = []
+    largest = 4096
+    for seed in spec.seeds:
+        data = Path(seed).read_bytes()
+        largest = max(largest, len(data))
+        try:
+            donors.append(read(data, schemas))
+        except StreamError:
+            continue
+    known = tuple(sorted({region.addr for region in description.regions if 0 < region.addr < 1 << 63}))
+    ram = max((block.length for block in description.blocks), default=description.below_4g)
+    block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")
+    places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
+    return Mutator(schemas, Scene(places, tuple(donors), 2 * largest + SLACK))

@@ -1,0 +1,143 @@
+"""Findings on disk: a folder per cause, with the smallest input that shows it.
+
+Many workers write here, so a short lock on `findings/.lock` orders them (the system drops it when a process dies).
+The witness is renamed into place first and `finding.json`, which names the witness by its SHA-256, after it: killed
+in between, the folder holds a whole witness and the description of another one of the same cause, and `records`
+describes what is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from fuzz.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fuzz.engine.target import Found
+
+WITNESS: Final = "witness.vmstate"
+DESCRIPTION: Final = "finding.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finding as kept: what, where from, and the input that shows it."""
+
+    kind: str
+    cause: str
+    text: str
+    machine: str
+    target: str
+    size: int
+    """Bytes of the witness."""
+    sha256: str
+    execution: int
+    """Number of the execution that showed this witness, counted by its worker over all its runs."""
+    seconds: float
+    """Seconds of fuzzing of that worker until then."""
+
+    @property
+    def design(self) -> str:
+        """The load design, first part of the cause."""
+        return self.cause.split("/", 1)[0]
+
+
+def cause_id(cause: str) -> str:
+    """A folder name for a cause: readable, bounded, different for different causes."""
+    digest = hashlib.sha256(cause.encode()).hexdigest()[:8]
+    slug = re.sub(r"[^A-Za-z0-9_+-]+", ".", cause).strip(".")[:96]
+    return f"{slug}.{digest}"
+
+
+class FindingStore:
+    """The folder `findings` of a campaign, as one worker sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._best: dict[str, tuple[int, str]] = {}
+        """Size and machine of the witness on disk, by cause, as far as this worker knows."""
+
+    def keep(self, found: Found, data: bytes, origin: Origin) -> str:
+        """Keep a finding if it is the first of its cause or smaller than the one kept.
+
+        Returns "new", "smaller" or "" (kept nothing). A witness is replaced only by one of the same machine, so that
+        witness and description always belong together. Raises OSError when the disk refuses; nothing is torn then.
+        """
+        known = self._best.get(found.cause)
+        if known is not None and (len(data) >= known[0] or origin.machine != known[1]):
+            return ""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self.folder / cause_id(found.cause)
+        with self._locked():
+            kept = read_record(place)
+            if kept is not None and (kept.machine != origin.machine or kept.size <= len(data)):
+                self._best[found.cause] = (kept.size, kept.machine)
+                return ""
+            record = Record(
+                found.kind,
+                found.cause,
+                found.text,
+                origin.machine,
+                origin.target,
+                len(data),
+                hashlib.sha256(data).hexdigest(),
+                origin.execution,
+                round(origin.seconds, 3),
+            )
+            place.mkdir(exist_ok=True)
+            write_atomic(place / WITNESS, data)
+            write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
+        self._best[found.cause] = (len(data), origin.machine)
+        return "new" if kept is None else "smaller"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where and when an input ran."""
+
+    machine: str
+    target: str
+    execution: int
+    seconds: float
+
+
+def read_record(place: Path) -> Record | None:
+    """The finding in this folder; None when it is not whole (killed before its description was written)."""
+    try:
+        values = json.loads((place / DESCRIPTION).read_bytes())
+        record = Record(**values)
+        size = (place / WITNESS).stat().st_size
+    except (OSError, ValueError, TypeError):
+        return None
+    if size != record.size:  # killed between witness and description: a smaller witness of the same cause
+        values["size"] = size
+        values["sha256"] = hashlib.sha256((place / WITNESS).read_bytes()).hexdigest()
+        record = Record(**values)
+    return record
+
+
+def records(folder: Path) -> tuple[tuple[Path, Record], ...]:
+    """All whole findings, sorted by cause, each with its folder."""
+    if not folder.is_dir():
+        return ()
+    found = [(place, record) for place in folder.iterdir() if place.is_dir() and (record := read_record(place))]
+    return tuple(sorted(found, key=lambda pair: pair[1].cause))

@@ -1,0 +1,143 @@
+"""A campaign is a folder. It can be killed at any moment, resumed, copied, looked at while it runs.
+
+    campaign.json                 what was asked, last time
+    corpus/WORKER/SHA1            inputs that reached something new, a file each, named by their content
+    findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause
+    workers/WORKER/               spec.json, stats.json, log.txt, stuck/ (inputs that hung or exhausted a worker)
+
+Invariant: everything except corpus entries is written beside its place and renamed into it, so a reader sees the old
+file or the new one. Corpus entries are written by libFuzzer in place; a torn one betrays itself by its name and is
+renamed to what it holds at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from fuzz.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT: Final = 1
+_SHA1: Final = re.compile(r"[0-9a-f]{40}")
+
+
+class CampaignError(Exception):
+    """A folder that cannot be used as a campaign, in one line that says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a campaign was last asked to do."""
+
+    target: str
+    machines: tuple[str, ...]
+    designs: tuple[str, ...]
+    seed: int
+    runs: int = 0
+    """How many times the campaign was started; each start explores with another random sequence."""
+
+
+class Campaign:
+    """The folder and the places in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def findings(self) -> Path:
+        """Folder with a folder per cause."""
+        return self.path / "findings"
+
+    def corpus(self, worker: str) -> Path:
+        """Folder of one worker's corpus."""
+        return self.path / "corpus" / worker
+
+    def worker(self, worker: str) -> Path:
+        """Folder with one worker's statistics and log."""
+        return self.path / "workers" / worker
+
+    def workers(self) -> tuple[str, ...]:
+        """Names of all workers that ever ran here, sorted."""
+        folder = self.path / "workers"
+        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
+
+    def settings(self) -> Settings:
+        """What was asked last time. Raises CampaignError when the folder is not a campaign or its file is damaged."""
+        path = self.path / "campaign.json"
+        try:
+            values = json.loads(path.read_bytes())
+            return Settings(
+                str(values["target"]),
+                tuple(map(str, values["machines"])),
+                tuple(map(str, values["designs"])),
+                int(values["seed"]),
+                int(values["runs"]),
+            )
+        except FileNotFoundError:
+            msg = f"campaign {self.path}: not a campaign (no campaign.json in it)"
+            raise CampaignError(msg) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"campaign {self.path}: campaign.json cannot be read: {error}"
+            raise CampaignError(msg) from None
+
+    def open(self, settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+        """Start or resume with these settings; returns them with the number of this start, and what was repaired.
+
+        Raises CampaignError when the place holds something else than a campaign, or cannot be written.
+        """
+        repaired: list[str] = []
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                msg = f"campaign {self.path}: is a file, not a folder"
+                raise CampaignError(msg)
+            known = self.path / "campaign.json"
+            runs = 0
+            if known.exists():
+                try:
+                    runs = self.settings().runs
+                except CampaignError as error:
+                    repaired.append(f"{error}; started anew, corpus and findings kept")
+            elif self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+                if not (self.path / "corpus").is_dir():
+                    msg = f"campaign {self.path}: not empty and not a campaign; give another folder"
+                    raise CampaignError(msg)
+                repaired.append(f"campaign {self.path}: campaign.json was missing; corpus and findings kept")
+            self.findings.mkdir(parents=True, exist_ok=True)
+            settings = Settings(settings.target, settings.machines, settings.designs, settings.seed, runs + 1)
+            write_atomic(known, json.dumps({"format": FORMAT, **asdict(settings)}, indent=2).encode() + b"\n")
+            for entry in sorted((self.path / "corpus").glob("*")):
+                repaired.extend(repair_corpus(entry))
+        except OSError as error:
+            msg = f"campaign {self.path}: {error.strerror or error}"
+            raise CampaignError(msg) from None
+        return settings, tuple(repaired)
+
+    def prepare(self, worker: str) -> None:
+        """Make one worker's folders."""
+        for folder in (self.corpus(worker), self.worker(worker) / "stuck"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def repair_corpus(folder: Path) -> list[str]:
+    """Give each entry whose name is not its content's SHA-1 the right name; drop empty and leftover files."""
+    said: list[str] = []
+    for entry in sorted(folder.iterdir()):
+        if not entry.is_file():
+            continue
+        data = entry.read_bytes()
+        name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        if entry.name == name:
+            continue
+        if not data or not _SHA1.fullmatch(entry.name):
+            entry.unlink()
+            said.append(f"{entry}: removed, {'empty' if not data else 'not a corpus entry'}")
+        else:
+            entry.replace(folder / name)
+            said.append(f"{entry}: torn or altered, kept as {name}")
+    return said

@@ -1,0 +1,1 @@
+"""Machine descriptions and seeds from a real QEMU."""

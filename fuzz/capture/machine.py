@@ -1,0 +1,207 @@
+"""Capture a machine: run the processes that are needed, ask them what they know, put it together.
+
+Four kinds of process see the machine, all with the same arguments: one at reset that also writes the `before` stream; a
+throw-away one whose BARs get mapped (`mapping`); a destination that waits for a stream and has nothing in its ROMs;
+and many short-lived ones that refuse a stream each (`masks`, `virtio`).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fuzz.capture import objects as qom
+from fuzz.capture.describe import MachineFacts
+from fuzz.capture.errors import CaptureError
+from fuzz.capture.functions import learn_functions
+from fuzz.capture.mapping import map_everything
+from fuzz.capture.masks import Masks, learn_masks, prologue_of
+from fuzz.capture.prober import Prober
+from fuzz.capture.regions import assemble
+from fuzz.capture.sections import dump_vmstate, learn_sections
+from fuzz.capture.virtio import VirtioFacts, host_features, is_virtio, learn_virtio
+from fuzz.qemu import DEFAULT_BINARY, Qemu, accelerator, complete_arguments
+from model.memory.mtree import layout, parse_flat
+from vmformat.errors import StreamError
+from vmformat.stream import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fuzz.capture.functions import FunctionFacts
+    from fuzz.capture.regions import Region
+
+_BLOCK = re.compile(r"^\s*(.+?)\s+\d+ [KMG]iB\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pristine:
+    """What the process at reset said."""
+
+    before: bytes
+    version: str
+    objects: qom.Objects
+    tree: str
+    flat: str
+    limits: dict[str, int]
+    low: int
+    high: int
+
+
+def learn_machine(
+    name: str,
+    arguments: Sequence[str],
+    *,
+    binary: str = DEFAULT_BINARY,
+    progress: Callable[[str], None] = lambda _: None,
+    with_masks: bool = True,
+) -> tuple[MachineFacts, bytes]:
+    """All facts about the machine that QEMU makes of these arguments, and its `before` stream as QEMU wrote it.
+
+    Raises CaptureError or QemuError, one line each.
+    """
+    progress("the machine at reset")
+    with Qemu(arguments, binary=binary) as vm:
+        pristine = _look(vm)
+        progress("the machine with every BAR mapped")
+        with Qemu(arguments, binary=binary) as other:
+            mapped = map_everything(other)
+        try:
+            stream = read(pristine.before)
+        except StreamError as error:
+            raise CaptureError(f"the stream cannot be read: {error}") from None
+        if stream.configuration is None:
+            raise CaptureError("the machine type sends no configuration section: too old to be captured")
+        blocks = list(pristine.limits)
+        regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks)
+        functions = learn_functions(stream, pristine.objects, mapped, regions, spaces)
+        virtio = {item.address: learn_virtio(vm, item) for item in functions if is_virtio(item)}
+    dump = dump_vmstate(binary, stream.configuration.machine)
+    sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
+    rom = _destination(arguments, binary, pristine, regions)
+    prologue = prologue_of(stream)
+    progress("virtio features")
+    virtio = _with_features(virtio, functions, arguments, prologue, binary)
+    masks: dict[str, Masks] = {}
+    if with_masks:
+        masks = learn_masks(arguments, functions, prologue, binary=binary, progress=progress)
+    facts = MachineFacts(
+        name=name,
+        qemu=pristine.version,
+        arguments=tuple(arguments),
+        accelerator=accelerator(complete_arguments(arguments)) or "tcg",
+        stream=stream,
+        below_4g=pristine.low,
+        above_4g=pristine.high,
+        block_limits=pristine.limits,
+        regions=regions,
+        spaces=spaces,
+        functions=functions,
+        masks=masks,
+        virtio=virtio,
+        sections=sections,
+        rom=rom,
+    )
+    return facts, pristine.before
+
+
+def _look(vm: Qemu) -> _Pristine:
+    with tempfile.TemporaryDirectory(prefix="vmfuzz-before-") as folder:
+        path = Path(folder) / "before"
+        vm.migrate(path)
+        before = path.read_bytes()
+    found = vm.qmp("query-version")["qemu"]
+    flat = vm.hmp("info mtree -f -o")
+    low, high = _split(flat)
+    return _Pristine(
+        before,
+        f"{found['major']}.{found['minor']}.{found['micro']}",
+        qom.walk(vm),
+        vm.hmp("info mtree -o -D"),
+        flat,
+        _block_limits(vm.hmp("info ramblock")),
+        low,
+        high,
+    )
+
+
+def _block_limits(text: str) -> dict[str, int]:
+    """The most bytes of each RAM block, from `info ramblock`."""
+    found = {}
+    for line in text.splitlines():
+        match = _BLOCK.match(line)
+        if match:
+            found[match[1]] = int(match[3], 16)
+    return found
+
+
+def _split(flat: str) -> tuple[int, int]:
+    """How much RAM is below and above 4 GiB: where the highest range of RAM on either side ends."""
+    low = high = 0
+    for view in parse_flat(flat):
+        if any(space.name == "memory" for space in view.spaces):
+            for line in view.ranges:
+                if line.type == "ram" and line.name in {"pc.ram", "ram"} | _ram_names(view.ranges):
+                    if line.start < 1 << 32:
+                        low = max(low, line.end + 1)
+                    else:
+                        high = max(high, line.end + 1 - (1 << 32))
+    return low, high
+
+
+def _ram_names(ranges: Sequence[Any]) -> set[str]:
+    """The name of the RAM at address 0 is the machine's RAM, whatever its memory backend is called."""
+    return {line.name for line in ranges if line.start == 0 and line.type == "ram"}
+
+
+def _destination(
+    arguments: Sequence[str], binary: str, pristine: _Pristine, regions: Sequence[Region]
+) -> tuple[tuple[str, int, bytes], ...]:
+    """Check that a waiting destination looks like the machine at reset, and read what its ROMs hold."""
+    with Qemu(arguments, binary=binary, extra=["-incoming", "defer"]) as vm:
+        flat = vm.hmp("info mtree -f -o")
+        if layout(flat) != layout(pristine.flat):
+            raise CaptureError("a QEMU that waits for a stream has another memory layout than one at reset")
+        blocks = {(region.name, region.kind): region.block for region in regions if region.block}
+        return tuple(_rom_contents(vm, flat, blocks))
+
+
+def _rom_contents(vm: Qemu, flat: str, blocks: Mapping[tuple[str, str], str | None]) -> list[tuple[str, int, bytes]]:
+    found: dict[tuple[str, int], bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="vmfuzz-rom-") as folder:
+        path = Path(folder) / "rom"
+        for view in parse_flat(flat):
+            if not any(space.name == "memory" for space in view.spaces):
+                continue
+            for line in view.ranges:
+                block = blocks.get((line.name, "rom"))
+                if line.type != "rom" or block is None:
+                    continue
+                size = line.end + 1 - line.start
+                vm.qmp("pmemsave", {"val": line.start, "size": size, "filename": str(path)})
+                data = path.read_bytes()
+                for at in range(0, size, 32):
+                    row = data[at : at + 32]
+                    if any(row):
+                        found[block, line.offset + at] = row
+    return [(block, offset, data) for (block, offset), data in sorted(found.items())]
+
+
+def _with_features(
+    virtio: dict[str, VirtioFacts],
+    functions: Sequence[FunctionFacts],
+    arguments: Sequence[str],
+    prologue: bytes,
+    binary: str,
+) -> dict[str, VirtioFacts]:
+    by_address = {function.address: function for function in functions}
+    if not virtio:
+        return {}
+    with Prober(arguments, binary=binary) as prober:
+        return {
+            address: replace(facts, host_features=host_features(facts, by_address[address], prober, prologue))
+            for address, facts in virtio.items()
+        }

@@ -1,0 +1,282 @@
+"""The memory regions of a machine at reset: what the object tree, `info mtree` and the throw-away process say.
+
+The object tree (`objects`) knows every region but not its kind; `info mtree -o -D` knows kind, alias target and
+whether it is enabled, but only of what hangs in an address space, and names regions by (name, owner) only. A printed
+region is an object by its place: same container, name, owner, address and priority.
+
+`i/o` in the text is either a region that answers accesses or a mere container. It answers if `info mtree -f` shows
+it: a range under its name, owner and address. A region that was nowhere visible and has no children answers, but for
+the names that QEMU gives to containers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fuzz.capture.errors import CaptureError
+from fuzz.capture.objects import shown_owner
+from model.memory.mtree import parse_flat, parse_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fuzz.capture.mapping import Mapped
+    from fuzz.capture.objects import Objects, RegionObject
+    from model.memory.mtree import Node
+
+_OWNER = re.compile(r"(owner|parent):\{(?:dev|obj) (id|path)=([^}]*)\}")
+_CONTAINERS: Final = frozenset({"bus master container", "pci_bridge_pci", "pci_bridge_io", "pci", "smram", "system"})
+_READONLY_ALIASES: Final = frozenset({"pam-rom"})
+_T64 = 1 << 64
+
+BRIDGE_WINDOWS: Final = {"io": "pci_bridge_io", "mem": "pci_bridge_mem", "pref": "pci_bridge_pref_mem"}
+BRIDGE_VGA: Final = {"mem": "pci_bridge_vga_mem", "io_lo": "pci_bridge_vga_io_lo", "io_hi": "pci_bridge_vga_io_hi"}
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region as the description has it; `path` is that of its object, `container` and `target` are paths too."""
+
+    path: str
+    id: str
+    name: str
+    kind: str
+    size: int
+    addr: int
+    priority: int
+    enabled: bool
+    readonly: bool
+    container: str | None
+    target: str | None
+    target_offset: int
+    block: str | None
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An address space and the path of its root."""
+
+    name: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    node: Node
+    rank: int
+    """Position among its siblings in the text."""
+
+
+class Printed:
+    """`info mtree -o -D` and `-f -o` of one process, tied to its objects."""
+
+    def __init__(self, objects: Objects, tree: str, flat: str) -> None:
+        self.objects = objects
+        self.seen: dict[str, _Seen] = {}
+        self.spaces: list[Space] = []
+        self._inside: dict[str, list[RegionObject]] = defaultdict(list)
+        self._named: dict[tuple[str, str], list[RegionObject]] = defaultdict(list)
+        for region in sorted(objects.regions.values(), key=lambda item: (item.owner, item.name, item.ordinal)):
+            self._inside[region.container].append(region)
+            self._named[region.name, region.owner].append(region)
+        self._answering = Counter(
+            (line.name, _owner_path(line.owner), (line.start - line.offset) % _T64)
+            for view in parse_flat(flat)
+            for line in view.ranges
+        )
+        roots: dict[bool, set[str]] = {True: set(), False: set()}
+        for section in parse_tree(tree):
+            root = self._root(section.root, roots[bool(section.spaces)])
+            self.spaces += [Space(name, root) for name in section.spaces]
+            self._visit(section.root, root, 0)
+
+    def _root(self, node: Node, taken: set[str]) -> str:
+        for region in self._named[node.name, _owner_path(node.owner)]:
+            if region.path not in taken and (region.size or 1) == node.size and region.addr == node.start:
+                taken.add(region.path)
+                return region.path
+        raise CaptureError(f"info mtree: no object for the region {node.name} {node.owner}")
+
+    def _visit(self, node: Node, path: str, rank: int) -> None:
+        if path not in self.seen or self.seen[path].rank < 0:
+            self.seen[path] = _Seen(node, rank)
+        left = list(self._inside[path])
+        for index, child in enumerate(node.children):
+            owner = _owner_path(child.owner)
+            for region in left:
+                if (
+                    region.name == child.name
+                    and region.owner == owner
+                    and region.priority == child.priority
+                    and region.addr == child.address_in(node)
+                    and (region.size or 1) == child.size
+                ):
+                    left.remove(region)
+                    self._visit(child, region.path, index)
+                    if self.seen[region.path].rank != index:
+                        self.seen[region.path] = _Seen(self.seen[region.path].node, index)
+                    break
+            else:
+                raise CaptureError(f"info mtree: no object for the region {child.name} {child.owner}")
+
+    def answers(self, path: str) -> bool:
+        """Whether some address space showed the region itself."""
+        seen = self.seen.get(path)
+        if seen is None:
+            return False
+        region = self.objects.regions[path]
+        return self._answering[region.name, region.owner, seen.node.start] > 0
+
+    def lookup(self, region: RegionObject) -> tuple[str, _Seen] | None:
+        """The same region in this process: by path, or (bridge windows are made anew) by owner and name."""
+        if not region.name.startswith("pci_bridge_") and region.path in self.seen:
+            return region.path, self.seen[region.path]
+        for other in self._named[region.name, region.owner]:
+            if other.path in self.seen:
+                return other.path, self.seen[other.path]
+        return None
+
+
+def assemble(
+    objects: Objects, tree: str, flat: str, mapped: Mapped, blocks: Sequence[str]
+) -> tuple[tuple[Region, ...], tuple[Space, ...]]:
+    """All regions (siblings together, winners first) and all address spaces of a machine at reset.
+
+    `blocks`: the names of its RAM blocks. Raises CaptureError if the texts and the objects do not fit.
+    """
+    pristine = Printed(objects, tree, flat)
+    other = Printed(mapped.objects, mapped.tree, mapped.flat)
+    ids = _ids(objects.regions.values())
+    regions: dict[str, Region] = {}
+    ranks: dict[str, int] = {}
+    for region in objects.regions.values():
+        regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks)
+    spaces = sorted(pristine.spaces, key=lambda space: _space_order(space, objects.functions))
+    return tuple(_in_order(regions, ranks)), tuple(spaces)
+
+
+def _region(
+    region: RegionObject, ids: Mapping[str, str], pristine: Printed, other: Printed, blocks: Sequence[str]
+) -> tuple[Region, int]:
+    seen = pristine.seen.get(region.path)
+    elsewhere = other.lookup(region)
+    node = seen.node if seen else elsewhere[1].node if elsewhere else None
+    source = pristine if seen else other
+    block = _block(region, blocks)
+    kind, target = _kind(region, node, pristine, other, elsewhere[0] if elsewhere else None, block), None
+    if node is not None and node.alias is not None:
+        target = _target(region, node.alias, source, pristine)
+    if node is None and region.name in BRIDGE_VGA.values():
+        raise CaptureError(f"{region.owner}: {region.name} was never seen")
+    vga = region.name in BRIDGE_VGA.values()
+    result = Region(
+        path=region.path,
+        id=ids[region.path],
+        name=region.name,
+        kind=kind,
+        size=region.size,
+        addr=region.addr,
+        priority=region.priority,
+        enabled=vga or node is None or not node.disabled,
+        readonly=region.name in _READONLY_ALIASES if kind == "alias" else kind == "rom",
+        container=region.container or None,
+        target=target,
+        target_offset=node.alias_offset if node is not None and target is not None else 0,
+        block=block if kind in {"ram", "rom", "romd"} else None,
+        owner=shown_owner(region.owner),
+    )
+    return result, seen.rank if seen else elsewhere[1].rank if elsewhere else 0
+
+
+def _kind(
+    region: RegionObject, node: Node | None, pristine: Printed, other: Printed, elsewhere: str | None, block: str | None
+) -> str:
+    if node is None:
+        return "ram" if block is not None else "container" if region.name in _CONTAINERS else "io"
+    if node.alias is not None:
+        return "alias"
+    if node.type != "i/o":
+        return node.type
+    if pristine.answers(region.path) or (elsewhere is not None and other.answers(elsewhere)):
+        return "io"
+    return "container" if node.children or region.name in _CONTAINERS else "io"
+
+
+def _target(region: RegionObject, name: str, source: Printed, pristine: Printed) -> str:
+    """The path (in the pristine process) of an alias's target: of its own device if that has one, else the only one."""
+
+    def is_alias(path: str) -> bool:
+        seen = source.seen.get(path)
+        return seen is not None and seen.node.alias is not None
+
+    found = [
+        item
+        for item in source.objects.regions.values()
+        if item.name == name and item.path in source.seen and not is_alias(item.path)
+    ]
+    own = [item for item in found if item.owner == region.owner]
+    chosen = own or found
+    if len(chosen) != 1 or chosen[0].path not in pristine.objects.regions:
+        raise CaptureError(f"{region.owner}: {region.name} is an alias of {name}: {len(chosen)} regions have that name")
+    return chosen[0].path
+
+
+def _block(region: RegionObject, blocks: Sequence[str]) -> str | None:
+    """The RAM block of a region: blocks are named after it, those of devices with the device's address before."""
+    found = [name for name in blocks if name == region.name or name.endswith(f"/{region.name}")]
+    return found[0] if len(found) == 1 else None
+
+
+def _ids(regions: Iterable[RegionObject]) -> dict[str, str]:
+    """Ids: the name if unique, else `owner:name`, else `owner:name#ordinal`."""
+    items = list(regions)
+    names = Counter(region.name for region in items)
+    owned = Counter((region.owner, region.name) for region in items)
+    result = {}
+    for region in items:
+        text = region.name
+        if names[region.name] > 1:
+            text = f"{shown_owner(region.owner)}:{region.name}"
+        if owned[region.owner, region.name] > 1:
+            text += f"#{region.ordinal}"
+        result[region.path] = text
+    return result
+
+
+def _in_order(regions: Mapping[str, Region], ranks: Mapping[str, int]) -> Iterable[Region]:
+    """Roots by id, each followed by what is in it; siblings by descending priority, then as the text has them."""
+    inside: dict[str | None, list[Region]] = defaultdict(list)
+    for region in regions.values():
+        inside[region.container].append(region)
+
+    def below(container: str | None) -> Iterable[Region]:
+        if container is None:
+            siblings = sorted(inside[None], key=lambda item: (item.owner, item.id))
+        else:
+            siblings = sorted(inside[container], key=lambda item: (-item.priority, ranks[item.path], item.id))
+        for region in siblings:
+            yield region
+            yield from below(region.path)
+
+    return below(None)
+
+
+def _space_order(space: Space, functions: Mapping[str, str]) -> tuple[int, str, str]:
+    """Memory and ports first, then processors, then PCI functions by address."""
+    if space.name in {"memory", "I/O"}:
+        return 0, "" if space.name == "memory" else "I/O", ""
+    owner = space.root.rpartition("/")[0]
+    if owner in functions:
+        return 2, functions[owner], space.name
+    return 1, space.name, space.root
+
+
+def _owner_path(text: str) -> str:
+    """The object that a region is a child of, from the tail of an `info mtree -o` line."""
+    found = {match[1]: (match[2], match[3]) for match in _OWNER.finditer(text)}
+    key, value = found.get("parent", found.get("owner", ("path", "")))
+    return f"/machine/peripheral/{value}" if key == "id" else value

@@ -1,0 +1,156 @@
+"""What the `before` stream says: the machine's sections in handler order, their schemas, its RAM blocks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fuzz.capture.errors import CaptureError
+from fuzz.qemu import find_binary
+from vmformat.dump_vmstate import merge_all
+from vmformat.errors import StreamError
+from vmformat.ram import BlockEntry, RamState, parse_ram
+from vmformat.schema import EQUAL, Schema
+from vmformat.stream import Stream, describe
+from vmformat.tree import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmformat.section import Section
+
+_LOCAL_TYPES = EQUAL | {"int32 le"}
+
+
+@dataclass(frozen=True, slots=True)
+class SectionFacts:
+    """A section handler: `function` is the address of the PCI function it belongs to, if any."""
+
+    name: str
+    instance: int
+    version: int
+    schema: str | None
+    iterable: bool
+    compat: tuple[str, int] | None
+    function: str | None
+    local: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """All handlers in the program's order, their schemas by key, the RAM blocks in stream order."""
+
+    handlers: tuple[SectionFacts, ...]
+    schemas: Mapping[str, Schema]
+    blocks: tuple[BlockEntry, ...]
+
+
+def dump_vmstate(binary: str, machine: str) -> dict[str, Any]:
+    """What QEMU says about its device states (`-dump-vmstate`), by device type."""
+    with tempfile.TemporaryDirectory(prefix="vmfuzz-dump-") as folder:
+        path = Path(folder) / "dump"
+        done = subprocess.run(
+            [find_binary(binary), "-M", machine, "-display", "none", "-dump-vmstate", str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode or not path.exists():
+            raise CaptureError(f"{binary} -dump-vmstate: status {done.returncode}")
+        value: dict[str, Any] = json.loads(path.read_bytes())
+        return value
+
+
+def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset[str]) -> Sections:
+    """The sections of a stream that still has its VMDESCRIPTION. Raises CaptureError if it does not."""
+    described = describe(stream.trailing)
+    if not described:
+        raise CaptureError(
+            "the stream has no VMDESCRIPTION (suppress-vmdesc=on?): nothing tells what is in its sections"
+        )
+    merged = merge_all(described, dump)
+    keys: dict[Schema, str] = {}
+    used: Counter[str] = Counter()
+    schemas: dict[str, Schema] = {}
+    full, iterable = _by_role(stream)
+    counts: Counter[str] = Counter()
+    compat: dict[int, tuple[str, int]] = {}
+    for section in sorted(full, key=lambda item: item.section_id):
+        vmsd = _vmsd(section, merged)
+        if section.name != vmsd:
+            compat[section.section_id] = (vmsd, counts[vmsd])
+            counts[vmsd] += 1
+    facts: dict[int, SectionFacts] = {}
+    for section in full:
+        schema = merged.get((section.name, section.instance))
+        if schema is None:
+            raise CaptureError(f"section {section.name}: not in the VMDESCRIPTION")
+        if schema not in keys:
+            used[schema.name] += 1
+            keys[schema] = schema.name if used[schema.name] == 1 else f"{schema.name}#{used[schema.name]}"
+            schemas[keys[schema]] = schema
+        function = section.name.rpartition("/")[0]
+        facts[section.section_id] = SectionFacts(
+            section.name,
+            section.instance,
+            section.version,
+            keys[schema],
+            iterable=False,
+            compat=compat.get(section.section_id),
+            function=function if function in functions else None,
+            local=_local(section, schema),
+        )
+    for section in iterable:
+        facts[section.section_id] = SectionFacts(
+            section.name, section.instance, section.version, None, iterable=True, compat=None, function=None, local={}
+        )
+    order = handler_order([s.section_id for s in full], [s.section_id for s in iterable])
+    return Sections(tuple(facts[number] for number in order), schemas, _blocks(iterable))
+
+
+def handler_order(full: list[int], iterable: list[int]) -> list[int]:
+    """Section ids in the order of QEMU's list, from those of FULL and of START sections in stream order.
+
+    The list is sorted by priority, and by registration (the ids count it) among equals. Iterable handlers have the
+    lowest priority, so they are in the last run of ascending ids.
+    """
+    last = max((index for index in range(1, len(full)) if full[index] < full[index - 1]), default=0)
+    return full[:last] + sorted(full[last:] + iterable)
+
+
+def _by_role(stream: Stream) -> tuple[list[Section], list[Section]]:
+    full = [section for section in stream.sections if section.kind.name == "FULL"]
+    return full, [section for section in stream.sections if section.kind.name == "START"]
+
+
+def _vmsd(section: Section, schemas: Mapping[tuple[str, int], Schema]) -> str:
+    schema = schemas.get((section.name, section.instance))
+    return section.name if schema is None else schema.name
+
+
+def _local(section: Section, schema: Schema) -> dict[str, int]:
+    try:
+        tree = decode(schema, section.payload, 0, section.version)
+    except StreamError as error:
+        raise CaptureError(f"section {section.name}: the schema does not fit: {error}") from None
+    found: dict[str, int] = {}
+    for path, node in tree.walk():
+        if node.type in _LOCAL_TYPES and isinstance(node.value, int):
+            found[path] = node.value
+        elif node.type in _LOCAL_TYPES and isinstance(node.value, tuple):
+            found |= {f"{path}[{index}]": value for index, value in enumerate(node.value) if isinstance(value, int)}
+    return found
+
+
+def _blocks(iterable: list[Section]) -> tuple[BlockEntry, ...]:
+    for section in iterable:
+        if section.name == "ram":
+            records = parse_ram(section.payload, 0, RamState())
+            return tuple(record for record in records if isinstance(record, BlockEntry))
+    raise CaptureError("the stream has no ram section")

@@ -1,0 +1,179 @@
+"""Seed streams: taken from a real QEMU, stripped to what a load needs, and checked against the unstripped ones.
+
+A seed ships no firmware and no kernel: of RAM it keeps the bytes that loading looks at, zeros around them, and drops
+every other page. Which bytes these are the model says, which loads the whole stream first: the avail and used rings
+of every queue that is set up (not the descriptor tables, which are mapped but not read), the headers of requests
+under way, and what kvm-tpr-opt reads of its option ROM. That this is enough the real program says: it must load the
+stripped stream as it loads the whole one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fuzz import qemu
+from fuzz.capture.errors import CaptureError
+from fuzz.qemu import Qemu, QemuError
+from model import REFERENCE, Machine, load
+from model.devices.platform import KvmTprOpt
+from model.devices.virtio import Virtio
+from model.memory import layout
+from vmformat import StreamError, read, write
+from vmformat.strip import strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+QUIET: Final = 1.0
+"""Seconds without a change of layout or ring indices that end a boot."""
+
+POLL: Final = 0.2
+HEADER: Final = 16
+AVAIL, USED = 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes of guest RAM that a seed keeps: a range of a RAM block, and why."""
+
+    block: str
+    offset: int
+    length: int
+    what: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For provenance.json."""
+        return {"block": self.block, "offset": hex(self.offset), "length": hex(self.length), "what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A stream, and what of RAM is in it (None: all of it)."""
+
+    data: bytes
+    kept: tuple[Kept, ...] | None
+
+
+def booted(
+    arguments: Sequence[str], boot: float, *, binary: str, progress: Callable[[str], None] = lambda _: None
+) -> bytes:
+    """The stream of a machine that has run its firmware, as QEMU writes it. Raises QemuError.
+
+    It is taken when layout and ring indices have stood still long enough, or after `boot` seconds. Long enough is a
+    second, or on a slow host as long as it took the firmware to move the layout for the first time.
+    """
+    with Qemu(arguments, binary=binary) as vm:
+        at_reset = last = _situation(vm)
+        vm.qmp("cont")
+        start = changed = time.monotonic()
+        first: float | None = None
+        while time.monotonic() - start < boot:
+            time.sleep(POLL)
+            now = _situation(vm)
+            moment = time.monotonic()
+            if now != last:
+                last, changed = now, moment
+                if first is None and now != at_reset:
+                    first = moment - start
+            if first is not None and moment - changed >= max(QUIET, first):
+                break
+            progress(f"the firmware runs ({moment - start:.0f} s)")
+        vm.qmp("stop")
+        with tempfile.TemporaryDirectory(prefix="vmfuzz-after-") as folder:
+            path = Path(folder) / "after"
+            vm.migrate(path)
+            return path.read_bytes()
+
+
+def _situation(vm: Qemu) -> tuple[object, ...]:
+    """What must stand still: the layout, and every queue's state."""
+    views = frozenset(layout(vm.hmp("info mtree -f")).items())
+    _, queues = qemu.virtio_state(vm, 4)
+    return (views, *((path, index, tuple(sorted(state.items()))) for path, index, state in queues))
+
+
+def stripped(raw: bytes, machine: Machine, *, keep_vmdesc: bool, keep_ram: bool) -> Seed:
+    """The stream as it is shipped. Raises CaptureError if the model does not accept it."""
+    try:
+        stream = read(raw, machine.schemas)
+    except StreamError as error:
+        raise CaptureError(f"the stream cannot be read: {error}") from None
+    if not keep_vmdesc:
+        stream = replace(stream, trailing=b"")
+    if keep_ram:
+        return Seed(write(stream), None)
+    kept = _kept(write(stream), machine)
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for one in kept:
+        ranges.setdefault(one.block, []).append((one.offset, one.length))
+    return Seed(write(strip(stream, ranges)), kept)
+
+
+def _kept(data: bytes, machine: Machine) -> tuple[Kept, ...]:
+    outcome = load(machine, data, REFERENCE())
+    try:
+        if outcome.verdict != "accepted":
+            why = outcome.messages[0] if outcome.messages else "no message"
+            raise CaptureError(f"the model says {outcome.verdict} of QEMU's own stream: {why}")
+        found: list[Kept] = []
+        for handler in machine.handlers:
+            if isinstance(handler.effects, Virtio):
+                found += _rings(handler.effects)
+            elif isinstance(handler.effects, KvmTprOpt):
+                found += _option_rom(handler.effects)
+        return tuple(sorted(set(found), key=lambda one: (one.block, one.offset, one.length)))
+    finally:
+        machine.reset()
+
+
+def _rings(device: Virtio) -> list[Kept]:
+    found = []
+    for queue in device.queues:
+        if queue.caches is None:
+            continue
+        for which, name in ((AVAIL, "avail ring"), (USED, "used ring")):
+            cache = queue.caches[which]
+            if cache.region is not None and cache.pointer:
+                what = f"{device.section}: queue {queue.index} {name}"
+                found.append(Kept(cache.region.block, cache.xlat, cache.length, what))
+    for block, offset in device.requests.headers:
+        found.append(Kept(block, offset, HEADER, f"{device.section}: header of a request under way"))
+    return found
+
+
+def _option_rom(device: KvmTprOpt) -> list[Kept]:
+    """The byte that tells the ROM's size, and the calls in it that are patched."""
+    if device.rom is None or device.rom.alias is None:
+        return []
+    block = device.rom.alias.block
+    found = [Kept(block, device.rom_start + 2, 1, "kvm-tpr-opt: size of the option ROM")]
+    found += [Kept(block, at, len(device.CALL) + 3, "kvm-tpr-opt: a call that is patched") for at in device.calls]
+    return found
+
+
+def _telling(messages: Sequence[str]) -> tuple[str, ...]:
+    """The messages but for the one about a VMDESCRIPTION that is not there."""
+    return tuple(line for line in messages if not line.startswith("Expected vmdescription section"))
+
+
+def check(arguments: Sequence[str], raw: bytes, seed: bytes, what: str, *, binary: str) -> None:
+    """Hold a seed against the whole stream on the real program. Raises CaptureError where they load differently."""
+    try:
+        whole = qemu.load(arguments, raw, binary=binary)
+        short = qemu.load(arguments, seed, binary=binary)
+    except QemuError as error:
+        raise CaptureError(f"{what}: {error}") from None
+    for name, one, other in (
+        ("verdict", whole.verdict, short.verdict),
+        ("messages", _telling(whole.messages), _telling(short.messages)),
+        ("flat views", layout(whole.flat), layout(short.flat)),
+        ("rebuilds", whole.rebuilds, short.rebuilds),
+        ("virtio queues", whole.queues, short.queues),
+    ):
+        if one != other:
+            detail = f": {other} instead of {one}" if name in {"verdict", "messages", "rebuilds"} else ""
+            raise CaptureError(f"{what}: the stripped stream loads with other {name} than the whole one{detail}")

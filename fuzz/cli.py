@@ -1,0 +1,153 @@
+"""The `vmfuzz` command: options in, an exit status out. What each command does is in `fuzz.commands`."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="vmfuzz",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Fuzz QEMU's device-state loading: is loading it inside one memory transaction safe?",
+)
+
+Machines = Annotated[
+    list[str] | None,
+    typer.Option("--machine", "-m", help="A shipped machine by name, or DIR/NAME of a capture; may be repeated."),
+]
+Machine = Annotated[
+    str | None, typer.Option("--machine", "-m", help="The machine; not needed when STREAM is typed NAME/after.")
+]
+DesignNames = Annotated[
+    list[str] | None, typer.Option("--design", "-d", help="A load design, or `all`; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            number = version("vmfuzz")
+        except PackageNotFoundError:
+            number = "unknown (not installed)"
+        typer.echo(f"vmfuzz {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version_: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("run")
+def run_command(
+    target: Annotated[str, typer.Option(help="stream or roundtrip.")] = "stream",
+    machine: Machines = None,
+    design: DesignNames = None,
+    time: Annotated[str | None, typer.Option(help="How long, such as 60s, 5m, 2h; no end if not given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 1,
+    campaign: Annotated[Path, typer.Option(help="The campaign's folder; made, or gone on with.")] = Path("campaign"),
+    executions: Annotated[int | None, typer.Option(min=1, help="Stop each worker after so many executions.")] = None,
+) -> None:
+    """Fuzz: designs side by side, live status, at the end a table design x finding."""
+    from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs
+
+    options = RunOptions(target, tuple(machine or ()), tuple(design or ()), time, seed, campaign, executions)
+    raise typer.Exit(run(options))
+
+
+@app.command("load")
+def load_command(
+    stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
+    machine: Machine = None,
+    design: DesignNames = None,
+    loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
+    as_json: Json = False,
+    mtree: Annotated[
+        bool, typer.Option("--mtree", help="Print the final flat views as `info mtree -f` does; takes one design.")
+    ] = False,
+) -> None:
+    """Load one stream on a machine under one or more designs; say what happened."""
+    from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
+
+    raise typer.Exit(run(LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree)))
+
+
+@app.command("show")
+def show_command(
+    stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
+    machine: Annotated[
+        str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where the stream has none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a stream as a tree of named fields."""
+    from fuzz.commands.show import show  # noqa: PLC0415
+
+    raise typer.Exit(show(stream, machine, as_json=as_json))
+
+
+@app.command(
+    "capture",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def capture_command(
+    arguments: Annotated[list[str] | None, typer.Argument(help="QEMU's own arguments, behind `--`.")] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="DIR/NAME: where to, and the machine's name.")] = "",
+    qemu: Annotated[str, typer.Option(help="The QEMU to ask.")] = "qemu-system-x86_64",
+    boot: Annotated[float, typer.Option(min=0, help="At most so many seconds of boot; 0: no after-stream.")] = 10.0,
+    keep_vmdesc: Annotated[bool, typer.Option("--keep-vmdesc", help="Leave the VMDESCRIPTION in the streams.")] = False,
+    keep_ram: Annotated[bool, typer.Option("--keep-ram", help="Leave all RAM pages in the streams.")] = False,
+) -> None:
+    """Capture a machine description and seed streams from a real QEMU."""
+    from fuzz.commands.capture import CaptureOptions, run  # noqa: PLC0415
+
+    options = CaptureOptions(output, tuple(arguments or ()), qemu, boot, keep_vmdesc, keep_ram)
+    raise typer.Exit(run(options))
+
+
+@app.command("replay")
+def replay_command(
+    files: Annotated[list[Path], typer.Argument(help="Crashers (.vmstate beside .json), or folders of them.")],
+) -> None:
+    """Hold crashers against the outcome expected of each design."""
+    from fuzz.commands.replay import replay  # noqa: PLC0415
+
+    raise typer.Exit(replay(files))
+
+
+@app.command("status")
+def status_command(
+    campaign: Annotated[Path, typer.Argument(help="The campaign's folder.")] = Path("campaign"),
+    as_json: Json = False,
+) -> None:
+    """Show a running or finished campaign."""
+    from fuzz.commands.status import status  # noqa: PLC0415
+
+    raise typer.Exit(status(campaign, as_json=as_json))
+
+
+@app.command("bench")
+def bench_command(
+    machine: Machines = None,
+    time: Annotated[float, typer.Option(min=0.5, help="Seconds for each measurement.")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Measure this computer: executions, and the share of reading, loading, comparing, resetting."""
+    from fuzz.commands.bench import bench  # noqa: PLC0415
+
+    raise typer.Exit(bench(machine or (), time=time, as_json=as_json))
+
+
+def main() -> None:
+    """The console script."""
+    app()

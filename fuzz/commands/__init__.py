@@ -1,0 +1,1 @@
+"""Commands as plain functions; `fuzz.cli` gives them their options."""

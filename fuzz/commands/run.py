@@ -1,0 +1,184 @@
+"""`vmfuzz run`: designs side by side, live status, at the end a table."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.live import Live
+
+from fuzz.campaign.folder import Campaign, CampaignError, Settings
+from fuzz.campaign.supervisor import Supervisor
+from fuzz.campaign.worker import Spec
+from fuzz.corpus import CorpusError, find_machine
+from fuzz.designs import UsageError, named_designs
+from fuzz.engine import available
+from fuzz.report import final_report, status_line, status_table
+from model.designs import REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuzz.corpus import MachineFiles
+
+DEFAULT_MACHINES: Final = ("pc-small", "q35-modern")
+TARGETS: Final = ("stream", "roundtrip")
+LINE_EVERY: Final = 5.0
+"""Seconds between status lines when the output is not a terminal."""
+_TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+_UNITS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `vmfuzz run` was asked."""
+
+    target: str = "stream"
+    machines: tuple[str, ...] = ()
+    designs: tuple[str, ...] = ()
+    time: str | None = None
+    seed: int = 1
+    campaign: Path = Path("campaign")
+    executions: int | None = None
+    """Stop each worker after so many executions."""
+
+
+def seconds(text: str | None) -> float | None:
+    """A duration: 60, 60s, 5m, 2h, 1d. None stays None (no end). Raises UsageError."""
+    if text is None:
+        return None
+    match = _TIME.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        msg = f"--time {text}: expected a duration such as 60s, 5m or 2h"
+        raise UsageError(msg)
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def chosen_designs(names: Sequence[str]) -> tuple[str, ...]:
+    """The designs to load under besides the reference: all of them when none is named. Raises UsageError."""
+    return tuple(design.name for design in named_designs(names or ("all",)) if design.name != REFERENCE.name)
+
+
+def worker_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:
+    """A name for each machine's worker: the machine's, numbered where two machines share it."""
+    names: list[str] = []
+    for machine in machines:
+        name = machine.name
+        number = 2
+        while name in names:
+            name = f"{machine.name}-{number}"
+            number += 1
+        names.append(name)
+    return tuple(names)
+
+
+def run(options: RunOptions, console: Console | None = None) -> int:
+    """Run a campaign. Returns the exit status: 0 nothing found, 1 findings, 2 an option that cannot be used."""
+    complaints = Console(stderr=True)
+    try:
+        limit, specs, campaign = _prepare(options, complaints)
+    except (UsageError, CorpusError, CampaignError) as error:
+        complaints.print(f"vmfuzz run: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    console = console or Console()
+    workers = tuple(spec.worker for spec in specs)
+    machines = ", ".join(spec.machine for spec in specs)
+    designs = ", ".join(specs[0].designs) or "the reference alone"
+    about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"
+    console.print(about, markup=False, highlight=False, soft_wrap=True)
+    view = _View(campaign, workers, console)
+    with view.live:
+        supervisor = Supervisor(campaign, specs, limit, view.show, view.say)
+        reason = supervisor.run()
+    if reason == "signal":
+        console.print("stopped; everything found is kept", highlight=False)
+    found = final_report(campaign, console)
+    return 1 if found else 0
+
+
+def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple[Spec, ...], Campaign]:
+    if options.target not in TARGETS:
+        msg = f"--target {options.target}: no such target; there are {', '.join(TARGETS)}"
+        raise UsageError(msg)
+    missing = available()
+    if missing:
+        raise UsageError(missing)
+    limit = seconds(options.time)
+    designs = chosen_designs(options.designs)
+    machines = [find_machine(name) for name in dict.fromkeys(options.machines or DEFAULT_MACHINES)]
+    _check(machines)
+    names = worker_names(machines)
+    campaign = Campaign(options.campaign)
+    asked = Settings(options.target, tuple(machine.typed for machine in machines), designs, options.seed)
+    settings, repaired = campaign.open(asked)
+    for line in repaired:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    specs = tuple(
+        Spec(
+            worker=name if options.target == "stream" else f"{options.target}-{name}",
+            target=options.target,
+            machine=machine.typed,
+            description=str(machine.description.resolve()),
+            seeds=tuple(str(seed.resolve()) for seed in machine.seeds),
+            designs=designs,
+            # Each start of a campaign explores with another sequence; the first one is the seed's own.
+            seed=options.seed + 7_919 * (settings.runs - 1),
+            campaign=str(options.campaign.resolve()),
+            seconds=limit,
+            executions=options.executions,
+        )
+        for name, machine in zip(names, machines, strict=True)
+    )
+    return limit, specs, campaign
+
+
+def _check(machines: Sequence[MachineFiles]) -> None:
+    """Read each description once here, so that a bad one is one line and not a dead worker."""
+    from model.description import parse  # noqa: PLC0415 - keeps the module light for --help
+    from model.errors import DescriptionError  # noqa: PLC0415
+
+    for machine in machines:
+        try:
+            parse(machine.description.read_bytes())
+        except OSError as error:
+            msg = f"--machine {machine.typed}: {machine.description}: {error.strerror}"
+            raise UsageError(msg) from None
+        except DescriptionError as error:
+            msg = f"--machine {machine.typed}: {machine.description}: {error}"
+            raise UsageError(msg) from None
+
+
+class _View:
+    """Live progress: a table that is redrawn on a terminal, else a line every few seconds."""
+
+    def __init__(self, campaign: Campaign, workers: tuple[str, ...], console: Console) -> None:
+        self._campaign = campaign
+        self._workers = workers
+        self._console = console
+        self._next = 0.0
+        live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._live = live
+        self.live: AbstractContextManager[Any] = live or nullcontext()
+
+    def show(self, elapsed: float) -> None:
+        """Draw the state, not more often than is useful."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._live is not None:
+            self._next = now + 0.5
+            self._live.update(status_table(self._campaign, elapsed, self._workers), refresh=True)
+        else:
+            self._next = now + LINE_EVERY
+            self._console.print(
+                status_line(self._campaign, elapsed, self._workers), markup=False, highlight=False, soft_wrap=True
+            )
+
+    def say(self, line: str) -> None:
+        """Something worth a line of its own."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,178 @@
+"""The custom mutator and crossover that the engine calls.
+
+Most calls read the input as a Stream, apply a few arms and write it back, so that most mutants still parse. An input
+that does not parse, and one mutation in sixteen of those that do, goes to bytes. The engine's seed decides
+everything: the same data, size and seed give the same mutant.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from fuzz.mutate import bytes_, commands, fields, pci, ram, sections, virtio
+from fuzz.mutate.dice import Dice
+from vmformat import Section, StreamError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuzz.mutate.scene import Arm, Scene
+    from vmformat import Schemas, Stream
+
+ARMS: Final[dict[str, tuple[Arm, int]]] = {
+    **sections.ARMS,
+    **commands.ARMS,
+    **fields.ARMS,
+    **pci.ARMS,
+    **virtio.ARMS,
+    **ram.ARMS,
+}
+"""All structured arms by name, with their weights."""
+
+BYTES_ONE_IN: Final = 16
+MOST_ARMS: Final = 5
+PARSED_BYTES: Final = 32 << 20
+"""Inputs kept parsed, in bytes: the engine mutates one input several times in a row, and comes back to it later."""
+
+
+_WIRE: Final = "_mutator_bytes"
+
+
+class Mutator:
+    """Structure-aware mutations for one machine."""
+
+    def __init__(self, schemas: Schemas, scene: Scene, arms: dict[str, tuple[Arm, int]] | None = None) -> None:
+        self._schemas = schemas
+        self._scene = scene
+        arms = ARMS if arms is None else arms
+        self._wheel: tuple[tuple[str, Arm], ...] = tuple(
+            (name, arm) for name, (arm, weight) in arms.items() for _ in range(weight)
+        )
+        self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*arms, "bytes", "truncate", "crossover")}
+        self._parsed: OrderedDict[bytes, Stream | None] = OrderedDict()
+        self._bytes_kept = 0
+        self.engine: Callable[[bytes, int], bytes] | None = None
+        """libFuzzer's own byte mutation; set by the worker."""
+
+    @property
+    def max_size(self) -> int:
+        """Longest input worth making, bytes."""
+        return self._scene.max_size
+
+    def counts(self) -> dict[str, list[int]]:
+        """Per arm: how often tried, how often it changed the input."""
+        return {name: list(counts) for name, counts in self._counts.items()}
+
+    def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
+        """Another input made from `data`, at most `max_size` bytes."""
+        dice = Dice(seed)
+        if not dice.chance(BYTES_ONE_IN):
+            stream = self.parse(data)
+            if stream is None and self._scene.donors and dice.chance(4):
+                stream = dice.pick(self._scene.donors)  # a dead end: start over from a seed now and then
+            if stream is not None:
+                mutant = self._structured(stream, dice, max_size)
+                if mutant is not None and mutant != data:
+                    return mutant
+        return self._bytes(data, dice, max_size)
+
+    def _structured(self, stream: Stream, dice: Dice, max_size: int) -> bytes | None:
+        changed = False
+        for _ in range(dice.few(MOST_ARMS)):
+            name, arm = dice.pick(self._wheel)
+            counts = self._counts[name]
+            counts[0] += 1
+            try:
+                mutant = arm(stream, dice, self._scene)
+            except StreamError:  # a payload altered so far that its own grammar no longer applies
+                mutant = None
+            if mutant is not None:
+                counts[1] += 1
+                stream, changed = mutant, True
+        if not changed:
+            return None
+        return self._write(stream, max_size)
+
+    def _write(self, stream: Stream, max_size: int) -> bytes | None:
+        """The stream's bytes, remembered with the stream so that the next mutation of them need not read them."""
+        try:
+            data = to_bytes(stream)
+        except StreamError:
+            return None
+        if len(data) > max_size:
+            return None
+        self._remember(data, stream)
+        return data
+
+    def _bytes(self, data: bytes, dice: Dice, max_size: int) -> bytes:
+        if dice.chance(4) and len(data) > 1:
+            self._counts["truncate"][0] += 1
+            self._counts["truncate"][1] += 1
+            return bytes_.truncate(dice, data)[:max_size]
+        self._counts["bytes"][0] += 1
+        self._counts["bytes"][1] += 1
+        return bytes_.havoc(dice, data, max_size, self.engine)
+
+    def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
+        """An input with parts of both: sections grafted on, or the head of one and the tail of the other."""
+        dice = Dice(seed)
+        self._counts["crossover"][0] += 1
+        one, other = self.parse(first), self.parse(second)
+        if one is not None and other is not None and not dice.chance(BYTES_ONE_IN):
+            if dice.chance(3):
+                head = one.records[: dice.below(len(one.records) + 1)]
+                tail = other.records[dice.below(len(other.records) + 1) :]
+                mutant: Stream | None = replace(one, records=(*head, *tail))
+            else:
+                mutant = sections.graft(one, other, dice)
+            data = self._write(mutant, max_size) if mutant is not None else None
+            if data is not None:
+                self._counts["crossover"][1] += 1
+                return data
+        cut, paste = dice.below(len(first) + 1), dice.below(len(second) + 1)
+        return (first[:cut] + second[paste:])[:max_size]
+
+    def parse(self, data: bytes) -> Stream | None:
+        """The input as a stream; None when it does not parse. Recent answers are kept."""
+        parsed = self._parsed
+        if data in parsed:
+            parsed.move_to_end(data)
+            return parsed[data]
+        try:
+            stream: Stream | None = read(data, self._schemas)
+        except StreamError:
+            stream = None
+        self._remember(data, stream)
+        return stream
+
+    def _remember(self, data: bytes, stream: Stream | None) -> None:
+        """Keep an answer. A mutant is kept as it was made, with its sections' bounds, even if it reads otherwise."""
+        if data in self._parsed:
+            self._parsed.move_to_end(data)
+            return
+        self._parsed[data] = stream
+        self._bytes_kept += len(data)
+        while self._bytes_kept > PARSED_BYTES and len(self._parsed) > 1:
+            self._bytes_kept -= len(self._parsed.popitem(last=False)[0])
+
+
+def to_bytes(stream: Stream) -> bytes:
+    """As `vmformat.write`, with the bytes of each section kept beside it: most of a mutant's sections are its parent's.
+
+    Raises StreamError like `write`.
+    """
+    pieces = [stream.header.to_bytes()]
+    if stream.configuration is not None:
+        pieces.append(stream.configuration.to_bytes())
+    for record in stream.records:
+        if isinstance(record, Section):
+            kept = record.__dict__.get(_WIRE)
+            if kept is None:
+                kept = record.__dict__[_WIRE] = record.to_bytes()
+            pieces.append(kept)
+        else:
+            pieces.append(record.to_bytes())
+    pieces.append(stream.trailing)
+    return b"".join(pieces)

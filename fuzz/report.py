@@ -1,0 +1,183 @@
+"""What a campaign says: live status, and the table at its end."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from fuzz.campaign.findings import WITNESS, cause_id, records
+from fuzz.campaign.supervisor import all_stats
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from fuzz.campaign.findings import Record
+    from fuzz.campaign.folder import Campaign
+    from fuzz.campaign.stats import Stats
+
+
+def per_design(campaign: Campaign) -> dict[str, int]:
+    """Number of causes found per design, by the findings on disk."""
+    counts: dict[str, int] = {}
+    for _place, record in records(campaign.findings):
+        counts[record.design] = counts.get(record.design, 0) + 1
+    return counts
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them: 59s, 2m05s, 3h07m."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def status_line(campaign: Campaign, elapsed: float, workers: tuple[str, ...]) -> str:
+    """One line of live status: what is running, how fast, what was found."""
+    stats = [one for one in all_stats(campaign) if one.worker in workers]
+    executions = sum(one.executions for one in stats)
+    rate = sum(one.rate for one in stats if one.state == "running")
+    corpus = sum(one.corpus for one in stats)
+    situations = sum(one.situations for one in stats)
+    counts = per_design(campaign)
+    found = ", ".join(f"{design} {count}" for design, count in sorted(counts.items())) or "none"
+    work = f"{executions} executions  {rate:.0f}/s  corpus {corpus}  situations {situations}"
+    line = f"{clock(elapsed):>6}  {work}  findings: {found}"
+    trouble = "; ".join(f"{one.worker}: {one.trouble}" for one in stats if one.trouble)
+    return f"{line}  [{trouble}]" if trouble else line
+
+
+def status_table(campaign: Campaign, elapsed: float, workers: tuple[str, ...]) -> Table:
+    """The same with a row per worker, for a terminal."""
+    table = Table(title=f"{campaign.path}  {clock(elapsed)}", title_justify="left")
+    for name in ("worker", "executions", "per second", "corpus", "situations", "causes", "state"):
+        table.add_column(name, justify="left" if name in {"worker", "state"} else "right")
+    for one in all_stats(campaign):
+        if one.worker in workers:
+            state = one.trouble or one.state
+            table.add_row(
+                one.worker,
+                str(one.executions),
+                f"{one.rate:.0f}",
+                str(one.corpus),
+                str(one.situations),
+                str(len(one.findings)),
+                state,
+            )
+    counts = per_design(campaign)
+    table.caption = "findings: " + (", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none")
+    return table
+
+
+def show_command(campaign: Campaign, record: Record) -> str:
+    """The command line that shows a finding again."""
+    witness = campaign.findings / cause_id(record.cause) / WITNESS
+    if record.target == "roundtrip":
+        return shlex.join(["vmfuzz", "show", str(witness)])
+    words = ["vmfuzz", "load", str(witness), "--machine", record.machine]
+    return shlex.join([*words, "--design", record.design] if record.design != "any" else words)
+
+
+def counted(campaign: Campaign) -> dict[str, int]:
+    """How many executions showed each cause, over all workers and runs."""
+    counts: dict[str, int] = {}
+    for one in all_stats(campaign):
+        for cause, seen in one.findings.items():
+            counts[cause] = counts.get(cause, 0) + seen.count
+    return counts
+
+
+def groups(campaign: Campaign) -> dict[tuple[str, str], list[tuple[Path, Record]]]:
+    """Findings by design and kind."""
+    grouped: dict[tuple[str, str], list[tuple[Path, Record]]] = {}
+    for place, record in records(campaign.findings):
+        grouped.setdefault((record.design, record.kind), []).append((place, record))
+    return grouped
+
+
+def final_report(campaign: Campaign, console: Console) -> int:
+    """Print the table design x kind x count x smallest witness, the findings under it; returns the number of causes."""
+    counts = counted(campaign)
+    grouped = groups(campaign)
+    table = Table(title="Findings by design", title_justify="left")
+    table.add_column("design")
+    table.add_column("kind of finding")
+    for name in ("causes", "count", "smallest witness"):
+        table.add_column(name, justify="right")
+    for (design, kind), found in sorted(grouped.items()):
+        total = sum(max(1, counts.get(record.cause, 0)) for _place, record in found)
+        smallest = min(record.size for _place, record in found)
+        table.add_row(design, kind, str(len(found)), str(total), f"{smallest} bytes")
+    totals(campaign, console)
+    if not grouped:
+        console.print("No findings.")
+        return 0
+    console.print(table)
+    for (design, kind), found in sorted(grouped.items()):
+        console.print(f"\n{design}: {kind}", style="bold", markup=False, highlight=False)
+        for _place, record in sorted(found, key=lambda pair: (-counts.get(pair[1].cause, 0), pair[1].cause)):
+            count = max(1, counts.get(record.cause, 0))
+            plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+            console.print(f"  {record.cause}  ({count} times, {record.size} bytes)", **plain)
+            console.print(f"    {record.text}", **plain)
+            console.print(f"    {show_command(campaign, record)}", **plain)
+    return sum(len(found) for found in grouped.values())
+
+
+def totals(campaign: Campaign, console: Console) -> None:
+    """A line per worker: what it did over all its runs."""
+    for one in all_stats(campaign):
+        console.print(worker_line(one), markup=False, highlight=False, soft_wrap=True)
+
+
+def worker_line(one: Stats) -> str:
+    """One worker in one line."""
+    average = one.executions / one.seconds if one.seconds else 0.0
+    line = (
+        f"{one.worker}: {one.executions} executions in {clock(one.seconds)} ({average:.0f}/s), "
+        f"corpus {one.corpus}, {len(one.findings)} causes, {one.state.split(':')[0]}"
+    )
+    return f"{line}, {one.deaths} deaths" if one.deaths else line
+
+
+def campaign_json(campaign: Campaign) -> dict[str, Any]:
+    """The campaign for programs."""
+    counts = counted(campaign)
+    return {
+        "campaign": str(campaign.path),
+        "workers": [
+            {
+                "worker": one.worker,
+                "machine": one.machine,
+                "target": one.target,
+                "executions": one.executions,
+                "seconds": one.seconds,
+                "rate": one.rate,
+                "corpus": one.corpus,
+                "situations": one.situations,
+                "state": one.state,
+                "deaths": one.deaths,
+            }
+            for one in all_stats(campaign)
+        ],
+        "findings": [
+            {
+                "kind": record.kind,
+                "cause": record.cause,
+                "design": record.design,
+                "text": record.text,
+                "machine": record.machine,
+                "count": max(1, counts.get(record.cause, 0)),
+                "size": record.size,
+                "witness": str(place / WITNESS),
+                "command": show_command(campaign, record),
+            }
+            for place, record in records(campaign.findings)
+        ],
+    }

@@ -1,0 +1,244 @@
+"""The engine's parts: feature map, probes, harness, and one real run inside atheris."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fuzz.engine import Engine, Execution, FeatureMap, Found, Harness, exception_found
+from fuzz.engine.probes import install, instrument, remove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Stop(BaseException):
+    """Stands for the end of the process."""
+
+
+class Listener:
+    """A report that only remembers."""
+
+    def __init__(self) -> None:
+        self.causes: list[tuple[str, bytes, int]] = []
+        self.last: tuple[int, int, str] | None = None
+        self.stop_at = -1
+
+    def found(self, found: Found, data: bytes, execution: int) -> None:
+        self.causes.append((found.cause, data, execution))
+
+    def tick(self, executions: int, situations: int) -> bool:
+        return executions == self.stop_at
+
+    def stopped(self, executions: int, situations: int, reason: str) -> None:
+        self.last = (executions, situations, reason)
+
+
+class Toy:
+    """A target with a finding at b"F" and an exception at b"X"."""
+
+    name = "toy"
+
+    def run(self, data: bytes) -> Execution:
+        if data == b"X":
+            raise ValueError("boom")
+        found = (Found("divergence", "toy/verdict/loader/a->b/stream", "text"),) if data == b"F" else ()
+        return Execution([("length", len(data))], found)
+
+
+def leave(_status: int) -> None:
+    raise Stop
+
+
+def harness(report: Listener, **limits: int) -> Harness:
+    return Harness(Toy(), report, FeatureMap(256, 16), executions=limits.get("executions"), leave=leave)
+
+
+def test_an_exception_is_a_finding_and_the_engine_goes_on() -> None:
+    report = Listener()
+    toy = harness(report)
+    for data in (b"", b"F", b"X", b"F"):
+        toy.execute(data)
+    assert [(cause, data) for cause, data, _ in report.causes] == [
+        ("toy/verdict/loader/a->b/stream", b"F"),
+        ("any/exception/test_fuzz_engine.run/ValueError/-", b"X"),
+        ("toy/verdict/loader/a->b/stream", b"F"),
+    ]
+    assert toy.executions == 4
+
+
+@pytest.mark.parametrize("reason", ["executions", "asked", "signal"])
+def test_stopping_happens_between_executions_after_the_last_words(reason: str) -> None:
+    report = Listener()
+    toy = harness(report, executions=3) if reason == "executions" else harness(report)
+    toy.TICK = 0.0
+    report.stop_at = 3 if reason == "asked" else -1
+    for _ in range(3):
+        toy.execute(b"a")
+    if reason == "signal":
+        toy.stop("signal")
+    with pytest.raises(Stop):
+        toy.execute(b"a")
+    assert report.last == (3, 1, reason)
+
+
+def test_a_feature_has_the_same_counter_in_every_map() -> None:
+    one, other = FeatureMap(), FeatureMap()
+    other.mark([("something", "else"), ("verdict", "wrap-main", "refused")])
+    assert one.slot(("verdict", "wrap-main", "refused")) == other.slot(("verdict", "wrap-main", "refused"))
+    assert other.counters[one.slot(("verdict", "wrap-main", "refused"))] == 1
+    assert other.situations == 2
+
+
+def test_a_cause_of_an_exception_names_no_line() -> None:
+    def deep() -> None:
+        raise KeyError("k")
+
+    with pytest.raises(KeyError) as raised:
+        deep()
+    found = exception_found("wrap-main", raised.value)
+    assert found.cause == "wrap-main/exception/test_fuzz_engine.deep/KeyError/-"
+
+
+SOURCE = '''
+from __future__ import annotations
+
+LIMIT = 3
+
+def classify(n: int) -> str:
+    """Says what n is."""
+    if n < 0:
+        return "negative"
+    elif n == 0:
+        return "zero"
+    total = 0
+    for i in range(n):
+        total += i
+        if total > LIMIT:
+            break
+    else:
+        return "small"
+    try:
+        raise ValueError
+    except ValueError:
+        pass
+    match n:
+        case 7:
+            return "seven"
+        case _:
+            return "large"
+
+class Thing:
+    def method(self) -> int:
+        return 1
+'''
+
+
+def probed(counters: bytearray) -> Callable[[int], str]:
+    code, _ = instrument(SOURCE, "toy.py", 0, len(counters))
+    space: dict[str, object] = {"__vmfuzz_counters__": counters, "__name__": "toy"}
+    exec(code, space)
+    function = space["classify"]
+    assert callable(function)
+    return function
+
+
+@pytest.mark.parametrize(("n", "said"), [(-1, "negative"), (0, "zero"), (2, "small"), (7, "seven"), (9, "large")])
+def test_probes_tell_the_branches_apart_and_change_nothing(n: int, said: str) -> None:
+    plain: dict[str, object] = {"__name__": "toy"}
+    exec(compile(SOURCE, "toy.py", "exec"), plain)
+    counters = bytearray(64)
+    classify = probed(counters)
+    assert classify.__doc__ == "Says what n is."
+    assert classify(n) == said == plain["classify"](n)  # type: ignore[operator]
+    mine = bytes(counters)
+    for other in (-1, 0, 2, 7, 9):
+        if other != n:
+            counters[:] = bytes(64)
+            classify(other)
+            assert bytes(counters) != mine
+
+
+def test_probe_numbers_depend_on_the_source_alone() -> None:
+    first, count = instrument(SOURCE, "toy.py", 5, 64)
+    second, _ = instrument(SOURCE, "toy.py", 5, 64)
+    assert first.co_code == second.co_code
+    assert count > 12
+
+
+def test_the_import_hook_instruments_only_what_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("vmfuzz_toy_in", "vmfuzz_toy_out"):
+        (tmp_path / f"{name}.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    counters = bytearray(64)
+    finder = install(["vmfuzz_toy_in"], counters, 64)
+    try:
+        inside, outside = importlib.import_module("vmfuzz_toy_in"), importlib.import_module("vmfuzz_toy_out")
+    finally:
+        remove(finder)
+    outside.classify(7)
+    assert not any(counters)
+    inside.classify(7)
+    assert any(counters)
+    assert not list(tmp_path.glob("__pycache__/vmfuzz_toy_in*"))
+
+
+def test_the_engine_is_always_told_the_longest_input_and_never_seed_zero(tmp_path: Path) -> None:
+    arguments = Engine(0, tmp_path, max_len=2_300_000).arguments()
+    assert "-max_len=2300000" in arguments
+    assert "-seed=1" in arguments
+    assert arguments[-1] == str(tmp_path)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from fuzz.engine import *
+from random import Random
+
+class Said:
+    def found(self, found, data, execution): print("found", found.cause, data, flush=True)
+    def tick(self, executions, situations): return False
+    def stopped(self, executions, situations, reason): print("stopped", executions, situations, reason, flush=True)
+
+class Steps:
+    name = "steps"
+    def run(self, data):
+        good = 0
+        while good < 4 and data[good:good + 1] == b"GOAL"[good:good + 1]: good += 1
+        found = (Found("goal", "steps/goal/a/b/c", "reached"),) if good == 4 else ()
+        return Execution([("good", good)], found)
+
+def mutate(data, max_size, seed):
+    dice = Random(seed)
+    out = bytearray(data.ljust(4, b"."))
+    out[dice.randrange(4)] = dice.choice(b"GOALXYZ")
+    return bytes(out)
+
+corpus = Path(sys.argv[1])
+harness = Harness(Steps(), Said(), FeatureMap(), executions=4000)
+harness.fuzz(Engine(7, corpus, max_len=64), mutate, lambda a, b, size, seed: a)
+"""
+
+
+def test_features_guide_the_real_engine_and_equal_seeds_give_equal_corpora(tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    seen = []
+    for name in ("one", "other"):
+        corpus = tmp_path / name
+        corpus.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(RUN), str(corpus)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "found steps/goal/a/b/c b'GOAL" in done.stdout
+        assert "stopped 4000 5 executions" in done.stdout
+        seen.append(json.dumps(sorted(entry.name for entry in corpus.iterdir())))
+    assert seen[0] == seen[1]

@@ -1,0 +1,213 @@
+"""`run` from end to end on a tiny machine: real workers in the real engine, a folder that can be killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import tiny
+from rich.console import Console
+
+from fuzz.campaign import Campaign, all_stats, records
+from fuzz.commands.bench import bench
+from fuzz.commands.replay import Replayer, replay
+from fuzz.commands.run import RunOptions, chosen_designs, run, seconds, worker_names
+from fuzz.commands.status import status
+from fuzz.corpus import MachineFiles
+from fuzz.crashers import write_crasher
+from fuzz.designs import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+STREAM = (
+    tiny.HEADER
+    + tiny.ram({0x8000: tiny.ring(3), 0x9000: tiny.ring(3)})
+    + tiny.timer()
+    + tiny.blk(command=6, bar=0x200000, desc=0x7000, avail=0x8000, used=0x9000, last_avail=3)
+    + tiny.EOF
+)
+NO_FULL = tiny.HEADER + tiny.EOF
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> str:
+    """The tiny machine with a seed, as `capture` would leave it."""
+    (tmp_path / "machines").mkdir()
+    (tmp_path / "machines" / "tiny.json").write_text(json.dumps(tiny.description()))
+    (tmp_path / "seeds" / "tiny").mkdir(parents=True)
+    (tmp_path / "seeds" / "tiny" / "after.vmstate").write_bytes(STREAM)
+    return str(tmp_path / "tiny")
+
+
+def quiet() -> Console:
+    return Console(file=Path(os.devnull).open("w"), width=200, record=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("60", 60.0), ("60s", 60.0), ("5m", 300.0), ("1.5h", 5400.0), ("1d", 86400.0), (None, None)]
+)
+def test_durations(text: str | None, value: float | None) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "5x", "0", "-1", "5 minutes"])
+def test_durations_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="--time"):
+        seconds(text)
+
+
+def test_designs_beside_the_reference() -> None:
+    assert "per-device" not in chosen_designs(())
+    assert chosen_designs(("all",)) == chosen_designs(())
+    assert chosen_designs(("wrap-main", "per-device", "wrap-main")) == ("wrap-main",)
+
+
+def test_machines_of_one_name_get_workers_of_their_own() -> None:
+    same = [MachineFiles("a", f"{folder}/a", Path(folder), ()) for folder in ("x", "y")]
+    assert worker_names(same) == ("a", "a-2")
+
+
+@pytest.mark.parametrize(
+    ("case", "change"),
+    [
+        ("target", lambda options: options(target="nothing")),
+        ("machine", lambda options: options(machines=("nowhere/at-all",))),
+        ("design", lambda options: options(designs=("nothing",))),
+        ("time", lambda options: options(time="soon")),
+        ("campaign", lambda options: options(campaign=Path("/dev/null"))),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_line_and_status_2(
+    case: str,
+    change: Callable[[Callable[..., RunOptions]], RunOptions],
+    machine: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("atheris")
+
+    def options(**values: object) -> RunOptions:
+        return RunOptions(**{"machines": (machine,), "time": "1s", **values})  # type: ignore[arg-type]
+
+    assert run(change(options)) == 2
+    said = capsys.readouterr().err.strip()
+    assert case in said
+    assert "\n" not in said
+
+
+def test_without_the_engine_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    assert run(RunOptions()) == 2
+    assert "atheris, the fuzzing engine, is not installed" in capsys.readouterr().err
+    assert bench() == 2
+
+
+def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: str, tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    place = tmp_path / "campaign"
+    console = quiet()
+    assert run(RunOptions(machines=(machine,), campaign=place, executions=400, time="60s"), console) == 1
+    text = console.export_text()
+    assert "executions" in text
+    assert "Findings by design" in text
+    campaign = Campaign(place)
+    causes = [record.cause for _, record in records(campaign.findings)]
+    assert any(cause.startswith("v1-flag-eof/pairing/") for cause in causes), causes
+    (stats,) = all_stats(campaign)
+    assert (stats.executions, stats.state) == (400, "stopped: executions")
+    assert set(stats.findings) == set(causes)
+    assert list(campaign.corpus("tiny").iterdir())
+    # Each finding shows itself again, under its own design, from the witness on disk.
+    replayer = Replayer()
+    for folder, record in records(campaign.findings):
+        seen = replayer.outcomes((folder / "witness.vmstate").read_bytes(), machine, [record.design])
+        assert record.cause in seen[record.design]["causes"]
+    # Resumed, it adds to what it has.
+    assert run(RunOptions(machines=(machine,), campaign=place, executions=100, time="60s"), quiet()) == 1
+    (stats,) = all_stats(campaign)
+    assert (stats.executions, stats.runs) == (500, 2)
+    assert {record.cause for _, record in records(campaign.findings)} >= set(causes)
+    assert status(place, quiet()) == 0
+    assert status(tmp_path) == 2
+
+
+def test_equal_seeds_give_equal_campaigns(machine: str, tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    seen = []
+    for name in ("one", "other"):
+        campaign = Campaign(tmp_path / name)
+        run(RunOptions(machines=(machine,), campaign=campaign.path, executions=200, time="60s", seed=5), quiet())
+        corpus = sorted(entry.name for entry in campaign.corpus("tiny").iterdir())
+        seen.append((corpus, [(record.cause, record.sha256) for _, record in records(campaign.findings)]))
+    assert seen[0] == seen[1]
+
+
+def test_roundtrip_runs_too(machine: str, tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    options = RunOptions("roundtrip", (machine,), campaign=tmp_path / "c", executions=100, time="60s")
+    assert run(options, quiet()) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_the_table_and_no_orphans(number: int, machine: str, tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    place = tmp_path / "c"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from fuzz.cli import main; main()",
+            "run",
+            "--machine",
+            machine,
+            "--campaign",
+            str(place),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    stats = all_stats(Campaign(place))
+    for _ in range(300):
+        stats = all_stats(Campaign(place))
+        if stats and stats[0].executions > 5:
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode in {0, 1}
+    assert "stopped; everything found is kept" in output
+    (stats_after,) = all_stats(Campaign(place))
+    assert stats_after.state == "stopped: signal"
+    with pytest.raises(ProcessLookupError):
+        os.kill(stats[0].pid, 0)
+
+
+def test_replay_holds_crashers_to_what_is_expected(machine: str, tmp_path: Path) -> None:
+    seen = Replayer().outcomes(NO_FULL, machine, ["per-device", "v1-flag-eof"])
+    assert seen["v1-flag-eof"]["verdict"] == "aborted"
+    write_crasher(tmp_path / "crashers", "no-full", NO_FULL, machine, seen)
+    console = quiet()
+    assert replay([tmp_path / "crashers"], console) == 0
+    assert console.export_text().count("as expected") == 2
+    write_crasher(tmp_path / "crashers", "no-full", NO_FULL, machine, {"v1-flag-eof": {"verdict": "accepted"}})
+    console = quiet()
+    assert replay([tmp_path / "crashers"], console) == 1
+    assert 'verdict: expected "accepted", found "aborted"' in console.export_text()
+
+
+def test_bench_prints_rates_shares_and_the_ceiling(machine: str) -> None:
+    pytest.importorskip("atheris")
+    console = quiet()
+    assert bench([machine], console, time=1.0) == 0
+    text = console.export_text()
+    for word in ("Engine ceiling", "read", "load", "compare", "reset", "tiny"):
+        assert word in text
