@@ -150,14 +150,17 @@ class Qemu:
 
     async def _accept(self) -> None:
         accepting = asyncio.ensure_future(self._client.accept())
-        while not accepting.done():
-            await asyncio.wait([accepting], timeout=0.02)
-            if self._process is not None and self._process.poll() is not None and not accepting.done():
+        try:
+            while not accepting.done():
+                await asyncio.wait([accepting], timeout=0.02)
+                if self._process is not None and self._process.poll() is not None and not accepting.done():
+                    raise QemuError(self._ended())
+            accepting.result()
+        finally:
+            if not accepting.done():
                 accepting.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await accepting
-                raise QemuError(self._ended())
-        await accepting
 
     def stop(self) -> None:
         """End the process (if it still runs) and remove everything of it. Idempotent."""
@@ -184,6 +187,11 @@ class Qemu:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+    @property
+    def folder(self) -> Path:
+        """The temporary folder of this process: its monitor socket and its output."""
+        return self._folder
 
     # -- speaking
 

@@ -132,4 +132,4 @@ def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:
     for name in sorted({key for key, _ in (*old.derived, *new.derived)}):
         left, right = dict(old.derived).get(name), dict(new.derived).get(name)
         if left != right:
-            yield name, f"{name} is {right}, {left} in the reference"
+            yield name.rstrip(" 0123456789").replace(" ", "-"), f"{name} is {right}, {left} in the reference"

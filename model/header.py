@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from model.errors import Abort
+from model.messages import c_text
 from vmformat import Count, Field, Refusal, Schema, SilentVisitor, compile_plan
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def _configuration(load: LoadState, reader: Reader) -> Refusal | None:
     local = load.machine.description.machine
     offset = reader.offset
     length = reader.u32()
+    if reader.error:
+        return Refusal(reader.error, ("Failed to load configuration:len",), offset, "len")
     if length > ALLOCATOR_LIMIT:
         raise Abort(f"failed to allocate {length - (1 << 32) + (1 << 64)} bytes")
     name = reader.take(length)
@@ -90,7 +93,7 @@ def _configuration(load: LoadState, reader: Reader) -> Refusal | None:
     if refusal is not None:
         return refusal
     if name != local.encode()[:length]:
-        shown = name.decode("latin-1")
+        shown = c_text(name)
         return Refusal(EINVAL, (f"Machine type received is '{shown}' and local is '{local}'",), offset, "name")
     if visitor.page_bits != PAGE_BITS:
         text = f"Received TARGET_PAGE_BITS is {visitor.page_bits} but local is {PAGE_BITS}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.messages import c_text, signed
 from vmformat import Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def load_new(load: LoadState, reader: Reader) -> Refusal | None:
     name = reader.take(length)
     if length == 0 or len(name) < length:
         return Refusal(EINVAL, (f"Unable to read ID string for section {section_id}",), offset, "id")
-    text = name.split(b"\0", 1)[0].decode("latin-1")
+    text = c_text(name)
     instance, version = reader.u32(), reader.u32()
     load.section, load.instance = text, instance
     if reader.error:
@@ -37,8 +38,7 @@ def load_new(load: LoadState, reader: Reader) -> Refusal | None:
         )
         return Refusal(EINVAL, (message,), offset, "id")
     if version > handler.version:
-        signed = version - (1 << 32) if version >> 31 else version
-        message = f"savevm: unsupported version {signed} for '{text}' v{handler.version}"
+        message = f"savevm: unsupported version {signed(version)} for '{text}' v{handler.version}"
         return Refusal(EINVAL, (message,), offset, "version")
     handler.load_section_id, handler.load_version = section_id, version
     refusal = _payload(load, reader, handler, version)
@@ -56,7 +56,7 @@ def load_more(load: LoadState, reader: Reader) -> Refusal | None:
         return Refusal(reader.error, (message,), offset, "id")
     handler = next((h for h in load.machine.handlers if h.load_section_id == section_id), None)
     if handler is None:
-        return Refusal(EINVAL, (f"Unknown savevm section {section_id}",), offset, "id")
+        return Refusal(EINVAL, (f"Unknown savevm section {signed(section_id)}",), offset, "id")
     load.section, load.instance = handler.name, handler.instance
     refusal = _payload(load, reader, handler, handler.load_version)
     if refusal is not None:

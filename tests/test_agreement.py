@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fuzz import qemu
 from fuzz.corpus import find_machine, find_stream
+from fuzz.crashers import read_crasher
 from model import DESIGNS, REFERENCE, Machine, load, parse
 from model.memory import layout
 
@@ -40,6 +43,23 @@ def test_shipped_streams_load_alike(name: str, moment: str, real_qemu: str) -> N
         assert (device.broken, device.started) == (status[name]["broken"], status[name]["started"])
         for queue in device.queues:
             assert indices[name, queue.index] == (queue.last_avail, queue.shadow_avail, queue.used, queue.inuse)
+
+
+CRASHERS = sorted((Path(__file__).resolve().parent.parent / "corpus" / "crashers").glob("*.vmstate"))
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("path", CRASHERS, ids=[path.stem for path in CRASHERS])
+def test_crashers_load_alike_under_the_reference(path: Path, real_qemu: str) -> None:
+    crasher = read_crasher(path)
+    description = parse(find_machine(crasher.machine).description.read_bytes())
+    data = path.read_bytes()
+    real = qemu.load(description.arguments, data, binary=real_qemu)
+    machine = Machine(description)
+    outcome = load(machine, data, REFERENCE())
+    assert (outcome.verdict, outcome.rebuilds) == (real.verdict, real.rebuilds), real.messages
+    if outcome.verdict == "accepted":
+        assert layout(machine.mtree()) == layout(real.flat)
 
 
 def test_the_thread_s_guest() -> None:

@@ -32,6 +32,7 @@ _AER_ERROR: Final = Schema(
 
 _KNOWN: Final[Mapping[tuple[str, str], tuple[Field, ...]]] = {
     # (vmsd, the field they follow): fields that a description may not show.
+    ("ide_drive", "identify_set"): (Field("identify_data", "buffer", 512, when=When("identify_set")),),
     ("PCIE_AER_ERROR_LOG", "log_max"): (
         Field("log_num <= log_max", "must exist", when=When("log_num", at_most=8)),
         Field("log", "struct", count=Count("log_num"), struct=_AER_ERROR),
@@ -40,6 +41,11 @@ _KNOWN: Final[Mapping[tuple[str, str], tuple[Field, ...]]] = {
         Field("num_timers in range", "must exist", when=When("num_timers", at_most=2, invert=True)),
         Field("num_timers in range", "must exist", when=When("num_timers", at_most=32)),
     ),
+}
+
+_WHEN: Final[Mapping[tuple[str, str], When]] = {
+    # Fields that an earlier one calls for; a description shows them when they were sent, as if they always were.
+    ("ide_drive", "identify_data"): When("identify_set"),
 }
 
 _COUNTED: Final[Mapping[tuple[str, str], Count]] = {
@@ -243,8 +249,9 @@ def _refined(vmsd: str, fields: list[Field]) -> tuple[Field, ...]:
         count = _COUNTED.get((vmsd, field.name), field.count)
         label = field.name if (vmsd, field.plain_name) in _LITERAL else field.label
         since = _SINCE.get((vmsd, field.name), 0)
-        if (count, label, since) != (field.count, field.label, 0):
-            field = replace(field, count=count, label=label, since=since)
+        when = _WHEN.get((vmsd, field.name), field.when)
+        if (count, label, since, when) != (field.count, field.label, 0, field.when):
+            field = replace(field, count=count, label=label, since=since, when=when)
         result.append(field)
         result += [known for known in _KNOWN.get((vmsd, field.name), ()) if known.name not in names]
     return tuple(result)

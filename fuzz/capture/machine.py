@@ -63,12 +63,12 @@ def learn_machine(
 
     Raises CaptureError or QemuError, one line each.
     """
+    progress("the machine with every BAR mapped")
+    with Qemu(arguments, binary=binary) as vm:  # one after the other: they would fight over the locks of disk images
+        mapped = map_everything(vm)
     progress("the machine at reset")
     with Qemu(arguments, binary=binary) as vm:
         pristine = _look(vm)
-        progress("the machine with every BAR mapped")
-        with Qemu(arguments, binary=binary) as other:
-            mapped = map_everything(other)
         try:
             stream = read(pristine.before)
         except StreamError as error:

@@ -166,7 +166,7 @@ def _region(
     elsewhere = other.lookup(region)
     node = seen.node if seen else elsewhere[1].node if elsewhere else None
     source = pristine if seen else other
-    block = _block(region, blocks)
+    block = _block(region, blocks, pristine.objects.functions)
     kind, target = _kind(region, node, pristine, other, elsewhere[0] if elsewhere else None, block), None
     if node is not None and node.alias is not None:
         target = _target(region, node.alias, source, pristine)
@@ -225,8 +225,11 @@ def _target(region: RegionObject, name: str, source: Printed, pristine: Printed)
     return chosen[0].path
 
 
-def _block(region: RegionObject, blocks: Sequence[str]) -> str | None:
+def _block(region: RegionObject, blocks: Sequence[str], functions: Mapping[str, str]) -> str | None:
     """The RAM block of a region: blocks are named after it, those of devices with the device's address before."""
+    own = f"{functions.get(region.owner, '')}/{region.name}"
+    if own in blocks:
+        return own
     found = [name for name in blocks if name == region.name or name.endswith(f"/{region.name}")]
     return found[0] if len(found) == 1 else None
 

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 _EFFECTS: Final = {
     effects.vmsd: effects
     for effects in (Ahci, FwCfg, GlobalState, I440fx, Ich9Lpc, KvmTprOpt, Mch, Piix4Pm, RootPort, Vga)
-}
+} | dict.fromkeys(("xio3130-express-downstream-port", "ioh-3240-express-root-port"), RootPort)
 
 # No memory-API call, no use of guest memory and no verdict of their own on load (pci.md 5.4: traced; virtio.md 9.1).
 INERT: Final = frozenset({
     "timer", "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
-    "pci_bridge", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
+    "pci_bridge", "pcie-pci-bridge",
+    "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
 })  # fmt: skip
 
 

@@ -90,6 +90,7 @@ class Handler:
         self.kind = entry.name.rsplit("/", 1)[-1]
         self.schema = schema
         self.function = function
+        self.alias = LEGACY_INSTANCES.get((entry.name, entry.instance), ANY_INSTANCE)
         self.load_section_id = 0
         self.load_version = 0
         self.effects = Effects(machine, self)
@@ -116,7 +117,7 @@ class Handler:
     def matches(self, name: str, instance: int) -> bool:
         """Whether a section header names this handler (stream.md 2.4, step 3): its own name, or the compat one."""
         if name == self.name:
-            return instance == self.instance or instance == ANY_INSTANCE
+            return instance in {self.instance, self.alias}
         compat = self.entry.compat
         return compat is not None and compat[0] == name and compat[1] == instance
 
@@ -132,6 +133,18 @@ class Handler:
 
 ANY_INSTANCE: Final = 0xFFFF_FFFF
 """An instance id that equals the alias id which every vmsd handler has by default (stream.md 1.4)."""
+
+LEGACY_INSTANCES: Final = {
+    ("i8259", 0): 0x20,
+    ("i8259", 1): 0xA0,
+    ("i8254", 0): 0x40,
+    ("mc146818rtc", 0): 0x70,
+    ("fdc", 0): 0x3F0,
+    ("serial", 0): 0x3F8,
+    ("serial", 1): 0x2F8,
+    ("parallel_isa", 0): 0x378,
+}
+"""ISA devices that kept their I/O port as alias id, so that the wildcard does not name them (asked of QEMU 7.2)."""
 
 
 class SectionVisitor:

@@ -25,7 +25,9 @@ class RootPort(Effects):
     """A PCI Express port with a slot: its power is recomputed and given to whatever is plugged in."""
 
     vmsd: ClassVar[str] = "pcie-root-port"
-    post: ClassVar[frozenset[str]] = frozenset({"pcie-root-port"})
+    post: ClassVar[frozenset[str]] = frozenset({
+        "pcie-root-port", "ioh-3240-express-root-port", "xio3130-express-downstream-port",
+    })  # fmt: skip
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Power for the slot's functions."""
