@@ -102,7 +102,7 @@ def groups(campaign: Campaign) -> dict[tuple[str, str], list[tuple[Path, Record]
 
 
 def final_report(campaign: Campaign, console: Console) -> int:
-    """Print the table design x kind x count x smallest witness, the findings under it; returns the number of causes."""
+    """Print the findings, then the table design x kind x count x smallest witness; returns the number of causes."""
     counts = counted(campaign)
     grouped = groups(campaign)
     table = Table(title="Findings by design", title_justify="left")
@@ -118,7 +118,6 @@ def final_report(campaign: Campaign, console: Console) -> int:
     if not grouped:
         console.print("No findings.")
         return 0
-    console.print(table)
     for (design, kind), found in sorted(grouped.items()):
         console.print(f"\n{design}: {kind}", style="bold", markup=False, highlight=False)
         for _place, record in sorted(found, key=lambda pair: (-counts.get(pair[1].cause, 0), pair[1].cause)):
@@ -127,6 +126,8 @@ def final_report(campaign: Campaign, console: Console) -> int:
             console.print(f"  {record.cause}  ({count} times, {record.size} bytes)", **plain)
             console.print(f"    {record.text}", **plain)
             console.print(f"    {show_command(campaign, record)}", **plain)
+    console.print()
+    console.print(table)
     return sum(len(found) for found in grouped.values())
 
 

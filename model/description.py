@@ -97,6 +97,7 @@ class FunctionEntry:
     config: bytes
     compare: bytes
     writable: bytes
+    w1c: bytes
     bars: tuple[BarEntry, ...]
     bus_memory: str | None
     bus_io: str | None
@@ -318,6 +319,7 @@ def _function(place: _Place) -> FunctionEntry:
         config=_config(place, size),
         compare=_mask(place, "compare", size),
         writable=_mask(place, "writable", size),
+        w1c=_mask(place, "w1c", size),
         bars=tuple(_bar(entry) for entry in place.items("bars")),
         bus_memory=place.optional_text("bus_memory"),
         bus_io=place.optional_text("bus_io"),

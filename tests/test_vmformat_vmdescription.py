@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vmformat.errors import StreamError
 from vmformat.plan import measure
-from vmformat.schema import Count, Field, Schema
+from vmformat.schema import Count, Field, Schema, When
 from vmformat.vmdescription import find, merge, parse
 
 
@@ -192,3 +192,16 @@ def test_merge_keeps_what_either_has() -> None:
     b = Schema("a", 1, 1, (Field("q", "qtailq", struct=INNER),), (s2, s1))
     assert merge(a, b) == Schema("a", 1, 1, (Field("q", "qtailq", struct=INNER),), (s1, s2))
     assert merge(a, a) is a
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["not sent", "sent"])
+def test_a_drive_s_identity_comes_when_it_is_set(sent: bool) -> None:
+    shown = [field("identify_data", "buffer", 512)] if sent else []
+    schema = one(device(field("identify_set", "int32", 4), *shown, X, name="ide_drive"))
+    assert [(f.name, f.when) for f in schema.fields] == [
+        ("identify_set", None),
+        ("identify_data", When("identify_set")),
+        ("x", None),
+    ]
+    assert measure(schema, bytes(4) + b"x", 0) == 5
+    assert measure(schema, b"\0\0\0\1" + bytes(512) + b"x", 0) == 517

@@ -27,7 +27,6 @@ from model.designs import DESIGNS, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from fuzz.corpus import MachineFiles
 
@@ -138,13 +137,17 @@ def _worker(
 
 
 def table(measured: Sequence[Measured], ceiling: float) -> Table:
-    """A row per machine: rates, ratio to the ceiling, shares in percent."""
+    """A column per machine: rates, ratio to the ceiling, shares in percent."""
     shown = Table(title=f"Engine ceiling (empty target): {ceiling:,.0f} executions per second", title_justify="left")
-    for name in ("machine", "designs", "largest seed", "per second", "of ceiling", *SHARES):
-        shown.add_column(name, justify="left" if name == "machine" else "right")
+    shown.add_column("", no_wrap=True)
     for one in measured:
-        ratio: Any = f"1/{one.ceiling / one.per_second:,.0f}" if one.per_second else "-"
-        shares = [f"{100 * one.shares[name]:.0f} %" for name in SHARES]
-        row = [one.machine, str(one.designs), f"{one.seed_bytes:,}", f"{one.per_second:.0f}", ratio, *shares]
-        shown.add_row(*row)
+        shown.add_column(one.machine, justify="right", no_wrap=True)
+    shown.add_row("executions per second", *(f"{one.per_second:.0f}" for one in measured))
+    shown.add_row("designs in each", *(str(one.designs) for one in measured))
+    shown.add_row(
+        "of the ceiling", *(f"1/{ceiling / one.per_second:,.0f}" if one.per_second else "-" for one in measured)
+    )
+    shown.add_row("largest seed, bytes", *(f"{one.seed_bytes:,}" for one in measured), end_section=True)
+    for name in SHARES:
+        shown.add_row(f"share of {name}", *(f"{100 * one.shares[name]:.0f} %" for one in measured))
     return shown

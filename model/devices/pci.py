@@ -103,11 +103,11 @@ class PciFunction:
         if not difference:
             return None
         index = ((difference & -difference).bit_length() - 1) // 8
-        writable = self.entry.writable[index]
-        compared = self.entry.compare[index] | writable
+        writable, clearable = self.entry.writable[index], self.entry.w1c[index]
+        compared = self.entry.compare[index] | writable | clearable
         text = (
             f"get_pci_config_device: Bad config data: i=0x{index:x} read: {new[index]:x} "
-            f"device: {self.config[index]:x} cmask: {compared:x} wmask: {writable:x} w1cmask:0"
+            f"device: {self.config[index]:x} cmask: {compared:x} wmask: {writable:x} w1cmask:{clearable:x}"
         )
         return Refusal(EINVAL, (text,), 0, "config")
 
