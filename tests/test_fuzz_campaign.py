@@ -28,8 +28,8 @@ from fuzz.campaign import (
     records,
 )
 from fuzz.campaign.folder import repair_corpus
+from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import write_stats
-from fuzz.campaign.worker import Spec
 from fuzz.engine import Found
 from fuzz.report import campaign_json, final_report, status_line
 

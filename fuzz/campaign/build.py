@@ -13,7 +13,7 @@ from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
 from vmformat import StreamError, read
 
 if TYPE_CHECKING:
-    from fuzz.campaign.worker import Spec
+    from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
     from model import Description, Design, Outcome
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fuzz.campaign.folder import Campaign
     from fuzz.campaign.stats import Stats
-    from fuzz.campaign.worker import Spec
+    from fuzz.campaign.spec import Spec
 
 GRACE: Final = 1.5
 """Seconds between asking a worker to end and killing it."""

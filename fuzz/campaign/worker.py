@@ -14,11 +14,11 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fuzz.campaign.findings import FindingStore, Origin
+from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import Stats, read_stats, write_stats
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, bytes_mutator
 from fuzz.engine.probes import install
@@ -31,40 +31,6 @@ if TYPE_CHECKING:
 
 INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._ops", "vmformat.ram")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What a worker is to do; a JSON file that the supervisor writes."""
-
-    worker: str
-    target: str
-    machine: str
-    """As a person types it."""
-    description: str
-    seeds: tuple[str, ...]
-    designs: tuple[str, ...]
-    seed: int
-    campaign: str
-    seconds: float | None = None
-    executions: int | None = None
-    probes: bool = True
-    profile: str = ""
-    """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
-    supervisor: int = 0
-    """Process id of the supervisor; 0: none to watch."""
-
-    def to_json(self) -> str:
-        """The file's text."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Spec:
-        """The inverse."""
-        values: dict[str, Any] = json.loads(text)
-        values["seeds"] = tuple(values["seeds"])
-        values["designs"] = tuple(values["designs"])
-        return cls(**values)
 
 
 class WorkerReport:

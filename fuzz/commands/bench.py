@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fuzz.campaign.profile import SHARES
+from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import read_stats
-from fuzz.campaign.worker import Spec
 from fuzz.corpus import CorpusError, find_machine, shipped_machines
 from fuzz.engine import available
 from model.designs import DESIGNS, REFERENCE

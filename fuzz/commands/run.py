@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 
 from fuzz.campaign.folder import Campaign, CampaignError, Settings
+from fuzz.campaign.spec import Spec
 from fuzz.campaign.supervisor import Supervisor
-from fuzz.campaign.worker import Spec
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.designs import UsageError, named_designs
 from fuzz.engine import available

@@ -1,0 +1,41 @@
+"""What a worker is told to do: a JSON file that the supervisor writes and the worker reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a worker is to do; a JSON file that the supervisor writes."""
+
+    worker: str
+    target: str
+    machine: str
+    """As a person types it."""
+    description: str
+    seeds: tuple[str, ...]
+    designs: tuple[str, ...]
+    seed: int
+    campaign: str
+    seconds: float | None = None
+    executions: int | None = None
+    probes: bool = True
+    profile: str = ""
+    """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
+    supervisor: int = 0
+    """Process id of the supervisor; 0: none to watch."""
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Spec:
+        """The inverse."""
+        values: dict[str, Any] = json.loads(text)
+        values["seeds"] = tuple(values["seeds"])
+        values["designs"] = tuple(values["designs"])
+        return cls(**values)
