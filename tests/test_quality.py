@@ -1,0 +1,34 @@
+"""How well the search finds: what it must find within a number of executions, never of seconds."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from fuzz.campaign.findings import records
+from fuzz.commands.run import RunOptions, run
+from fuzz.engine import available
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXECUTIONS = 1200
+
+pytestmark = [pytest.mark.quality, pytest.mark.skipif(bool(available()), reason=available() or "atheris is here")]
+
+
+@pytest.mark.parametrize(("machine", "seed"), [("pc-small", 1), ("pc-small", 7), ("q35-modern", 1), ("q35-modern", 5)])
+def test_finds_both_kinds_of_wrong(machine: str, seed: int, tmp_path: Path) -> None:
+    folder = tmp_path / "campaign"
+    options = RunOptions(machines=(machine,), seed=seed, campaign=folder, executions=EXECUTIONS)
+    assert run(options, Console(file=io.StringIO())) == 1
+    causes = {record.cause for _place, record in records(folder / "findings")}
+    print(f"{machine}, seed {seed}: {len(causes)} causes in {EXECUTIONS} executions")
+    assert "v1-flag-eof/pairing/loader/commit-without-begin/stream" in causes
+    assert "v1-flag-eof/pairing/loader/transaction-left-open/stream" in causes
+    harmful = {cause for cause in causes if cause.startswith("wrap-main/flat-view-while-pending/")}
+    assert any("virtio_init_region_cache" in cause for cause in harmful), harmful
+    assert any(cause.startswith("wrap-main/device-state/") for cause in causes)
