@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -149,5 +150,17 @@ def bench_command(
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script. What cannot be used is one line and exit status 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "vmfuzz"
+        why = error.format_message() if hasattr(error, "format_message") else str(error)
+        typer.echo(f"{command}: {' '.join(why.split())}", err=True)
+        status = 2
+    except typer.Abort:
+        status = 130
+    sys.exit(status or 0)

@@ -122,7 +122,7 @@ def _show(console: Console, stream: str, machine: str, loaded: Sequence[Loaded])
     table = Table(title=f"{stream} on {machine}", title_justify="left")
     table.add_column("design", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for name in ("rebuilds", "pending reads", "harmful", "depth", "findings"):
+    for name in ("rebuilds", "pending reads", "harmful", "depth", "found"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in loaded:
         outcome = one.outcome

@@ -1,0 +1,108 @@
+"""The command line: exit status, one line for what cannot be used, the forms that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fuzz import cli
+from fuzz.corpus import find_stream
+from model.memory import parse_flat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def vmfuzz(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["vmfuzz", *words])
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+UNUSABLE = {
+    "no such command": ("nosuch",),
+    "no stream": ("load",),
+    "no such option": ("load", "pc-small/after", "--nope"),
+    "no such stream": ("load", "nothing/after"),
+    "no such machine": ("load", "pc-small/after", "--machine", "nothing"),
+    "no machine at all": ("load", __file__),
+    "no such design": ("load", "pc-small/after", "--design", "nothing"),
+    "two designs for one tree": ("load", "pc-small/after", "--mtree", "-d", "all"),
+    "not a stream": ("show", __file__),
+    "no such file": ("show", "/nothing"),
+    "a folder": ("show", "/"),
+    "seed": ("run", "--seed", "many"),
+    "design of run": ("run", "--design", "nothing"),
+    "time": ("run", "--time", "soon"),
+    "target": ("run", "--target", "nothing"),
+    "crasher": ("replay", "/nothing"),
+    "capture to nowhere": ("capture", "--", "-machine", "pc"),
+    "no campaign": ("status", "/nothing"),
+}
+
+
+@pytest.mark.parametrize("words", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_what_cannot_be_used(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert vmfuzz(monkeypatch, *words) == 2
+    said = capsys.readouterr()
+    assert len(said.err.strip().splitlines()) == 1, said.err
+    assert said.err.startswith("vmfuzz")
+    assert not said.out
+
+
+def test_help_and_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vmfuzz(monkeypatch) == 0
+    assert "capture" in capsys.readouterr().out
+    assert vmfuzz(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.startswith("vmfuzz ")
+
+
+@pytest.mark.parametrize(("design", "status"), [("per-device", 0), ("wrap-main", 1)])
+def test_load_says_what_happened(
+    design: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert vmfuzz(monkeypatch, "load", "pc-small/after", "--design", design) == status
+    shown = capsys.readouterr().out
+    assert "accepted" in shown
+    assert ("harmful read" in shown) == bool(status)
+
+
+def test_a_refused_stream_is_no_fault_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    short = tmp_path / "short"
+    short.write_bytes(find_stream("pc-small/after").read_bytes()[:9000])
+    assert vmfuzz(monkeypatch, "load", str(short), "--machine", "pc-small") == 0
+    assert "refused" in capsys.readouterr().out
+
+
+def test_load_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vmfuzz(monkeypatch, "load", "pc-small/after", "--json", "-d", "assert-depth", "-d", "wrap-main") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {"stream", "machine", "machine_sha256", "outcomes"}
+    assert [outcome["design"] for outcome in document["outcomes"]] == ["assert-depth", "wrap-main"]
+    wrapped = document["outcomes"][1]
+    assert wrapped["reads_while_pending"]["virtio_init_region_cache"] == 3
+    assert all(set(finding) == {"kind", "cause", "text"} for finding in wrapped["findings"])
+
+
+def test_mtree_reads_like_the_monitor_s(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vmfuzz(monkeypatch, "load", "pc-small/after", "--mtree") == 0
+    views = parse_flat(capsys.readouterr().out)
+    assert any(space.name == "memory" for view in views for space in view.spaces)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_show(form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vmfuzz(monkeypatch, "show", "pc-small/after", *form) == 0
+    shown = capsys.readouterr().out
+    assert "last_avail_idx" in shown
+    if form:
+        assert json.loads(shown)["configuration"]["machine"] == "pc-i440fx-7.2"
