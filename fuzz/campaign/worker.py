@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
 
+WITHOUT: Final = ("model.memory.changes", "model.memory.rendering")
+"""Not these: renderings are remembered, so what runs here tells of earlier inputs, not of this one."""
+
 
 class WorkerReport:
     """Keeps findings at once and statistics once a second."""
@@ -121,7 +124,7 @@ def main(argv: list[str]) -> None:
     spec = Spec.from_json(Path(argv[1]).read_text())
     features = FeatureMap()
     if spec.probes:
-        install(INSTRUMENTED, features.counters, PROBES)
+        install(INSTRUMENTED, features.counters, PROBES, WITHOUT)
     # Only now: importing these imports the code under test.
     from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
 

@@ -116,6 +116,10 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     campaign = Campaign(options.campaign)
     asked = Settings(options.target, tuple(machine.typed for machine in machines), designs, options.seed)
     settings, repaired = campaign.open(asked)
+    repaired = (
+        *repaired,
+        *(f"machine {one.typed}: no seed streams, the search starts from nothing" for one in machines if not one.seeds),
+    )
     for line in repaired:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     specs = tuple(

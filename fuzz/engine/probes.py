@@ -106,10 +106,11 @@ class _Loader(SourceFileLoader):
 
 
 class ProbeFinder(MetaPathFinder):
-    """Finds the modules named by `packages` (a package with all below it, or a single module)."""
+    """Finds the modules named by `packages` (a package with all below it, or a single module), less those `without`."""
 
-    def __init__(self, packages: Sequence[str], counters: bytearray, limit: int) -> None:
+    def __init__(self, packages: Sequence[str], counters: bytearray, limit: int, without: Sequence[str] = ()) -> None:
         self.packages = tuple(packages)
+        self.without = frozenset(without)
         self.counters = counters
         self.limit = limit
         self.count = 0
@@ -120,6 +121,8 @@ class ProbeFinder(MetaPathFinder):
         """The import system's question; answered for chosen modules that have a source file."""
         if not any(fullname == name or fullname.startswith(f"{name}.") for name in self.packages):
             return None
+        if fullname in self.without:
+            return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
             return spec
@@ -128,9 +131,9 @@ class ProbeFinder(MetaPathFinder):
         return spec
 
 
-def install(packages: Sequence[str], counters: bytearray, limit: int) -> ProbeFinder:
+def install(packages: Sequence[str], counters: bytearray, limit: int, without: Sequence[str] = ()) -> ProbeFinder:
     """Instrument these packages from now on; modules imported earlier stay as they are. Undo with `remove`."""
-    finder = ProbeFinder(packages, counters, limit)
+    finder = ProbeFinder(packages, counters, limit, without)
     sys.meta_path.insert(0, finder)
     return finder
 
