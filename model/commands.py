@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vmformat import Reader, Refusal
 
@@ -27,16 +27,25 @@ COMMANDS: Final[dict[int, tuple[str, int | None]]] = {
     10: ("MIG_CMD_RECV_BITMAP", None),
 }
 
-Done = tuple[Refusal | None, bool]
-_GO_ON: Final[Done] = (None, False)
+
+class Done(NamedTuple):
+    """What a command came to: a refusal, the end of every loop (RUN), a package to be read, or nothing of these."""
+
+    refusal: Refusal | None = None
+    quits: bool = False
+    package: Reader | None = None
+
+
+GO_ON: Final = Done()
+"""The loop reads on."""
 
 
 def run_command(load: LoadState, reader: Reader) -> Done:
-    """One command, from behind its type byte: a refusal if any, and whether it ends every loop (RUN)."""
+    """One command, from behind its type byte."""
     offset = reader.offset
     command, length = reader.u16(), reader.u16()
     if reader.error:
-        return Refusal(reader.error, (), offset, "command"), False
+        return Done(Refusal(reader.error, (), offset, "command"))
     if command not in COMMANDS:
         return _refuse(EINVAL, offset, f"MIG_CMD 0x{command:x} unknown (len 0x{length:x})")
     name, fixed = COMMANDS[command]
@@ -46,21 +55,21 @@ def run_command(load: LoadState, reader: Reader) -> Done:
 
 
 def _refuse(errno: int, offset: int, *lines: str) -> Done:
-    return Refusal(errno, lines, offset, "command"), False
+    return Done(Refusal(errno, lines, offset, "command"))
 
 
 def _open_return_path(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
     if load.return_path:
         load.messages.append("CMD_OPEN_RETURN_PATH called when RP already open")
     load.return_path = True
-    return _GO_ON
+    return GO_ON
 
 
 def _ping(load: LoadState, reader: Reader, _length: int, offset: int) -> Done:
     cookie = reader.u32()
     if not load.return_path:
         return _refuse(EPERM, offset, f"CMD_PING (0x{cookie:x}) received with no return path")
-    return _GO_ON
+    return GO_ON
 
 
 def _advise(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
@@ -71,7 +80,7 @@ def _advise(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
         return _refuse(EINVAL, offset, "RAM postcopy is disabled but have 16 byte advise")
     if length:
         return _refuse(EINVAL, offset, f"CMD_POSTCOPY_ADVISE invalid length ({length})")
-    return _GO_ON
+    return GO_ON
 
 
 def _listen(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
@@ -80,14 +89,14 @@ def _listen(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done
         return _refuse(EPERM, offset, f"CMD_POSTCOPY_LISTEN in wrong postcopy state ({before})")
     if load.loops == 1:
         load.not_modelled.add("postcopy: LISTEN outside a package makes two threads race for one channel")
-    return _GO_ON
+    return GO_ON
 
 
 def _run(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
     before, load.postcopy = load.postcopy, RUNNING
     if before != LISTENING:
         return _refuse(EPERM, offset, f"CMD_POSTCOPY_RUN in wrong postcopy state ({before})")
-    return None, True
+    return Done(quits=True)
 
 
 def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
@@ -120,7 +129,7 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
             text = f"ram_discard_range: Overrun block '{block.name}' ({start:x}/{length:x}/{block.length:x})"
             return _refuse(EPERM, offset, text)
         block.discard(start, length)
-    return _GO_ON
+    return GO_ON
 
 
 def _packaged(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
@@ -131,11 +140,7 @@ def _packaged(load: LoadState, _reader: Reader, _length: int, offset: int) -> Do
     body = main.take(length)
     if len(body) < length:
         return _refuse(EAGAIN, offset, f"CMD_PACKAGED: Buffer receive fail ret={len(body)} length={length}")
-    inner, section = Reader(body, base), load.section
-    refusal, quit_ = load.run_loop(inner)
-    load.section = section if refusal is None else load.section
-    # What the inner loop refused has been printed there.
-    return (None if refusal is None else Refusal(refusal.errno, (), refusal.offset, refusal.field)), quit_
+    return Done(package=Reader(body, base))
 
 
 def _recv_bitmap(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
@@ -148,17 +153,18 @@ def _recv_bitmap(load: LoadState, _reader: Reader, length: int, offset: int) -> 
         return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: payload too short for block name {name}")
     if name not in load.machine.memory.ram.blocks:
         return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: ramblock '{name}' not found")
-    return _GO_ON
+    load.messages.append("migrate_send_rp_recv_bitmap: MSG_RP_RECV_BITMAP only used for recovery")
+    return GO_ON
 
 
 def _colo(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
     load.not_modelled.add("COLO: checkpoints after ENABLE_COLO")
-    return _GO_ON
+    return GO_ON
 
 
 def _resume(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
     load.messages.append("loadvm_postcopy_handle_resume: illegal resume received")
-    return _GO_ON
+    return GO_ON
 
 
 _RUN: Final = {

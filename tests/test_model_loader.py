@@ -200,6 +200,16 @@ def test_nested_package_reads_its_body_from_the_main_channel(machine: Machine) -
     assert outcome(machine, data).verdict == "accepted"
 
 
+@pytest.mark.parametrize(("depth", "verdict"), [(3, "accepted"), (4000, "accepted"), (20000, "aborted")])
+def test_packages_in_packages(machine: Machine, depth: int, verdict: str) -> None:
+    """stream.md 1.7: every body comes from the main channel; 4,000 levels load, 20,000 overflow the stack."""
+    body = command(7, b"", 4) + tiny.EOF
+    data = tiny.HEADER + command(7, b"", 4) + depth * (struct.pack(">I", len(body)) + body)
+    data += struct.pack(">I", 1) + tiny.EOF + tiny.EOF
+    for design in ("per-device", "wrap-main"):
+        assert outcome(machine, data, design).verdict == verdict
+
+
 def test_snapshot_load_says_error_and_lives(machine: Machine) -> None:
     found = outcome(machine, GOOD[:-1], loadvm=True)
     assert (found.verdict, found.messages[-1]) == ("refused", "Error -5 while loading VM state")
