@@ -41,3 +41,20 @@ def test_rollback() -> None:
         assert ram.read("b", 0, 8) == b"pristine"
         assert ram.read("b", 0x2000, 3) == bytes(3)
         assert ram.blocks["b"].length == 0x4000
+
+
+def test_a_filled_page_is_one_byte_until_it_is_changed() -> None:
+    ram = Ram()
+    block = ram.add_block("b", 0x4000)
+    block.fill(0x1000, 0xAA)
+    assert block.written[1] == 0xAA
+    assert block.read(0xFFE, 4) == b"\0\0\xaa\xaa"
+    block.write(0x1001, b"x")
+    assert block.read(0x1000, 3) == b"\xaax\xaa"
+    block.fill(0x9000, 1)
+    assert 9 not in block.written
+    ram.checkpoint()
+    block.fill(0x1000, 0)
+    assert block.read(0x1000, 2) == b"\0\0"
+    ram.rollback()
+    assert block.read(0x1000, 3) == b"\xaax\xaa"

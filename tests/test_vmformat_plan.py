@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmformat._ops import HUNG_STEPS, Run
+from vmformat._steps import HUNG_STEPS, Run
 from vmformat.errors import StreamError
 from vmformat.plan import Plan, Refusal, SilentVisitor, measure
 from vmformat.reader import Reader

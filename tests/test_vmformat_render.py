@@ -1,9 +1,37 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vmformat import Cmd, Command, Configuration, Count, Eof, Field, Header, Kind, Schema, Section, Stream, read, write
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuzz.corpus import find_machine, find_stream
+from model import parse, section_schemas
+from vmformat import (
+    Cmd,
+    Command,
+    Configuration,
+    Count,
+    Eof,
+    Field,
+    Header,
+    Kind,
+    Schema,
+    Section,
+    Stream,
+    StreamError,
+    pack,
+    read,
+    write,
+)
 from vmformat.render import lines, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAIR = Schema("pair", 1, 1, (Field("a", "uint16"), Field("b", "uint8", count=2)))
 DEVICE = Schema(
@@ -114,3 +142,76 @@ def test_what_cannot_be_decoded_is_still_shown() -> None:
     assert "found 0x55" in shown[2]
     assert "expected" in shown[4]
     assert json.dumps(to_json(stream))
+
+
+def device(section_id: int) -> Section:
+    return Section.build(DEVICE, VALUES, section_id=section_id)
+
+
+NESTED = write(
+    Stream(
+        records=(
+            Section(Kind.START, 2, "ram", 0, 4, RAM, footer=2),
+            pack([pack([pack([device(3), Eof()]), Command(Cmd.RECV_BITMAP, b"\2pd"), Eof()]), device(5), Eof()]),
+            device(6),
+            Eof(),
+        ),
+        trailing=b"\6\0\0\0\2{}",
+    )
+)
+
+
+def check_shown(data: bytes) -> bool:
+    """Whether the bytes can be shown; if not, there is one line of error."""
+    stream: Stream | None
+    text = ""
+    try:
+        stream = read(data, SCHEMAS)
+    except StreamError as error:
+        text = str(error)
+        stream = None
+    if stream is None:
+        assert text.isprintable()
+        return False
+    assert all(line.isprintable() for line in lines(stream, SCHEMAS, hexdump=True))
+    json.dumps(to_json(stream, SCHEMAS))
+    return True
+
+
+def test_every_beginning_of_a_stream_gives_lines_or_one_error() -> None:
+    shown = [cut for cut in range(len(NESTED) + 1) if check_shown(NESTED[:cut])]
+    end = len(NESTED) - 7
+    assert shown == list(range(end, len(NESTED) + 1))
+
+
+@given(st.lists(st.tuples(st.integers(8, len(NESTED) - 1), st.integers(0, 255)), max_size=4), st.integers(0))
+def test_damaged_streams_give_lines_or_one_error(changes: list[tuple[int, int]], cut: int) -> None:
+    data = bytearray(NESTED)
+    for at, value in changes:
+        data[at] = value
+    check_shown(bytes(data[: cut % (len(data) + 1)] if cut else data))
+
+
+def peak(do: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        do()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_large_stream_takes_memory_in_proportion(moment: str) -> None:
+    """At most 64 MB and 40 bytes for each byte that is not RAM."""
+    data = Path(find_stream(f"seed-24/{moment}")).read_bytes()
+    schemas = section_schemas(parse(Path(find_machine("seed-24").description).read_bytes()))
+    stream = read(data, schemas)
+    most = 64 * 1024 * 1024 + 40 * (
+        len(data) - sum(len(section.buffer) for section in stream.sections if section.is_ram)
+    )
+    assert peak(lambda: read(data, schemas)) < most
+    assert peak(lambda: write(stream)) < most
+    assert peak(lambda: list(lines(stream, schemas))) < most
+    assert peak(lambda: to_json(stream, schemas)) < most
+    assert peak(lambda: [section.leaves for section in stream.sections]) < most

@@ -75,6 +75,28 @@ GOOD: dict[str, bytes] = {
     "a package": stream("08 0007 0004 00000006 08 0004 0000 00", "00"),
     "an empty package": stream("08 0007 0004 00000000", "00"),
     "a package of another length's length": stream("08 0007 0003 000000", "00"),
+    "a package in a package": stream("08 0007 0004 00000006 08 0007 0004 00", "00000001 00", "00"),
+    "a package in a package in a package": stream(
+        "08 0007 0004 0000000b 08 0007 0004 08 0007 0004 00",
+        "00000006 08 0007 0004 00",
+        "00000001 00",
+        "00000001 00",
+        "00",
+    ),
+    "payloads for commands in a package": stream(
+        "08 0007 0004 00000019 08 0002 0004 00000001 08 0003 0010 08 0006 0017 08 000a 0003 00",
+        "0000000000001000 0000000000001000",
+        "00 04 70646566 00 0000000000000000 0000000000001000",
+        "02 7064",
+        "00",
+    ),
+    "a package that RUN ends, in a package": stream(
+        "08 0007 0004 0000000f 08 0007 0004 08 0005 0000 08 0007 0004", "00000006 08 0005 0000 55", "00"
+    ),
+    "a package that cannot be read, in a package": stream(
+        "08 0007 0004 0000000a 08 0007 0004 08 0007 0004", "00000001 55", "00"
+    ),
+    "a refused package in a package": stream("08 0007 0004 0000000d 08 0007 0003 010203 08 0005 0000", "00"),
     "bytes behind the end": stream("00", "0102030405"),
     "a lying VMDESCRIPTION": stream("00", "06 7fffffff 7b7d"),
 }
@@ -119,6 +141,14 @@ BAD: dict[str, tuple[bytes, str]] = {
         "(x): expected a payload whose end can be told, found no schema, and no footer behind it",
     ),
     "a short package": (stream("08 0007 0004 00000006 08"), "(PACKAGED): expected 6 bytes, found 1 to the end"),
+    "a short package in a package": (
+        stream("08 0007 0004 00000006 08 0007 0004 00", "00000006 00"),
+        "offset 0x1c (PACKAGED): expected 6 bytes, found 1 to the end",
+    ),
+    "no length for a package in a package": (
+        stream("08 0007 0004 00000006 08 0007 0004 00", "0000"),
+        "offset 0x19 (command.payload): expected 4 bytes, found 2 to the end",
+    ),
     "a short command": (stream("08 0002 0004 0000"), "(command"),
     "huge": (stream("07 ffffffff 70"), "(machine)"),
 }

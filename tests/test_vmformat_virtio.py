@@ -5,20 +5,20 @@ import struct
 import pytest
 
 from vmformat.errors import StreamError
+from vmformat.guess import refine
 from vmformat.plan import Plan, Refusal, SilentVisitor, measure
 from vmformat.reader import Reader
 from vmformat.schema import Field, Schema
+from vmformat.tree import decode, end_of
 from vmformat.virtio import (
     CORE,
     CORE_HEAD,
     VirtioShape,
     blk_requests,
-    described,
     msix,
     net_device,
     pci_device,
     queues,
-    shape_of,
     virtio_schema,
 )
 
@@ -89,7 +89,9 @@ def net_payload(in_use: int = 0, macs: bytes = b"", rest: bytes = b"") -> bytes:
             id="blk with a request of one of its queues",
         ),
         pytest.param(
-            VirtioShape("blk", False, 2, packed=True), head() + records() + b"\1" + bytes(49172) + b"\0", id="packed"
+            VirtioShape("blk", False, 2, packed=True),
+            head(device=bytes(34) + b"\1\0") + records() + b"\1" + bytes(49172) + b"\0",
+            id="packed",
         ),
         pytest.param(NET, head() + records() + net_payload(), id="net"),
         pytest.param(NET, head() + records() + net_payload(2, bytes(12)) + STARTED, id="net with two addresses"),
@@ -124,20 +126,20 @@ def net_payload(in_use: int = 0, macs: bytes = b"", rest: bytes = b"") -> bytes:
 def test_whole_sections(shape: VirtioShape, payload: bytes) -> None:
     schema = virtio_schema(shape)
     assert measure(schema, payload + b"\x7e", 0) == len(payload)
-    if b"\x80\0\0\0" not in payload:
-        assert shape_of(shape.kind, payload) == shape
     opaque = Schema(schema.name, schema.version, schema.version, (Field("virtio", "virtio", len(payload)),))
-    assert described(opaque, payload) is virtio_schema(shape_of(shape.kind, payload) or shape)
+    refined = refine(opaque, payload)
+    assert decode(refined, payload) == decode(schema, payload)
+    assert end_of(refined, payload + b"\x7e", 0) == len(payload)
     with pytest.raises(StreamError):
         measure(schema, payload[:-1], 0)
 
 
 def test_unexplained_payloads_stay_opaque() -> None:
     opaque = Schema("virtio-blk", 2, 2, (Field("virtio", "virtio", 9),))
-    assert described(opaque, bytes(9)) is opaque
-    assert described(opaque, head() + b"\xff" * 40) is opaque
+    assert refine(opaque, bytes(9)) is opaque
+    assert refine(opaque, head() + b"\xff" * 40) is opaque
     other = Schema("virtio-scsi", 1, 1, (Field("virtio", "virtio", 9),))
-    assert described(other, head()) is other
+    assert refine(other, head()) is other
 
 
 @pytest.mark.parametrize(

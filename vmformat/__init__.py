@@ -13,7 +13,7 @@ from vmformat.reader import Reader
 from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
 from vmformat.section import Section
-from vmformat.stream import Eof, Header, Record, Stream, describe, package_records, read, write
+from vmformat.stream import Eof, Header, Record, Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
 from vmformat.virtio import VirtioShape, virtio_schema
@@ -57,6 +57,7 @@ __all__ = [
     "leaves",
     "lines",
     "measure",
+    "pack",
     "package_records",
     "read",
     "strip",

@@ -40,19 +40,35 @@ LENGTHS: Final[dict[int, int]] = {
 }
 """Payload bytes of commands that have always as many."""
 
+FROM_MAIN: Final = frozenset({Cmd.POSTCOPY_ADVISE, Cmd.POSTCOPY_RAM_DISCARD, Cmd.PACKAGED, Cmd.RECV_BITMAP})
+"""Commands whose payload comes from the main channel, also when the command stands in a package."""
+
+
+def takes_from_main(cmd: int, length: int) -> bool:
+    """Whether a loader reads the payload of such a command from the main channel.
+
+    A package whose length has not four bytes is refused before anything is read.
+    """
+    return cmd in FROM_MAIN and (cmd != Cmd.PACKAGED or length == LENGTHS[cmd])
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command record.
 
     `payload` is what its 16-bit length covers. PACKAGED is followed by `package`, as many bytes as its payload says:
-    records without a file header (`stream.package_records` reads them). `offset` is that of the record's type byte.
+    records without a file header (`stream.package_records` reads them, `stream.pack` writes them). Some commands in a
+    package take their payload not from it but from the main channel (`FROM_MAIN`; so a package in a package stands
+    behind it, not in it): what all of them take follows as `outside`, in the order in which a loader takes it.
+    `offset` is that of the record's type byte, `package_offset` that of the package.
     """
 
     cmd: int
     payload: bytes = b""
     package: bytes = b""
+    outside: bytes = b""
     offset: int = field(default=0, compare=False)
+    package_offset: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
@@ -63,20 +79,32 @@ class Command:
             return f"command {self.cmd}"
 
     def to_bytes(self) -> bytes:
-        """The record."""
-        if self.package and (self.cmd != Cmd.PACKAGED or self.payload != len(self.package).to_bytes(4, "big")):
-            raise StreamError(
-                self.offset, self.name, f"a payload telling {len(self.package)} bytes", self.payload.hex()
-            )
-        head = framing.build(framing.COMMAND, self.name, cmd=self.cmd, payload=self.payload)
-        return bytes([Kind.COMMAND]) + head + self.package
+        """The record as it stands in the main channel."""
+        inside, outside = self.halves()
+        return inside + outside
+
+    def halves(self) -> tuple[bytes, bytes]:
+        """The record as it stands in a package: the bytes there, and those in the main channel."""
+        length = len(self.package)
+        if (length or self.outside) and (self.cmd != Cmd.PACKAGED or self.payload != length.to_bytes(4, "big")):
+            raise StreamError(self.offset, self.name, f"a payload telling {length} bytes", self.payload.hex())
+        head = framing.build(framing.COMMAND, self.name, cmd=self.cmd, length=len(self.payload))
+        head = bytes([Kind.COMMAND]) + head
+        if not self.from_main:
+            return head + self.payload, b""
+        return head, self.payload + self.package + self.outside
+
+    @property
+    def from_main(self) -> bool:
+        """Whether its payload comes from the main channel, wherever the command stands."""
+        return takes_from_main(self.cmd, len(self.payload))
 
     @classmethod
-    def packaged(cls, package: bytes) -> Command:
+    def packaged(cls, package: bytes, outside: bytes = b"") -> Command:
         """A package."""
         if len(package) > 0xFFFF_FFFF:
             raise StreamError(0, "PACKAGED", "less than 4 GiB", f"{len(package)} bytes")
-        return cls(Cmd.PACKAGED, len(package).to_bytes(4, "big"), package)
+        return cls(Cmd.PACKAGED, len(package).to_bytes(4, "big"), package, outside)
 
     @classmethod
     def ping(cls, cookie: int) -> Command:

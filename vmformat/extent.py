@@ -15,6 +15,7 @@ from vmformat.errors import StreamError
 from vmformat.framing import NAMED, RECORDS, Kind
 from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.plan import measure
+from vmformat.ram import measure_ram
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def _ways(
 ) -> Iterator[Callable[[], int]]:
     """Ways to find the end, likely ones first."""
     if name == "ram":
-        yield partial(ram_end, data, start, 8 if shared else 0)
-        yield partial(ram_end, data, start, 0 if shared else 8)
+        yield partial(measure_ram, data, start, ignore_shared=shared)
+        yield partial(measure_ram, data, start, ignore_shared=not shared)
         return
     if schema is not None:
         yield partial(end_of if is_large(schema) else measure, schema, data, start, version)
@@ -115,54 +116,3 @@ def _scan(data: bytes, start: int, section_id: int) -> int | None:
             return at
         at = data.find(mark, at + 1)
     return None
-
-
-PAGE: Final = 4096
-_ZERO, _MEM_SIZE, _PAGE, _EOS, _CONTINUE, _XBZRLE, _COMPRESS, _FLUSH = 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x100, 0x200
-
-
-def ram_end(data: bytes, start: int, extra: int = 0) -> int:
-    """The offset behind the EOS record of RAM records that begin at `start` (facts: stream.md 4).
-
-    `extra`: bytes behind each length in a block list. Only walks; what the records say nobody judges here. Raises
-    StreamError if they run past the end of the data or have flags that are none.
-    """
-    at, total = start, len(data)
-    while at + 8 <= total:
-        flags = (data[at + 6] & 0x0F) << 8 | data[at + 7]
-        record, at = at, at + 8
-        kind = flags & ~_CONTINUE
-        if kind == _EOS:
-            return at
-        if kind == _MEM_SIZE:
-            length = int.from_bytes(data[record : record + 8], "big") & ~0xFFF
-            at = _block_list(data, at, length, extra)
-            continue
-        if kind == _FLUSH:
-            continue
-        if not flags & _CONTINUE and at < total:
-            at += 1 + data[at]
-        if kind == _PAGE:
-            at += PAGE
-        elif kind == _ZERO:
-            at += 1
-        elif kind == _XBZRLE:
-            at += 3 + int.from_bytes(data[at + 1 : at + 3], "big")
-        elif kind == _COMPRESS:
-            at += 4 + int.from_bytes(data[at : at + 4], "big")
-        else:
-            raise StreamError(record, "ram", "a RAM record", f"flags {flags:#x}")
-    raise StreamError(min(at, total), "ram", "more bytes", "the end of the stream")
-
-
-def _block_list(data: bytes, at: int, length: int, extra: int) -> int:
-    while length > 0:
-        if at >= len(data) or at + 9 + data[at] + extra > len(data):
-            raise StreamError(at, "ram", "more bytes", "the end of the stream")
-        at += 1 + data[at]
-        used = int.from_bytes(data[at : at + 8], "big")
-        length -= used
-        at += 8 + extra
-    if length < 0:
-        raise StreamError(at, "ram", "blocks of the total length told", f"{-length:#x} bytes more")
-    return at

@@ -90,9 +90,7 @@ HEADER: Final = Packed(magic="4s", version="I")
 SECTION: Final = Packed(section_id="I", name="s", instance="I", version="I")
 PART: Final = Packed(section_id="I")
 FOOTER: Final = Packed(mark="B", section_id="I")
-COMMAND: Final = construct.Struct(
-    "cmd" / construct.Int16ub, "payload" / construct.Prefixed(construct.Int16ub, construct.GreedyBytes)
-)
+COMMAND: Final = Packed(cmd="H", length="H")
 VMDESCRIPTION: Final = construct.Struct("kind" / construct.Int8ub, "text" / BUFFER)
 
 

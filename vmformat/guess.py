@@ -47,8 +47,23 @@ def guesses(kind: Literal["blk", "net"], data: bytes, offset: int) -> Iterator[S
     short = data[offset + 4 : offset + 4 + pci.CONFIG_SIZE]
     vectors = pci.msix_vectors(short)
     express = pci.find_capability(short, 0x10) is not None
-    for shape in _shapes(kind, vectors, express=express):
+    told = _queues_told(kind, data, offset, vectors, express=express)
+    for shape in _shapes(kind, vectors, express=express, told=min(told, 2)):
         yield virtio_schema(shape)
+
+
+def _queues_told(kind: Literal["blk", "net"], data: bytes, offset: int, vectors: int, *, express: bool) -> int:
+    """The number of queues (pairs) in the device config; 0 if no driver has read it.
+
+    It decides where lengths do not: requests of several queues and those of a packed ring have four bytes more.
+    """
+    size = pci.EXPRESS_CONFIG_SIZE if express else pci.CONFIG_SIZE
+    table = 16 * vectors + (vectors + 7) // 8 + 2 if vectors else 0
+    head = offset + 4 + size + 16 + table
+    length = int.from_bytes(data[head + 8 : head + 12], "big")
+    config = data[head + 12 : head + 12 + min(length, 64)]
+    at = 34 if kind == "blk" else 8
+    return int.from_bytes(config[at : at + 2], "little")
 
 
 def section_guesses(name: str, data: bytes, offset: int) -> Iterator[Schema]:
@@ -58,9 +73,11 @@ def section_guesses(name: str, data: bytes, offset: int) -> Iterator[Schema]:
 
 
 @lru_cache(maxsize=256)
-def _shapes(kind: Literal["blk", "net"], vectors: int, *, express: bool) -> tuple[VirtioShape, ...]:
+def _shapes(kind: Literal["blk", "net"], vectors: int, *, express: bool, told: int) -> tuple[VirtioShape, ...]:
     base = VirtioShape(kind, express, vectors)
     shapes = [base, replace(base, queues=2) if kind == "blk" else replace(base, max_queue_pairs=2)]
     shapes += [replace(shape, packed=True) for shape in shapes] if kind == "blk" else []
+    if told:
+        shapes.sort(key=lambda shape: max(shape.queues, shape.max_queue_pairs) != told)
     # A config whose capabilities are damaged.
     return tuple(shapes) + tuple(replace(shape, express=not express) for shape in shapes)

@@ -24,7 +24,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from vmformat._ops import (
+from vmformat._steps import (
     Context,
     If,
     Leaf,

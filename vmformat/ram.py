@@ -26,6 +26,7 @@ COMPRESS_MOST: Final = 4110
 """Bytes a compressed page may have."""
 
 _EINVAL: Final = 22
+_FLUSH: Final = 0x200
 
 
 class Flag(IntFlag):
@@ -217,11 +218,51 @@ def parse_ram(data: bytes, offset: int, state: RamState, *, ignore_shared: bool 
 
 
 def measure_ram(data: bytes, offset: int, *, ignore_shared: bool = False) -> int:
-    """The offset right behind the ram payload that begins at `offset`. Raises StreamError if it is cut off or wrong."""
-    end = offset
-    for record in parse_ram(data, offset, RamState(), ignore_shared=ignore_shared):
-        end = record.offset
-    return end + 8
+    """The offset right behind the ram payload that begins at `offset`.
+
+    Only walks, without a copy of any page; of what the records say nobody judges anything, and compressed pages and
+    the flush record of later versions are passed over too. Raises StreamError if they run past the end of the data or
+    have flags that are none.
+    """
+    at, total, extra = offset, len(data), 8 if ignore_shared else 0
+    while at + 8 <= total:
+        flags = (data[at + 6] & 0x0F) << 8 | data[at + 7]
+        record, at = at, at + 8
+        kind = flags & ~_CONTINUE
+        if kind == _EOS:
+            return at
+        if kind == _MEM_SIZE:
+            length = int.from_bytes(data[record : record + 8], "big") & ~0xFFF
+            at = _measure_list(data, at, length, extra)
+            continue
+        if kind == _FLUSH:
+            continue
+        if not flags & _CONTINUE and at < total:
+            at += 1 + data[at]
+        if kind == _PAGE:
+            at += PAGE_SIZE
+        elif kind == _ZERO:
+            at += 1
+        elif kind == _XBZRLE:
+            at += 3 + int.from_bytes(data[at + 1 : at + 3], "big")
+        elif kind == _COMPRESS:
+            at += 4 + int.from_bytes(data[at : at + 4], "big")
+        else:
+            raise StreamError(record, "ram", "a RAM record", f"flags {flags:#x}")
+    raise StreamError(min(at, total), "ram", "more bytes", "the end of the stream")
+
+
+def _measure_list(data: bytes, at: int, length: int, extra: int) -> int:
+    while length > 0:
+        if at >= len(data) or at + 9 + data[at] + extra > len(data):
+            raise StreamError(at, "ram", "more bytes", "the end of the stream")
+        at += 1 + data[at]
+        used = int.from_bytes(data[at : at + 8], "big")
+        length -= used
+        at += 8 + extra
+    if length < 0:
+        raise StreamError(at, "ram", "blocks of the total length told", f"{-length:#x} bytes more")
+    return at
 
 
 def write_record(record: Record) -> bytes:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 32
 _MOST_NUMBERS: Final = 16
+_MOST_NESTING: Final = 16
+"""Packages in packages deeper than this are not looked into: streams may nest them by the thousand."""
 
 
 def lines(stream: Stream, schemas: Schemas | None = None, *, hexdump: bool = False) -> Iterator[str]:
@@ -43,7 +45,7 @@ def lines(stream: Stream, schemas: Schemas | None = None, *, hexdump: bool = Fal
 
 
 def _record_lines(
-    stream: Stream, records: Sequence[Record], schemas: Schemas | None, *, hexdump: bool
+    stream: Stream, records: Sequence[Record], schemas: Schemas | None, *, hexdump: bool, depth: int = 0
 ) -> Iterator[str]:
     state = RamState()
     for record in records:
@@ -53,14 +55,24 @@ def _record_lines(
             said = "".join(f", {name} {_shown(value)}" for name, value in record.fields)
             yield f"{record.offset:#010x} COMMAND {record.name}{said}"
             if record.cmd == Cmd.PACKAGED:
-                try:
-                    inner = package_records(stream, record, schemas)
-                except StreamError as error:
-                    yield f"           package of {len(record.package)} bytes: {error}"
-                else:
-                    yield from (f"  {line}" for line in _record_lines(stream, inner, schemas, hexdump=hexdump))
+                inner = _package(stream, record, schemas, depth)
+                if isinstance(inner, str):
+                    yield f"           package of {len(record.package)} bytes: {inner}"
+                    continue
+                shown = _record_lines(stream, inner, schemas, hexdump=hexdump, depth=depth + 1)
+                yield from (f"  {line}" for line in shown)
         else:
             yield from _section_lines(record, state, shared=_shared(stream), hexdump=hexdump)
+
+
+def _package(stream: Stream, command: Command, schemas: Schemas | None, depth: int) -> tuple[Record, ...] | str:
+    """The records of a package, or why they are not shown."""
+    if depth == _MOST_NESTING:
+        return "nested too deep to be shown"
+    try:
+        return package_records(stream, command, schemas)
+    except StreamError as error:
+        return str(error)
 
 
 def _shared(stream: Stream) -> bool:
@@ -173,11 +185,11 @@ def to_json(stream: Stream, schemas: Schemas | None = None) -> dict[str, Json]:
     return result
 
 
-def _record_json(stream: Stream, record: Record, schemas: Schemas | None) -> Json:
+def _record_json(stream: Stream, record: Record, schemas: Schemas | None, depth: int = 0) -> Json:
     if isinstance(record, Eof):
         return {"kind": "EOF", "offset": record.offset}
     if isinstance(record, Command):
-        return _command_json(stream, record, schemas)
+        return _command_json(stream, record, schemas, depth)
     result: dict[str, Json] = {
         "kind": record.kind.name,
         "offset": record.offset,
@@ -195,16 +207,15 @@ def _record_json(stream: Stream, record: Record, schemas: Schemas | None) -> Jso
     return result
 
 
-def _command_json(stream: Stream, command: Command, schemas: Schemas | None) -> Json:
+def _command_json(stream: Stream, command: Command, schemas: Schemas | None, depth: int) -> Json:
     said: dict[str, Json] = {name: v.hex() if isinstance(v, bytes) else v for name, v in command.fields}
     result: dict[str, Json] = {"kind": "COMMAND", "offset": command.offset, "name": command.name, "fields": said}
     if command.cmd == Cmd.PACKAGED:
-        try:
-            inner = package_records(stream, command, schemas)
-        except StreamError as error:
-            result["error"] = str(error)
+        inner = _package(stream, command, schemas, depth)
+        if isinstance(inner, str):
+            result["error"] = inner
         else:
-            result["records"] = [_record_json(stream, record, schemas) for record in inner]
+            result["records"] = [_record_json(stream, record, schemas, depth + 1) for record in inner]
     return result
 
 

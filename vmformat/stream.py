@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from vmformat import framing, vmdescription
-from vmformat.command import Cmd, Command
+from vmformat.command import Cmd, Command, takes_from_main
 from vmformat.configuration import Configuration
 from vmformat.errors import StreamError
 from vmformat.extent import find_end
@@ -127,26 +127,36 @@ def read(
             raise StreamError(start, "configuration", "07", data[start : start + 1].hex() or "the end of the stream")
         config = Configuration.read(data, start)
         start += 1 + len(config.payload)
-    reading = _Reading(data, _Known(describe(data), schemas or {}), footers)
-    reading.shared = config is not None and "x-ignore-shared" in config.capabilities
+    shared = config is not None and "x-ignore-shared" in config.capabilities
+    reading = _Reading(data, _Known(describe(data), schemas or {}), footers, shared=shared)
     records, end = reading.records(start)
     return Stream(Header(head["version"]), config, records, data[end:])
 
 
 def package_records(stream: Stream, command: Command, schemas: Schemas | None = None) -> tuple[Record, ...]:
-    """The records in a PACKAGED command of `stream`; offsets count from the stream's start.
+    """The records in a PACKAGED command of `stream`, or of a package in it; offsets count from the stream's start.
 
-    A package ends by an EOF, by RUN, or (which loaders refuse) by its last byte.
+    A package ends by an EOF, by RUN, or (which loaders refuse) by its last byte, or with a package in it that cannot be
+    read. Raises StreamError if this one cannot.
     """
-    trailing = stream.trailing
-    reading = _Reading(command.package, _Known(describe(trailing), schemas or {}), None)
+    shared = stream.configuration is not None and "x-ignore-shared" in stream.configuration.capabilities
+    main = _Reading(command.outside, _Known(describe(stream.trailing), schemas or {}), None, shared=shared)
+    main.base = command.package_offset + len(command.package)
     for section in stream.sections:
         if section.offset >= command.offset:
             break
-        reading.remember(section)
-    reading.base = command.offset + 1 + 4 + len(command.payload)
-    reading.package = True
-    return reading.records(0)[0]
+        main.remember(section)
+    return main.inside(command).records(0)[0]
+
+
+def pack(records: Iterable[Record]) -> Command:
+    """A PACKAGED command with these records in it: the inverse of `package_records`."""
+    inside, outside = [], []
+    for record in records:
+        here, there = record.halves() if isinstance(record, Command) else (record.to_bytes(), b"")
+        inside.append(here)
+        outside.append(there)
+    return Command.packaged(b"".join(inside), b"".join(outside))
 
 
 def describe(data: bytes) -> Schemas:
@@ -180,18 +190,36 @@ class _Known:
         return one
 
 
-class _Reading:
-    """One main loop being read."""
+class _Cut(StreamError):
+    """The main channel ends within what a command takes from it."""
 
-    def __init__(self, data: bytes, known: _Known, footers: bool | None) -> None:
-        self.data, self.known, self.footers = data, known, footers
+
+class _Reading:
+    """One main loop being read: the outermost one, or that of a package.
+
+    A package in a package stands in the main channel behind the one around it (facts: stream.md 1.7), so nobody knows
+    where a package's bytes end before its commands have been followed.
+    """
+
+    __slots__ = ("base", "data", "failures", "footers", "known", "main", "named", "seen", "shared", "stream")
+
+    def __init__(
+        self, data: bytes, known: _Known, footers: bool | None, *, shared: bool, main: _Reading | None = None
+    ) -> None:
+        self.data, self.known, self.footers, self.shared = data, known, footers, shared
         self.stream = io.BytesIO(data)
-        self.named: dict[int, Section] = {}
-        self.shared = False
-        self.package = False
+        self.main = main  # None: this is it
+        self.named: dict[int, Section] = {} if main is None else main.named
         self.base = 0
         self.failures = 0
         self.seen: bool | None = None
+
+    def inside(self, command: Command) -> _Reading:
+        """The loop over a package."""
+        main = self.main or self
+        inner = _Reading(command.package, self.known, self.footers, shared=self.shared, main=main)
+        inner.base = command.package_offset
+        return inner
 
     def remember(self, section: Section) -> None:
         """Later PART and END records of that id belong to it."""
@@ -202,37 +230,76 @@ class _Reading:
         """The records from `start` to the end of this loop, and the offset behind it."""
         found: list[Record] = []
         self.stream.seek(start)
-        while True:
-            at = self.stream.tell()
-            byte = self.stream.read(1)
-            if not byte:
-                if self.package:
-                    return tuple(found), at
-                raise StreamError(self.base + at, "", "a record or the end-of-stream byte", "the end of the stream")
-            if byte[0] not in RECORDS:
-                raise StreamError(self.base + at, "", "a record's type byte", f"{byte[0]:#04x}")
-            kind = Kind(byte[0])
-            if kind is Kind.EOF:
-                found.append(Eof(self.base + at))
-                return tuple(found), at + 1
-            if kind is Kind.COMMAND:
-                command = self._command(at)
-                found.append(command)
-                if self.package and command.cmd == Cmd.POSTCOPY_RUN:
-                    return tuple(found), self.stream.tell()
-            else:
-                found.append(self._section(kind, at))
+        stopped = False
+        while not stopped and (record := self.record()) is not None:
+            if isinstance(record, Command) and record.package:
+                record, stopped = self._follow(record)
+            found.append(record)
+            stopped = self._ends(record) or (stopped and self.main is not None)
+        return tuple(found), self.stream.tell()
+
+    def _follow(self, command: Command) -> tuple[Command, bool]:
+        """The command with what its package takes from the main channel; whether every loop in it ends here.
+
+        They do by RUN, or by a package that cannot be read: that is for those to complain who look into it.
+        """
+        main = self.main or self
+        start = main.stream.tell()
+        loops = [self.inside(command)]
+        while loops:
+            try:
+                record = loops[-1].record()
+            except _Cut:
+                raise
+            except StreamError:
+                break
+            if isinstance(record, Command) and record.cmd == Cmd.POSTCOPY_RUN:
+                break
+            if record is None or isinstance(record, Eof):
+                loops.pop()
+            elif isinstance(record, Command) and record.package:
+                loops.append(self.inside(record))
+        return replace(command, outside=main.data[start : main.stream.tell()]), bool(loops)
+
+    def _ends(self, record: Record) -> bool:
+        if isinstance(record, Command):
+            return record.cmd == Cmd.POSTCOPY_RUN and self.main is not None
+        return isinstance(record, Eof)
+
+    def record(self) -> Record | None:
+        """The next record, with nothing in `outside`; None behind the last one of a package."""
+        at = self.stream.tell()
+        byte = self.stream.read(1)
+        if not byte:
+            if self.main is not None:
+                return None
+            raise StreamError(self.base + at, "", "a record or the end-of-stream byte", "the end of the stream")
+        if byte[0] not in RECORDS:
+            raise StreamError(self.base + at, "", "a record's type byte", f"{byte[0]:#04x}")
+        kind = Kind(byte[0])
+        if kind is Kind.EOF:
+            return Eof(self.base + at)
+        return self._command(at) if kind is Kind.COMMAND else self._section(kind, at)
 
     def _command(self, at: int) -> Command:
         head = framing.parse(framing.COMMAND, self.stream, "command")
-        package = b""
-        if head["cmd"] == Cmd.PACKAGED and len(head["payload"]) == 4:
-            length = int.from_bytes(head["payload"], "big")
-            package = self.stream.read(length)
-            if len(package) != length:
-                found = f"{len(package)} to the end of the stream"
-                raise StreamError(self.base + self.stream.tell(), "PACKAGED", f"{length} bytes", found)
-        return Command(head["cmd"], head["payload"], package, self.base + at)
+        cmd, length = head["cmd"], head["length"]
+        main = self.main or self
+        payload = (main if takes_from_main(cmd, length) else self).take(length, "command.payload")
+        package, start = b"", 0
+        if cmd == Cmd.PACKAGED and len(payload) == 4:
+            start = main.base + main.stream.tell()
+            package = main.take(int.from_bytes(payload, "big"), "PACKAGED")
+        return Command(cmd, payload, package, b"", self.base + at, start)
+
+    def take(self, length: int, path: str) -> bytes:
+        """The next bytes of this channel."""
+        taken = self.stream.read(length)
+        if len(taken) != length:
+            error = _Cut if self.main is None else StreamError
+            found = f"{len(taken)} to the end of the stream"
+            raise error(self.base + self.stream.tell(), path, f"{length} bytes", found)
+        return taken
 
     def _section(self, kind: Kind, at: int) -> Section:
         if kind in NAMED:

@@ -22,9 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
-from vmformat.errors import StreamError
-from vmformat.pci import find_capability, msix_vectors, pci_device_schema
-from vmformat.plan import measure
+from vmformat.pci import pci_device_schema
 from vmformat.schema import Count, Field, Schema, When
 
 QUEUE_MAX: Final = 1024
@@ -267,42 +265,3 @@ def virtio_schema(shape: VirtioShape) -> Schema:
     )
     version = 11 if net else 2
     return Schema(f"virtio-{shape.kind}", version, version, (_struct("virtio", _raw("virtio", body)),))
-
-
-def shape_of(kind: Literal["blk", "net"], payload: bytes) -> VirtioShape | None:
-    """The shape that a whole payload tells by itself, or None if none explains it to the last byte.
-
-    The capabilities of its PCI config say whether it is Express and how many vectors there are, its device config how
-    many queues (if a driver has read it, which it has when requests can be under way).
-    """
-    for express in (True, False):
-        config = payload[4 : 4 + (4096 if express else 256)]
-        if len(config) < (4096 if express else 256) or (find_capability(config, 0x10) is not None) != express:
-            continue
-        vectors = msix_vectors(config)
-        shape = VirtioShape(kind, express, vectors)
-        head = 4 + (4096 if express else 256) + 16 + (16 * vectors + (vectors + 7) // 8 + 2 if vectors else 0)
-        config = payload[head + 12 : head + 12 + int.from_bytes(payload[head + 8 : head + 12], "big")]
-        if kind == "blk":
-            shape = replace(shape, queues=max(int.from_bytes(config[34:36], "little"), 1))
-        else:
-            shape = replace(shape, max_queue_pairs=max(int.from_bytes(config[8:10], "little"), 1))
-        for candidate in (shape, replace(shape, packed=True)):
-            try:
-                if measure(virtio_schema(candidate), payload, 0) == len(payload):
-                    return candidate
-            except StreamError:
-                continue
-    return None
-
-
-def described(schema: Schema, payload: bytes) -> Schema:
-    """`schema`, or if it is an opaque virtio-blk or virtio-net section, the grammar that explains this payload."""
-    if len(schema.fields) != 1 or schema.fields[0].type != "virtio":
-        return schema
-    shape = None
-    if schema.name == "virtio-blk":
-        shape = shape_of("blk", payload)
-    elif schema.name == "virtio-net":
-        shape = shape_of("net", payload)
-    return schema if shape is None else virtio_schema(shape)

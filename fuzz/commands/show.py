@@ -33,8 +33,11 @@ def show(stream: str, machine: str | None = None, *, as_json: bool = False, cons
             sys.stdout.write("\n")
             return 0
         console = console or Console(highlight=False)
-        for line in lines(parsed, schemas):
-            console.print(_coloured(line), soft_wrap=True)
+        if console.is_terminal:
+            for line in lines(parsed, schemas):
+                console.print(_coloured(line), soft_wrap=True)
+        else:
+            console.file.writelines(f"{line}\n" for line in lines(parsed, schemas))
     except (CorpusError, StreamError, DescriptionError) as error:
         return _unusable(stream, error)
     except OSError as error:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate.sections import with_records
-from vmformat import Cmd, Command, Eof, StreamError, package_records, write
+from vmformat import Cmd, Command, Eof, StreamError, pack, package_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Record, Stream
@@ -32,16 +29,6 @@ _PLAIN: Final[tuple[tuple[int, bytes], ...]] = (
 )
 
 
-def records_bytes(stream: Stream, records: Sequence[Record]) -> bytes:
-    """Records as they stand in a main loop: a stream of them without its eight bytes of header."""
-    return write(replace(stream, configuration=None, records=tuple(records), trailing=b""))[8:]
-
-
-def package(stream: Stream, records: Sequence[Record]) -> Command:
-    """A PACKAGED command around these records. The package's length is in `len`, the package outside of it."""
-    return Command.packaged(records_bytes(stream, records))
-
-
 def wrap(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Put a run of records into a package that ends by an EOF, by RUN, or not at all."""
     records = list(stream.records)
@@ -58,7 +45,7 @@ def wrap(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     elif way < 7:
         inner.append(Eof(0))
     rest = records[last:]
-    return with_records(stream, [*records[:first], package(stream, inner), *rest])
+    return with_records(stream, [*records[:first], pack(inner), *rest])
 
 
 def unwrap(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 EINVAL: Final = 22
 VERSION: Final = 4
 PAGE: Final = 4096
+U64: Final = (1 << 64) - 1
+BLOBS: Final = frozenset({"/rom@etc/acpi/tables", "/rom@etc/table-loader", "/rom@etc/acpi/rsdp"})
+"""Blocks that can be resized even when they have their largest size already."""
+
+
+def _pages(length: int) -> int:
+    """A length in bytes as the program keeps a block's: whole pages."""
+    return (length + PAGE - 1) & ~(PAGE - 1) & U64
 
 
 class RamHandler:
@@ -59,15 +67,16 @@ class RamHandler:
 
     def _block(self, entry: BlockEntry) -> Refusal | None:
         machine = self.machine
-        local = machine.block_lengths[entry.name]
+        local = _pages(machine.block_lengths[entry.name])
         if entry.length == local:
             return None
-        most = machine.block_limits[entry.name]
-        if most <= machine.pristine_lengths[entry.name]:
-            text = f"Size mismatch: {entry.name}: {entry.length:#x} != {local:#x}: Invalid argument"
+        most, length = machine.block_limits[entry.name], _pages(entry.length)
+        resizeable = entry.name in BLOBS or most > machine.pristine_lengths[entry.name]
+        if length != local and not resizeable:
+            text = f"Size mismatch: {entry.name}: {length:#x} != {local:#x}: Invalid argument"
             return Refusal(EINVAL, (text,), entry.offset, "ram")
-        if entry.length > most:
-            text = f"Size too large: {entry.name}: {entry.length:#x} > {most:#x}: Invalid argument"
+        if length > most:
+            text = f"Size too large: {entry.name}: {length:#x} > {most:#x}: Invalid argument"
             return Refusal(EINVAL, (text,), entry.offset, "ram")
         machine.resize_block(entry.name, entry.length)
         return None
@@ -80,7 +89,7 @@ class RamHandler:
             block.write(record.address, record.data)
         elif record.kind is RamFlag.ZERO:
             if record.data != b"\0" or block.is_present(record.address):
-                block.write(record.address, record.data.ljust(1, b"\0") * PAGE)
+                block.fill(record.address, record.data[0] if record.data else 0)
         elif record.kind is RamFlag.XBZRLE:
             page = bytearray(block.read(record.address, PAGE))
             problem = xbzrle(record.data, page)

@@ -9,7 +9,8 @@ _MASK = PAGE - 1
 class Block:
     """One RAM block: pages that were written, zeros elsewhere.
 
-    Since the checkpoint writes go to copies in `written`, so a rollback only drops those.
+    Since the checkpoint writes go to `written`, so a rollback only drops those. A page there is its bytes, or the one
+    byte that fills it: a stream fills pages with a few bytes each, and must not cost more than it is long.
     """
 
     __slots__ = ("base", "length", "name", "pristine_length", "written")
@@ -19,25 +20,29 @@ class Block:
         self.length = length
         self.pristine_length = length
         self.base: dict[int, bytes] = {}
-        self.written: dict[int, bytearray] = {}
+        self.written: dict[int, bytes | bytearray | int] = {}
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes from an offset on; zeros beyond the block's end."""
         number, at = offset >> 12, offset & _MASK
         if at + length <= PAGE:
-            page = self.written.get(number) or self.base.get(number)
-            return bytes(page[at : at + length]) if page else bytes(length)
-        out = bytearray(length)
-        done = 0
-        while done < length:
-            n = min(PAGE - at, length - done)
-            page = self.written.get(number) or self.base.get(number)
-            if page:
-                out[done : done + n] = page[at : at + n]
-            done += n
+            return self._piece(number, at, length)
+        out = []
+        while length:
+            n = min(PAGE - at, length)
+            out.append(self._piece(number, at, n))
+            length -= n
             number += 1
             at = 0
-        return bytes(out)
+        return b"".join(out)
+
+    def _piece(self, number: int, at: int, length: int) -> bytes:
+        page = self.written.get(number)
+        if page is None:
+            page = self.base.get(number, 0)
+        if isinstance(page, int):
+            return bytes([page]) * length
+        return bytes(page[at : at + length])
 
     def is_present(self, offset: int) -> bool:
         """Whether the page of an offset has ever been written: if not, it reads as zeros."""
@@ -48,7 +53,12 @@ class Block:
         """Make whole pages read as zeros again; a range is widened to the pages it touches."""
         first, last = offset >> 12, (offset + max(length, 1) - 1) >> 12
         for number in [n for n in {*self.written, *self.base} if first <= n <= last]:
-            self.written[number] = bytearray(PAGE)
+            self.written[number] = 0
+
+    def fill(self, offset: int, byte: int) -> None:
+        """Fill the page of an offset with one byte; beyond the block's end nothing happens."""
+        if offset < self.length:
+            self.written[offset >> 12] = byte
 
     def write(self, offset: int, data: bytes) -> None:
         """Put bytes at an offset; what lies beyond the block's end is dropped."""
@@ -57,11 +67,17 @@ class Block:
         while done < len(data):
             number, at = (offset + done) >> 12, (offset + done) & _MASK
             n = min(PAGE - at, len(data) - done)
-            page = self.written.get(number)
-            if page is None:
-                page = self.written[number] = bytearray(self.base.get(number, bytes(PAGE)))
-            page[at : at + n] = data[done : done + n]
+            if n == PAGE:
+                self.written[number] = data[done : done + n]
+            else:
+                self._change(number)[at : at + n] = data[done : done + n]
             done += n
+
+    def _change(self, number: int) -> bytearray:
+        page = self.written.get(number)
+        if not isinstance(page, bytearray):
+            page = self.written[number] = bytearray(self._piece(number, 0, PAGE))
+        return page
 
 
 class Ram:
@@ -94,7 +110,7 @@ class Ram:
         """Take the present contents as the pristine ones."""
         for block in self.blocks.values():
             for number, page in block.written.items():
-                block.base[number] = bytes(page)
+                block.base[number] = bytes([page]) * PAGE if isinstance(page, int) else bytes(page)
             block.written.clear()
             block.pristine_length = block.length
 

@@ -1,0 +1,1 @@
+"""Schemas as constructs; `tree` is how to use them."""

@@ -1,0 +1,327 @@
+# ruff: noqa: SLF001 - a construct is made of other constructs and runs them by these names
+"""The constructs of schemas: their fields, structs and lists in them, subsections behind them."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any, Final
+
+import construct
+
+from vmformat._grammar.leaf import Core, Numbers, One, Parsed, Scope, Text, times
+from vmformat.errors import StreamError
+from vmformat.node import Node, Values, join
+from vmformat.schema import LISTS, NESTED, Field, Schema
+
+SUBSECTION: Final = 0x05
+
+_GRAMMARS: Final[dict[tuple[int, int], tuple[Schema, construct.Construct]]] = {}
+
+
+def grammar(schema: Schema, version: int | None = None) -> construct.Construct:
+    """The construct of a schema in one version: parses to a tuple of nodes, builds from a dict. Made once, kept."""
+    version = schema.version if version is None else version
+    # By identity, the schema kept alive: hashing a large schema costs more than reading with it.
+    known = _GRAMMARS.get((id(schema), version))
+    if known is None:
+        if len(_GRAMMARS) > 1024:
+            _GRAMMARS.clear()
+        try:
+            known = _GRAMMARS[id(schema), version] = schema, Vmsd(schema, version)
+        except RecursionError:
+            raise StreamError(0, schema.name, "less nesting", "too deep a schema") from None
+    return known[1]
+
+
+class Vmsd(construct.Construct):
+    """A vmsd: its fields, then its subsections. Parses to the nodes of both."""
+
+    def __init__(self, schema: Schema, version: int) -> None:
+        super().__init__()
+        self.schema = schema
+        fields = [
+            field
+            for field in schema.fields
+            if field.type != "must exist" and (field.when is not None or field.since <= version)
+        ]
+        self.members = [member(field, schema) for field in fields]
+        self.tail = None if schema.raw or not schema.subsections else Subsections(schema)
+        sizes = [member.fixed for member in self.members]
+        self.fixed: int | None = None
+        if self.tail is None and None not in sizes:
+            self.fixed = sum(size for size in sizes if size is not None)
+
+    def _parse(self, stream: Any, context: object, path: str) -> tuple[Node, ...]:
+        scope = Scope(context)
+        nodes: list[Node] = []
+        for member in self.members:
+            member.into(nodes, stream, scope, path)
+        if self.tail is not None:
+            self.tail.into(nodes, stream, scope, path)
+        return tuple(nodes)
+
+    def _build(self, obj: Any, stream: Any, context: object, path: str) -> object:
+        if not isinstance(obj, Mapping):
+            raise construct.MappingError(f"no dict of fields but {type(obj).__name__}", path=path)
+        scope = Scope(context, obj)
+        rest = dict(obj)
+        for member in self.members:
+            member.out_of(rest, stream, scope, path)
+        if self.tail is not None:
+            self.tail.out_of(rest, stream, scope, path)
+        if rest:
+            raise construct.MappingError(f"unknown field {next(iter(rest))!r}", path=path)
+        return obj
+
+
+class Member(construct.Construct):
+    """One field of a vmsd, present or not. `core` parses to what a Node needs and builds from a value."""
+
+    def __init__(self, field: Field, core: Core) -> None:
+        super().__init__()
+        self.field = field
+        self.core = core
+        self.fixed = None if field.when is not None else core.fixed
+
+    def into(self, nodes: list[Node], stream: Any, scope: Scope, path: str) -> None:
+        field = self.field
+        path = join(path, field.name)
+        when = field.when
+        if when is not None and not when.holds(scope.number(when.field, path)):
+            return
+        start = stream.tell()
+        value, inner = self.core._parse(stream, scope, path)
+        node = Node(field.name, field.type, scope.base + start, stream.tell() - start, value, inner)
+        scope.names[field.name] = node
+        nodes.append(node)
+
+    def out_of(self, rest: dict[str, Any], stream: Any, scope: Scope, path: str) -> None:
+        field = self.field
+        path = join(path, field.name)
+        when = field.when
+        if when is not None and not when.holds(scope.number(when.field, path)):
+            return
+        if field.name not in rest:
+            raise construct.MappingError("no value at all", path=path)
+        self.core._build(rest.pop(field.name), stream, scope, path)
+
+
+def _without_bytes(field: Field) -> bool:
+    """Checks that a schema writes as fields ("must exist"): nothing on the wire."""
+    return not (field.width or field.type in NESTED or field.type in {"string", "vbuffer", "subsections"})
+
+
+def member(field: Field, owner: Schema) -> Member | Subsections:
+    if field.type == "subsections":
+        return Subsections(owner)
+    if field.type in LISTS:
+        return Member(field, List(field))
+    if field.type in NESTED:
+        return Member(field, Array(field) if field.count is not None else Struct(field))
+    if field.type in {"string", "vbuffer"}:
+        return Member(field, Text(field))
+    if field.count is not None or field.type == "pci irq state":
+        return Member(field, Numbers(field))
+    return Member(field, One(field))
+
+
+class Struct(Core):
+    """A nested vmsd."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.subcon = grammar(*_versioned(field))
+        self.fixed = self.subcon.fixed
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
+        return None, self.subcon._parse(stream, context, path)
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
+        return self.subcon._build(obj, stream, context, path)
+
+
+def _versioned(field: Field) -> tuple[Schema, int]:
+    """A field's struct and the version it is loaded with."""
+    if field.struct is None:
+        raise StreamError(0, field.name, "a struct", "none")
+    if field.type in {"tmp", "qtailq", "qlist", "gtree"}:
+        return field.struct, field.since
+    if field.type == "vstruct" and field.version is not None:
+        return field.struct, field.version
+    return field.struct, field.struct.version
+
+
+class Array(Core):
+    """An array of nested vmsds. If their size is fixed they stay bytes (`Structs`)."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.element = grammar(*_versioned(field))
+        self.count = field.count
+        if isinstance(self.count, int) and self.element.fixed is not None:
+            self.fixed = self.count * self.element.fixed
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
+        count = times(self.count, context, path)
+        size = self.element.fixed
+        if size:
+            return None, Structs(construct.stream_read(stream, count * size, path), size, self.element, context)
+        if size == 0 and count > 1:
+            count = 1  # elements without bytes: one stands for all, however many a stream claims
+        nodes = []
+        for i in range(count):
+            start = stream.tell()
+            inner = self.element._parse(stream, context, f"{path}[{i}]")
+            nodes.append(Node(f"[{i}]", "element", context.base + start, stream.tell() - start, None, inner))
+        return None, tuple(nodes) or Structs(b"", 1, self.element, context)
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
+        count = times(self.count, context, path)
+        if self.element.fixed == 0:
+            count = min(count, 1)
+        if isinstance(obj, bytes) and len(obj) == count * (self.element.fixed or 0):
+            stream.write(obj)
+            return obj
+        if not isinstance(obj, Sequence) or len(obj) != count:
+            raise construct.MappingError(f"not {count} elements", path=path)
+        built: dict[int, bytes] = {}
+        for i, value in enumerate(obj):
+            # `values` gives one and the same dict for equal elements, and 1000 of 1024 queues are zero.
+            if id(value) not in built:
+                one = io.BytesIO()
+                self.element._build(value, one, context, f"{path}[{i}]")
+                built[id(value)] = one.getvalue()
+            stream.write(built[id(value)])
+        return obj
+
+
+@dataclass(frozen=True)
+class Structs:
+    """The elements of an array of structs of fixed size, as bytes."""
+
+    data: bytes
+    size: int
+    element: Vmsd = dataclass_field(compare=False)
+    context: Scope = dataclass_field(compare=False)
+
+    def expand(self, offset: int) -> tuple[Node, ...]:
+        """All elements."""
+        return tuple(self._node(offset, i) for i in range(len(self.data) // self.size))
+
+    def at(self, offset: int, index: int) -> Node | None:
+        """Element `index`."""
+        return self._node(offset, index) if 0 <= index < len(self.data) // self.size else None
+
+    def values(self) -> list[Values]:
+        """Those of the elements; equal elements give one and the same object."""
+        known: dict[bytes, Values] = {}
+        result = []
+        for i in range(0, len(self.data), self.size):
+            chunk = self.data[i : i + self.size]
+            if chunk not in known:
+                known[chunk] = self._node(0, i // self.size).values()
+            result.append(known[chunk])
+        return result
+
+    def _node(self, offset: int, index: int) -> Node:
+        at = index * self.size
+        inner_base = Scope(self.context)
+        inner_base.base = offset + at
+        inner = self.element._parse(io.BytesIO(self.data[at : at + self.size]), inner_base, "(parsing)")
+        return Node(f"[{index}]", "element", offset + at, self.size, None, inner)
+
+
+class List(Core):
+    """qtailq, qlist, gtree, repeat: elements each announced by a byte that is not 0."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.subcon = grammar(*_versioned(field)) if field.struct is not None else None
+        self.counted = field.type == "gtree"
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
+        nodes: list[Node] = []
+        base = context.base
+        if self.counted:
+            start = stream.tell()
+            nodes.append(Node("@count", "uint32", base + start, 4, construct.Int32ub._parse(stream, context, path)))
+        for i in itertools.count():
+            start = stream.tell()
+            more = construct.Int8ub._parse(stream, context, path)
+            if not more:
+                nodes.append(Node("@end", "uint8", base + start, 1, 0))
+                break
+            if self.subcon is None:
+                raise construct.ExplicitError("an element, but nobody knows of what", path=path)
+            marker = Node("@more", "uint8", base + start, 1, more)
+            inner = self.subcon._parse(stream, context, f"{path}[{i}]")
+            nodes.append(Node(f"[{i}]", "element", base + start, stream.tell() - start, None, (marker, *inner)))
+        return None, tuple(nodes)
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
+        if not isinstance(obj, Sequence):
+            raise construct.MappingError(f"no list but {type(obj).__name__}", path=path)
+        if self.counted:
+            construct.Int32ub._build(len(obj), stream, context, path)
+        for i, value in enumerate(obj):
+            if self.subcon is None or not isinstance(value, Mapping):
+                raise construct.MappingError("no dict of fields", path=f"{path}[{i}]")
+            rest = dict(value)
+            construct.Int8ub._build(rest.pop("@more", 1), stream, context, f"{path}[{i}]@more")
+            self.subcon._build(rest, stream, context, f"{path}[{i}]")
+        stream.write(b"\0")
+        return obj
+
+
+class Subsections(construct.Construct):
+    """A scan for subsections (QEMU's rule; an unknown one ends it here, where QEMU would refuse)."""
+
+    fixed: int | None = None
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self.own = schema.name.encode()
+        self.known: dict[bytes, Schema] = {}
+        for sub in schema.subsections:
+            self.known.setdefault(sub.name.encode(), sub)
+
+    def into(self, nodes: list[Node], stream: Any, scope: Scope, path: str) -> None:
+        seen: dict[str, int] = {}
+        while (sub := self._next(stream)) is not None:
+            start = stream.tell()
+            stream.seek(start + 2 + len(sub.name.encode()))
+            version = construct.Int32ub._parse(stream, scope, join(path, sub.name))
+            inner = grammar(sub, min(version & 0xFF, sub.version))._parse(stream, scope, join(path, sub.name))
+            count = seen[sub.name] = seen.get(sub.name, -1) + 1
+            name = f"{sub.name}#{count}" if count else sub.name
+            at = Node("@version", "uint32", scope.base + start + 2 + len(sub.name.encode()), 4, version)
+            size = stream.tell() - start
+            nodes.append(Node(name, "subsection", scope.base + start, size, None, (at, *inner)))
+
+    def _next(self, stream: Any) -> Schema | None:
+        start = stream.tell()
+        head = stream.read(2)
+        name = stream.read(head[1]) if len(head) == 2 and head[0] == SUBSECTION else b""
+        stream.seek(start)
+        return self.known.get(name)
+
+    def out_of(self, rest: dict[str, Any], stream: Any, scope: Scope, path: str) -> None:
+        for name in list(rest):
+            sub = self.known.get(name.partition("#")[0].encode())
+            if sub is None:
+                continue
+            value = rest.pop(name)
+            path_of = join(path, name)
+            if not isinstance(value, Mapping):
+                raise construct.MappingError(f"no dict of fields but {type(value).__name__}", path=path_of)
+            inner = dict(value)
+            version = inner.pop("@version", sub.version)
+            head = construct.Prefixed(construct.Int8ub, construct.GreedyBytes)
+            stream.write(bytes([SUBSECTION]))
+            head._build(sub.name.encode(), stream, scope, path_of)
+            construct.Int32ub._build(version, stream, scope, path_of)
+            grammar(sub, min(version & 0xFF, sub.version))._build(inner, stream, scope, path_of)
