@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from model.messages import c_text
 from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 EPERM, EINVAL, ERANGE, EAGAIN = 1, 22, 34, 11
 PACKAGED: Final = 7
+PAGE: Final = 4096
 ADVISE, DISCARD, LISTENING, RUNNING = 1, 2, 3, 4
 
 # Command: its name in messages, and its payload's length where that is fixed.
@@ -112,7 +114,7 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
         return _refuse(EPERM, offset, f"CMD_POSTCOPY_RAM_DISCARD invalid version ({version})")
     size = main.u8()
     name = main.take(size)
-    if len(name) < size:
+    if not size or len(name) < size:
         return _refuse(EPERM, offset, "CMD_POSTCOPY_RAM_DISCARD Failed to read RAMBlock ID")
     zero = main.u8()
     if zero:
@@ -125,11 +127,20 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
         start, length = main.u64(), main.u64()
         if block is None:
             return _refuse(EPERM, offset, f"ram_discard_range: Failed to find block '{name.decode('latin-1')}'")
-        if start + length > block.length:
-            text = f"ram_discard_range: Overrun block '{block.name}' ({start:x}/{length:x}/{block.length:x})"
-            return _refuse(EPERM, offset, text)
+        problem = _cannot_discard(block.name, start, length, load.machine.block_limits[block.name])
+        if problem:
+            return _refuse(EPERM, offset, f"ram_block_discard_range: {problem}")
         block.discard(start, length)
     return GO_ON
+
+
+def _cannot_discard(name: str, start: int, length: int, limit: int) -> str:
+    """Why the program does not discard a range of a block; empty if it does. Host addresses are left out."""
+    if start % PAGE:
+        return "Unaligned start address"
+    if start + length > limit:
+        return f"Overrun block '{name}' ({start}/{length:x}/{limit:x})"
+    return f"Unaligned length: {length:x}" if length % PAGE else ""
 
 
 def _packaged(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done:
@@ -144,15 +155,16 @@ def _packaged(load: LoadState, _reader: Reader, _length: int, offset: int) -> Do
 
 
 def _recv_bitmap(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
-    main = load.reader
+    main, here = load.reader, "loadvm_handle_recv_bitmap"
     size = main.u8()
-    name = main.take(size).decode("latin-1")
-    if main.error:
-        return _refuse(EINVAL, offset, "CMD_RECV_BITMAP: failed to read block name")
+    name = main.take(size)
+    if not size or len(name) < size:
+        return _refuse(EINVAL, offset, f"{here}: failed to read block name")
     if length != size + 1:
-        return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: payload too short for block name {name}")
-    if name not in load.machine.memory.ram.blocks:
-        return _refuse(EINVAL, offset, f"CMD_RECV_BITMAP: ramblock '{name}' not found")
+        return _refuse(EINVAL, offset, f"{here}: invalid payload length ({length})")
+    text = c_text(name)
+    if text not in load.machine.memory.ram.blocks:
+        return _refuse(EINVAL, offset, f"{here}: block '{text}' not found")
     load.messages.append("migrate_send_rp_recv_bitmap: MSG_RP_RECV_BITMAP only used for recovery")
     return GO_ON
 

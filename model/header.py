@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from model.errors import Abort
 from model.messages import c_text
@@ -91,8 +93,10 @@ def _configuration(load: LoadState, reader: Reader) -> Refusal | None:
     visitor = _Visitor(load)
     refusal = _PLAN.load(reader, 0, visitor)
     if refusal is not None:
-        return refusal
-    if name != local.encode()[:length]:
+        # A capability is one field for the program, and not a struct with a name in it.
+        lines = tuple(line for line in refusal.messages if not line.startswith("Failed to load capability:"))
+        return replace(refusal, messages=lines)
+    if not _same_name(name, local.encode()):
         shown = c_text(name)
         return Refusal(EINVAL, (f"Machine type received is '{shown}' and local is '{local}'",), offset, "name")
     if visitor.page_bits != PAGE_BITS:
@@ -102,6 +106,12 @@ def _configuration(load: LoadState, reader: Reader) -> Refusal | None:
         text = "Capability x-ignore-shared is off, but received capability is on"
         return Refusal(EINVAL, (text,), offset, "capabilities")
     return None
+
+
+def _same_name(name: bytes, local: bytes) -> bool:
+    """As C compares so many characters: up to the end of what was received, or to a NUL that both have."""
+    received = name.split(b"\0", 1)[0]
+    return local[: len(name)] == name if len(received) == len(name) else local == received
 
 
 class _Visitor(SilentVisitor):
@@ -121,6 +131,7 @@ class _Visitor(SilentVisitor):
             if name not in CAPABILITIES:
                 return Refusal(EINVAL, (f"Received unknown capability {name}",), 0, path)
             self.capabilities.append(name)
-        elif field.name == "uuid.data":
-            self.load.messages.append("warning: UUID is received but not set locally")
+        elif field.name == "uuid.data" and isinstance(value, bytes):
+            text = str(UUID(bytes=value))
+            self.load.messages.append(f"warning: UUID is received {text}, but local uuid isn't set")
         return None

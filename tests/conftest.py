@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+import mutants
 import pytest
 
 BINARY = "qemu-system-x86_64"
@@ -19,3 +20,9 @@ def real_qemu() -> str:
             pytest.fail(f"VMFUZZ_REQUIRE_QEMU=1 and there is no {BINARY}")
         pytest.skip(f"no {BINARY}")
     return found
+
+
+@pytest.fixture(scope="module")
+def seen(request: pytest.FixtureRequest, real_qemu: str) -> dict[str, tuple[mutants.Seen, mutants.Seen]]:
+    """What the model and the installed QEMU made of each of the module's `CASES`."""
+    return mutants.both(request.module.CASES, real_qemu)

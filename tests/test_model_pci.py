@@ -1,4 +1,4 @@
-"""BARs, the config check, windows: the edges that pci.md marks as tried on the real program."""
+"""BARs, the config check, windows: the edges that pci.md marks as tried on the real program, and its table 9."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import struct
 
 import pytest
 import tiny
+from mutants import PC, Case, Cases, Seen, again, behind, byte, check, dword, on, put, qword, without, word
 
 from model.description import BarEntry
 from model.devices.bridge import Bridge, io_window, memory_window, prefetch_window
@@ -135,3 +136,118 @@ def test_a_window_is_an_alias_that_never_goes_away(command: int, base: int, limi
     assert memory.rebuilds == before + 1
     assert windows["mem"].container is bus
     assert (windows["mem"].addr, windows["mem"].alias_offset, windows["mem"].size) == (base << 16, base << 16, size)
+
+
+BLK, NET, PORT0, PORT1 = "02.1:00.0/virtio-blk", "02.0:00.0/virtio-net", "02.0/pcie-root-port", "02.1/pcie-root-port"
+PC_BLK, PC_NET = "02.0/virtio-blk", "03.0/virtio-net"
+COMMON = "virtio-pci-common-virtio-blk"
+
+
+def bad(register: int, rest: str) -> str:
+    return f"Bad config data: i={register:#x} {rest}"
+
+
+CASES: Cases = {
+    # The byte check (pci.md 1.2): cases 1 to 4, 8, 9, 31 and 46 of the table.
+    "vendor": Case(byte(BLK, 0, 0xF5), "refused", bad(0, "read: f5 device: f4 cmask: ff wmask: 0 w1cmask:0")),
+    "device id": Case(byte(BLK, 2, 0x43), "refused", bad(2, "read: 43 device: 42")),
+    "no capability list": Case(byte(BLK, 6, 0), "refused", bad(6, "read: 0 device: 10 cmask: 10")),
+    "class": Case(byte(BLK, 0x0A, 0xFF), "refused", bad(0xA, "read: ff device: 0")),
+    "revision": Case(byte(BLK, 0x08, 0xFF), "refused", bad(8, "read: ff")),
+    "multifunction": Case(byte(PORT0, 0x0E, 1), "refused", bad(0xE, "read: 1 device: 81")),
+    "status is not compared": Case(byte(BLK, 7, 0xFF)),
+    "command of all ones": Case(word(BLK, 4, 0xFFFF)),
+    "interrupt pin": Case(byte(BLK, 0x3D, 9), "aborted", "pci_irq_handler: Assertion"),
+    "subsystem": Case(dword(BLK, 0x2C, 0xFFFFFFFF)),
+    "BARs that are none": Case(on(dword(BLK, 0x10, 0xFFFFFFFF), dword(BLK, 0x18, 0xFFFFFFFF))),
+    "ROM that is none": Case(dword(BLK, 0x30, 0xFFFFFFFF)),
+    "extended config that is no capability": Case(qword(BLK, 0x200, 0xFFFFFFFFFFFFFFFF)),
+    "link status": Case(word(BLK, 0x52, 0xFFFF)),
+    "BAR below its size": Case(
+        dword(BLK, 0x20, 0xFE80010C), "refused", bad(0x21, "read: 1 device: 0 cmask: ff wmask: c0")
+    ),
+    "BAR type": Case(byte(BLK, 0x20, 4), "refused", bad(0x20, "read: 4 device: c")),
+    "vector count": Case(byte(BLK, 0xDE, 4), "refused", bad(0xDE, "read: 4 device: 2")),
+    "MSI-X on": Case(byte(BLK, 0xDF, 0x80)),
+    "MSI-X masked": Case(byte(BLK, 0xDF, 0xC0)),
+    "MSI-X reserved": Case(byte(BLK, 0xDF, 0x20), "refused", bad(0xDF, "read: 20 device: 0")),
+    "AER status is cleared by writing": Case(dword(PORT0, 0x104, 0xFFFFFFFF), "refused", "w1cmask:30"),
+    "slot number": Case(byte(PORT0, 0x6A, 0xFF), "refused", bad(0x6A, "read: ff")),
+    "I/O window's type": Case(byte(PORT0, 0x1C, 0xC1), "refused", bad(0x1C, "read: c1 device: f0 cmask: f wmask: f0")),
+    "chipset's id": Case(byte("mch", 0, 0), "refused", bad(0, "read: 0 device: 86")),
+    # What stands around the config (1.1): cases 32.
+    "irq level 2": Case(put(BLK, "irq_state[0]", 2), "refused", "irq state 2: must be 0 or 1."),
+    "irq level 1": Case(put(BLK, "irq_state[3]", 1)),
+    "version 3": Case(put(BLK, "version_id", 3), "refused", "Invalid value 3 expecting positive value <= 2"),
+    "version -1": Case(put(BLK, "version_id", 0xFFFFFFFF), "refused", "Invalid value -1 expecting positive"),
+    "mch version 1": Case(put("mch", "version_id", 1)),
+    "mch version 0": Case(put("mch", "version_id", 0)),
+    "mch version 0, then 2": Case(
+        on(again("mch"), put("mch", "version_id", 0)), "refused", "Invalid value 2 expecting"
+    ),
+    # BARs: cases 5 to 7, 10 to 13, 15.
+    "64 bits moved in its window": Case(dword(BLK, 0x20, 0xFE81000C), shows={0xFE810000: COMMON, 0xFE800000: None}),
+    "out of its window": Case(dword(BLK, 0x20, 0xFA00000C), shows={0xFA000000: None, 0xFE800000: None}),
+    "at 0": Case(dword(BLK, 0x20, 0xC), shows={0xFE800000: None}),
+    "64 bits, to the last byte": Case(qword(BLK, 0x20, 0xFFFFFFFFFFFFC00C), shows={0xFE800000: None}),
+    "64 bits, to the byte before": Case(qword(BLK, 0x20, 0xFFFFFFFFFFFF800C), shows={0xFE800000: None}),
+    "64 bits, far": Case(qword(BLK, 0x20, 0x1FE80000C), shows={0xFE800000: None}),
+    "64 bits, far, and the window too": Case(
+        on(qword(BLK, 0x20, 0x1FE80000C), qword(PORT1, 0x28, 0x100000001)), shows={0x1FE800000: COMMON}
+    ),
+    "32 bits moved": Case(dword(BLK, 0x14, 0xFE210000), shows={0xFE210000: "msix-table", 0xFE200000: None}),
+    "memory off": Case(word(BLK, 4, 0x105), shows={0xFE800000: None, 0xFE200000: None}),
+    "master off": Case(word(BLK, 4, 0x103), shows={0xFE800000: COMMON}),
+    "command 0": Case(word(BLK, 4, 0), shows={0xFE800000: None}),
+    "ahci off": Case(word("ich9_ahci", 4, 0), shows={0xFE602000: None}),
+    "ahci without master": Case(word("ich9_ahci", 4, 0x103), shows={0xFE602000: "ahci"}),
+    "ahci over a port": Case(dword("ich9_ahci", 0x24, 0xFE600000), shows={0xFE600000: "ahci"}),
+    "ahci over RAM": Case(dword("ich9_ahci", 0x24, 0x1000000), shows={0x1000000: "pc.ram"}),
+    "ahci under the ioapic": Case(dword("ich9_ahci", 0x24, 0xFEC00000), shows={0xFEC00000: "ioapic"}),
+    "ahci under PAM": Case(dword("ich9_ahci", 0x24, 0xE8000), shows={0xE8000: "pc.ram"}),
+    "ahci where PAM shows PCI": Case(
+        on(dword("ich9_ahci", 0x24, 0xE8000), byte("mch", 0x96, 0)), shows={0xE8000: "ahci", 0xE9000: "pc.bios (ro)"}
+    ),
+    "ahci over the bios": Case(dword("ich9_ahci", 0x24, 0xFFFFE000), shows={0xFFFFE000: "ahci"}),
+    "ahci at the end": Case(dword("ich9_ahci", 0x24, 0xFFFFF000), shows={0xFFFFF000: "pc.bios (ro)"}),
+    "ahci and the port's BAR, the later on top": Case(dword(PORT0, 0x10, 0xFE602000), shows={0xFE602000: "ahci"}),
+    "a BAR over RAM that holds the ring": Case(dword(BLK, 0x20, 0x3FDC00C), shows={0x3FDD000: "pc.ram"}),
+    # Sections twice, missing, and out of order: cases 45, 8.7.
+    "blk twice": Case(again(BLK)),
+    "blk again, moved": Case(again(BLK, dword(BLK, 0x20, 0xFE81000C)), shows={0xFE810000: COMMON, 0xFE800000: None}),
+    "blk again, off": Case(again(BLK, word(BLK, 4, 0)), shows={0xFE800000: None}),
+    "port twice": Case(again(PORT0)),
+    "port behind its device": Case(behind(PORT1, BLK), shows={0xFE800000: COMMON}),
+    "no port": Case(without(PORT1), shows={0xFE800000: None}),
+    "no blk": Case(without(BLK), shows={0xFE800000: None}),
+    "net behind blk": Case(behind(NET, BLK)),
+    # pc: ports (cases 13, 14, 49) and the same for conventional functions.
+    "ports moved": Case(dword(PC_NET, 0x10, 0xD001), shows={0xD000: "virtio-pci"}, space="I/O", machine=PC),
+    "ports at 0": Case(dword(PC_NET, 0x10, 1), shows={0xC080: "io"}, space="I/O", machine=PC),
+    "ports beyond 64 KiB": Case(dword(PC_NET, 0x10, 0x10001), shows={0xC080: "io"}, space="I/O", machine=PC),
+    "ports at the end": Case(dword(PC_NET, 0x10, 0xFFFFFFE1), space="I/O", machine=PC),
+    "ports before the end": Case(dword(PC_NET, 0x10, 0xFFFFFFC1), space="I/O", machine=PC),
+    "ports over the config ports": Case(
+        dword(PC_NET, 0x10, 0xCE1), shows={0xCF8: "virtio-pci"}, space="I/O", machine=PC
+    ),
+    "ports over each other": Case(dword(PC_NET, 0x10, 0xC001), space="I/O", machine=PC),
+    "ports off": Case(word(PC_NET, 4, 0x102), shows={0xC080: "io"}, space="I/O", machine=PC),
+    "one BAR over the other": Case(dword(PC_NET, 0x14, 0xFEBFE000), machine=PC),
+    "ide moved": Case(dword("ide", 0x20, 0xD001), shows={0xD000: "piix-bmdma"}, space="I/O", machine=PC),
+    "ide ports below their size": Case(dword("ide", 0x20, 0xC0A9), "refused", bad(0x20, "read: a9"), machine=PC),
+    "pc blk twice": Case(again(PC_BLK), machine=PC),
+    "pc irq level 2": Case(put(PC_BLK, "irq_state[1]", 2), "refused", "irq state 2: must be 0 or 1.", machine=PC),
+    "pc command of all ones": Case(word(PC_BLK, 4, 0xFFFF), machine=PC),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_the_model(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("name", CASES)
+def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
+    model, real = seen[name]
+    assert model == real

@@ -182,7 +182,7 @@ def test_what_the_loader_accepts_can_be_read(machine: Machine, node: Any, run: b
     data = tiny.HEADER + command(1) + command(3) + command(7, length=4) + struct.pack(">I", len(body)) + body + outside
     data += tiny.timer() + tiny.EOF + trailing
     machine.reset()
-    assert load(machine, data, REFERENCE()).verdict == "accepted"
+    assert load(machine, data, REFERENCE()).verdict in {"accepted", "waiting"}  # waiting: discards, and no LISTEN
     got = read(data)
     assert write(got) == data
     assert got.trailing == trailing

@@ -18,10 +18,11 @@ SECTION = "0000:00:02.0/virtio-blk"
 
 
 def config() -> bytes:
-    """Config space of the function: vendor, one 64-bit memory BAR in slot 4, no capabilities."""
+    """Config space of the function: vendor, one 64-bit memory BAR in slot 4, an interrupt pin, no capabilities."""
     data = bytearray(256)
     data[0:4] = bytes.fromhex("f41a4210")
     data[0x20] = 0x0C
+    data[0x3D] = 1  # INTA
     return bytes(data)
 
 
@@ -78,7 +79,7 @@ def description() -> dict[str, Any]:
                 "type": "virtio-blk-pci",
                 "express": False,
                 "size": 256,
-                "config": ["0000: f41a4210", "0020: 0c"],
+                "config": ["0000: f41a4210", "0020: 0c", "003d: 01"],
                 "compare": {"00-03": "ff", "20": "ff", "21": "3f"},
                 "bars": [{"slot": 4, "space": "memory64", "size": "0x4000", "region": "bar4"}],
                 "bus_memory": "pci",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
+from model.devices.mmio import Mmio
 from model.memory import Kind, Region
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Mch(Effects):
         super().__init__(machine, handler)
         self.pam = Pam(machine)
         self.mmcfg = machine.optional("pcie-mmcfg-mmio") or Region("pcie-mmcfg-mmio", Kind.IO, 256 * MIB)
+        machine.memory.mmio = Mmio(machine)
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """One transaction for each of the three."""

@@ -26,12 +26,13 @@ _ALWAYS: Final = frozenset({"type:pci config", "type:int32 le"})
 class Effects:
     """What a device does while it loads, beyond storing fields. The base does nothing.
 
-    `fields` are what the device wants to be shown, as `vmformat.plan` spells it; `post` the vmsds (its own and nested
-    ones) whose post-load function does something that is modelled.
+    `fields` are what the device wants to be shown, as `vmformat.plan` spells it; `pre` and `post` the vmsds (its own
+    and nested ones) whose pre-load or post-load function does something that is modelled.
     """
 
     vmsd: ClassVar[str] = ""
     fields: ClassVar[frozenset[str]] = frozenset()
+    pre: ClassVar[frozenset[str]] = frozenset()
     post: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
@@ -46,6 +47,10 @@ class Effects:
     def field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """A wanted field has been read."""
         self.loaded[path] = value
+        return None
+
+    def pre_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """A wanted vmsd's pre-load function; `path` says which of several of that name."""
         return None
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
@@ -110,8 +115,8 @@ class Handler:
         """The compiled schema, showing what the device wants to see."""
         if self._plan is None:
             effects = self.effects
-            posts = frozenset(f"post:{vmsd}" for vmsd in effects.post)
-            self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | posts)
+            hooks = {f"pre:{vmsd}" for vmsd in effects.pre} | {f"post:{vmsd}" for vmsd in effects.post}
+            self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | hooks)
         return self._plan
 
     def matches(self, name: str, instance: int) -> bool:
@@ -166,9 +171,9 @@ class SectionVisitor:
             return None
         return self.handler.effects.field(self.load, path, value)
 
-    def pre_load(self, _schema: Schema, _path: str, _version: int) -> Refusal | None:
-        """No modelled device does anything before its fields."""
-        return None
+    def pre_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
+        """The device's."""
+        return self.handler.effects.pre_load(self.load, schema.name, path)
 
     def post_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
         """The design first, then the device."""

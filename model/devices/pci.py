@@ -22,6 +22,8 @@ COMMAND: Final = 0x04
 COMMAND_IO: Final = 0x1
 COMMAND_MEMORY: Final = 0x2
 COMMAND_MASTER: Final = 0x4
+HEADER_TYPE: Final = 0x0E
+WINDOW_TYPES: Final = frozenset({0x1C, 0x1D, 0x24, 0x26})
 ROM_SLOT: Final = 6
 U32: Final = 0xFFFF_FFFF
 U64: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -105,6 +107,8 @@ class PciFunction:
         index = ((difference & -difference).bit_length() - 1) // 8
         writable, clearable = self.entry.writable[index], self.entry.w1c[index]
         compared = self.entry.compare[index] | writable | clearable
+        if index in WINDOW_TYPES and self.config[HEADER_TYPE] & 0x7F == 1:
+            compared = self.entry.compare[index]  # a bridge compares the type of its windows alone
         text = (
             f"get_pci_config_device: Bad config data: i=0x{index:x} read: {new[index]:x} "
             f"device: {self.config[index]:x} cmask: {compared:x} wmask: {writable:x} w1cmask:{clearable:x}"

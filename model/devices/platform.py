@@ -5,12 +5,14 @@ Source: pci.md 3.5 (slot power), 5.4 (kvm-tpr-opt, vga, fw_cfg), virtio.md 10 (a
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.bridge import slot_has_power
 from model.devices.handler import Effects, Handler
 from model.errors import Abort
 from model.memory import Kind, Region, address_space_map, memory_region_find, read, write
+from model.messages import c_text
 from vmformat import Refusal
 
 if TYPE_CHECKING:
@@ -127,16 +129,24 @@ class Ahci(Effects):
 
     vmsd: ClassVar[str] = "ich9_ahci"
     _REGISTERS: ClassVar[tuple[str, ...]] = ("lst_addr", "lst_addr_hi", "fis_addr", "fis_addr_hi", "cmd", "cmd_issue")
-    fields: ClassVar[frozenset[str]] = frozenset(f"ahci port:port_regs.{name}" for name in _REGISTERS)
+    fields: ClassVar[frozenset[str]] = frozenset(f"ahci port:port_regs.{name}" for name in _REGISTERS) | {
+        "ahci port:busy_slot",
+        "ahci port:ncq_tfs",
+    }
     post: ClassVar[frozenset[str]] = frozenset({"ahci"})
 
+    SLOTS: Final = 32
+    QUEUED: Final = struct.Struct(">IQBBB??")
+    QUEUED_COMMANDS: Final = frozenset({0x60, 0x61, 0x63, 0x64, 0x65})
     START, FIS_RX, FIS_ON, LIST_ON = 1 << 0, 1 << 4, 1 << 14, 1 << 15
     LIST_SIZE: Final = 1024
     FIS_SIZE: Final = 256
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Port after port; the first that cannot start ends the load."""
-        for port in sorted({key.rsplit("port_regs.", 1)[0] for key in self.loaded}, key=_natural):
+        for port in sorted(
+            {key.rsplit("port_regs.", 1)[0] for key in self.loaded if "port_regs." in key}, key=_natural
+        ):
             refusal = self._port(load, port)
             if refusal is not None:
                 return refusal
@@ -159,6 +169,23 @@ class Ahci(Effects):
             address = registers["fis_addr"] | registers["fis_addr_hi"] << 32
             if not self._engine(load, address, self.FIS_SIZE, "ahci_map_fis_address"):
                 return self._fail(port, "Failed to start FIS receive engine: bad FIS receive buffer address")
+        return self._commands(load, port, listed=bool(command & self.START))
+
+    def _commands(self, load: LoadState, port: str, *, listed: bool) -> Refusal | None:
+        """Queued commands that had halted, and the one under way, need their entries in the command list."""
+        queued = self.loaded.get(f"{port}ncq_tfs", b"")
+        assert isinstance(queued, bytes)
+        refused = Refusal(EPERM, (), 0, f"{port}ncq_tfs")
+        for _, _, tag, command, slot, used, halted in self.QUEUED.iter_unpack(queued):
+            if used != halted:
+                return refused
+            if halted:
+                if command not in self.QUEUED_COMMANDS or slot != tag or slot >= self.SLOTS or not listed:
+                    return refused
+                load.not_modelled.add("ahci: queued commands that had halted")
+        busy = self.number(f"{port}busy_slot")
+        if busy != -1 and not 0 <= busy < self.SLOTS:
+            return Refusal(EPERM, (), 0, f"{port}busy_slot")
         return None
 
     def _engine(self, load: LoadState, address: int, size: int, reader: str) -> bool:
@@ -273,10 +300,7 @@ class GlobalState(Effects):
         """An unknown name ends the load."""
         value = self.loaded.get("runstate", b"")
         assert isinstance(value, bytes)
-        if b"\0" not in value:
-            text = "runstate should be a NUL-terminated string"
-            return Refusal(EINVAL, (text,), 0, "runstate")
-        name = value.split(b"\0", 1)[0].decode("latin-1")
+        name = c_text(value[:-1])  # the program ends it by force
         if name not in self.RUN_STATES:
             return Refusal(EINVAL, (f"invalid parameter value: {name}",), 0, "runstate")
         load.run_state = name

@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
+from model.devices.queue_pairs import QueuePairs
 from model.devices.requests import Requests
 from model.errors import Abort
 from model.memory import Cache, Listener, Use
@@ -34,6 +35,9 @@ RING_PACKED: Final = 1 << 34
 DRIVER_OK, NEEDS_RESET = 0x04, 0x40
 LEGACY_ALIGN: Final = 4096
 CAP_MSIX: Final = 0x11
+MSIX_ENABLE: Final = 0x80
+INTERRUPT_PIN: Final = 0x3D
+PINS: Final = 4
 READER: Final = "virtio_init_region_cache"
 
 _HEAD = "virtio.head."
@@ -52,6 +56,7 @@ class Queue:
         "inuse",
         "last_avail",
         "num",
+        "own_num",
         "shadow",
         "used",
         "used_idx",
@@ -59,7 +64,7 @@ class Queue:
 
     def __init__(self, index: int, default_num: int) -> None:
         self.index = index
-        self.default_num = default_num
+        self.own_num = self.default_num = default_num
         self.reset()
 
     def reset(self) -> None:
@@ -100,11 +105,12 @@ class Virtio(Effects):
         f"{_HEAD}status", f"{_HEAD}queue_sel", f"{_HEAD}features_lo",
         "virtio.queues.num", "virtio.queues.vqs",
         "virtio.device.requests[].queue", "virtio.device.requests[].element",
-        "virtio.device.curr_queue_pairs", "virtio.device.tmp[0].has_vnet_hdr", "virtio.device.tmp[1].has_ufo",
+        "virtio.device.curr_queue_pairs", "virtio-net-vnet:has_vnet_hdr", "virtio-net-ufo:has_ufo",
         f"{_CORE}64bit_features.guest_features", f"{_CORE}virtqueues.vq", f"{_CORE}broken.broken",
         f"{_CORE}started.started", f"{_CORE}packed_virtqueues.vq",
     })  # fmt: skip
-    post: ClassVar[frozenset[str]] = frozenset({"virtio"})
+    pre: ClassVar[frozenset[str]] = frozenset({"virtio-net-tx_waiting"})
+    post: ClassVar[frozenset[str]] = frozenset({"virtio", "virtio-net-vnet", "virtio-net-ufo"})
 
     def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
         super().__init__(machine, handler)
@@ -121,6 +127,7 @@ class Virtio(Effects):
             Queue(index, entry.queues[index] if index < len(entry.queues) else 0) for index in range(QUEUE_MAX)
         ]
         self.requests = Requests(self)
+        self.pairs = QueuePairs(self) if entry.kind == "net" else None
         self.load: LoadState | None = None
         self.listener = _CommitListener(self)
         self._used_queues = len(entry.queues)
@@ -137,15 +144,19 @@ class Virtio(Effects):
         self.loaded_queues = 0
         self.config_vector = NO_VECTOR
         self.table = b""
+        self.net: dict[str, int] = {}
         self.has_rings = False
 
     def reset(self) -> None:
         """Pristine, for the next execution."""
         super().reset()
         for queue in self.queues[: self._used_queues]:
+            queue.default_num = queue.own_num
             queue.reset()
         self._used_queues = len(self.entry.queues)
         self.requests.reset()
+        if self.pairs is not None:
+            self.pairs.reset()
         self.load = None
         self._clear()
 
@@ -187,8 +198,8 @@ class Virtio(Effects):
                 self.broken = bool(value)
             case "started":
                 self.started = bool(value)
-            case _:
-                return self._net(path, value)
+            case name:
+                self.net[name] = value
         return None
 
     def _bytes(self, load: LoadState, path: str, value: bytes) -> Refusal | None:
@@ -212,9 +223,15 @@ class Virtio(Effects):
     def _queue_count(self, value: int, path: str) -> Refusal | None:
         if value > QUEUE_MAX:
             return Refusal(EPERM, (f"Invalid number of virtqueues: 0x{value:x}",), 0, path)
+        if self.pairs is not None and self.load is not None:
+            self.pairs.change(self.load, value)
         self.loaded_queues = value
-        self._used_queues = max(self._used_queues, value)
+        self.use(value)
         return None
+
+    def use(self, count: int) -> None:
+        """So many queues may differ from those of a machine that has not loaded anything."""
+        self._used_queues = max(self._used_queues, count)
 
     def _queue_records(self, load: LoadState, path: str, value: bytes) -> Refusal | None:
         record = struct.Struct(">IQHH" if self.vectors else ">IQH")
@@ -230,7 +247,17 @@ class Virtio(Effects):
                 refusal = self._vector(found[3], f"{path}[{queue.index}].vector")
                 if refusal is not None:
                     return refusal
+        self._line()
         return None
+
+    def _line(self) -> None:
+        """Without MSI-X the interrupt line is driven, whose number is whatever the loaded config space says."""
+        config = self.function.config
+        capability = self.function.capability(CAP_MSIX)
+        if capability and config[capability + 3] & MSIX_ENABLE:
+            return
+        if not 1 <= config[INTERRUPT_PIN] <= PINS:
+            raise Abort("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed.")
 
     def _addresses(self, value: bytes) -> None:
         limit = self._used_queues
@@ -245,14 +272,20 @@ class Virtio(Effects):
         for queue, found in zip(self.queues[:limit], record.iter_unpack(value[: record.size * limit]), strict=False):
             queue.last_avail, queue.used_idx, queue.inuse = found[0], found[2], found[4]
 
-    def _net(self, path: str, value: int) -> Refusal | None:
-        if path.endswith("has_vnet_hdr") and value and not self.entry.has_vnet_hdr:
-            return Refusal(EINVAL, ("virtio-net: saved image requires vnet_hdr=on",), 0, path)
-        if path.endswith("has_ufo") and value and not self.entry.has_ufo:
-            return Refusal(EINVAL, ("virtio-net: saved image requires TUN_F_UFO support",), 0, path)
-        if path.endswith("curr_queue_pairs") and value > self.entry.max_queue_pairs:
-            text = f"virtio-net: curr_queue_pairs {value:x} > max_queue_pairs {self.entry.max_queue_pairs:x}"
-            return Refusal(EINVAL, (text,), 0, path)
+    def pre_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """Before as many counters as there are queue pairs."""
+        pairs, most = self.net.get("curr_queue_pairs", 0), self.entry.max_queue_pairs
+        if pairs > most:
+            text = f"virtio-net: curr_queue_pairs {pairs:x} > max_queue_pairs {most:x}"
+            return Refusal(EINVAL, (text,), 0, "curr_queue_pairs")
+        return None
+
+    def _net(self, vmsd: str) -> Refusal | None:
+        """What the saved network device needs and this one lacks."""
+        if vmsd == "virtio-net-vnet" and self.net.get("has_vnet_hdr") and not self.entry.has_vnet_hdr:
+            return Refusal(EINVAL, ("virtio-net: saved image requires vnet_hdr=on",), 0, "has_vnet_hdr")
+        if vmsd == "virtio-net-ufo" and self.net.get("has_ufo") and not self.entry.has_ufo:
+            return Refusal(EINVAL, ("virtio-net: saved image requires TUN_F_UFO support",), 0, "has_ufo")
         return None
 
     # What follows the fields: features, rings
@@ -260,9 +293,11 @@ class Virtio(Effects):
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Steps 8 to 12 of virtio.md 2, once the core's subsections are read."""
         if path != "virtio.core":
-            return None
+            return self._net(vmsd)
         host = self.entry.host_features
         features = self.features if host >> 32 else self.features_lo
+        if self.pairs is not None:
+            self.pairs.set_features(load, features & host)
         if features & ~host:
             text = f"Features 0x{features:x} unsupported. Allowed features: 0x{host:x}"
             return Refusal(EPERM, (text,), 0, "features")
@@ -270,12 +305,11 @@ class Virtio(Effects):
         for queue in self.queues[: self.loaded_queues]:
             if queue.desc == 0:
                 continue
-            if not features & VERSION_1:
-                if queue.num == 0:
-                    continue
+            if queue.num and not features & VERSION_1:
                 queue.avail = (queue.desc + 16 * queue.num) & U64
                 queue.used = (queue.avail + 4 + 2 * queue.num + LEGACY_ALIGN - 1) & ~(LEGACY_ALIGN - 1) & U64
-            load.design.ring_cache(load, self, queue.index)
+            if queue.num or features & VERSION_1:
+                load.design.ring_cache(load, self, queue.index)
             refusal = load.design.ring_check(load, self, queue.index)
             if refusal is not None:
                 return refusal
@@ -301,7 +335,7 @@ class Virtio(Effects):
             self.load.step(3)
         for what, address, size, write in self._rings(queue):
             if size == 0:
-                raise Abort("memory_region_cache_init: Assertion `len > 0' failed.")
+                raise Abort("address_space_cache_init: Assertion `len > 0' failed.")
             cache = caches.cache_init(self.memory, self.space, address, size, write, READER)
             if cache.length < size:
                 queue.caches = None
