@@ -10,6 +10,10 @@ class Abort(Exception):
     """
 
 
+class Killed(Abort):
+    """The modelled program is killed by a signal, and prints nothing. `str()` says which for people."""
+
+
 class Exit(Exception):
     """The modelled program calls exit(1) from inside a device's load, which nobody above can catch.
 

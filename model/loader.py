@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from model import memory as memory_api
 from model import sections
 from model.commands import DISCARD, GO_ON, Done, run_command
-from model.errors import Abort, Exit, Hang
+from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
 from model.memory import MemoryAbort
 from model.outcome import At, Cause, Finding, Outcome
@@ -149,6 +149,7 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
     verdict: Verdict = "accepted"
     refusal: Refusal | None = None
     lines: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
     try:
         refusal = _load_state(state)
         if refusal is not None:
@@ -163,6 +164,8 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
             verdict = "waiting"  # for a LISTEN that never comes; nothing is cleaned up (tried on QEMU 7.2)
         else:
             _finish(state)
+    except Killed as stop:
+        verdict, silent = "aborted", (str(stop),)
     except Abort as stop:
         verdict, lines = "aborted", tuple(str(stop).splitlines())
     except Exit as stop:
@@ -172,7 +175,7 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
         verdict = "hung"
     if refusal is None and verdict not in {"accepted", "waiting"}:
         state.messages.extend(lines)
-        refusal = Refusal(0, lines, state.reader.offset, "")
+        refusal = Refusal(0, lines or silent, state.reader.offset, "")
     return _outcome(state, verdict, refusal)
 
 
@@ -221,7 +224,7 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
     while True:
         if inner is not None:
             if len(loops) >= MAX_DEPTH:
-                raise Abort("Segmentation fault")
+                raise Killed("SIGSEGV: the stack overflows")
             loops.append(inner)
             state.design.loop_begins(state)
         state.loops = len(loops)

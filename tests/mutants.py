@@ -284,7 +284,7 @@ class Seen:
 
 def _said(messages: tuple[str, ...]) -> tuple[str, ...]:
     """Without places in the program's source, which are not ours to know, and what a shell would say in its stead."""
-    told = [re.sub(r"^(GLib: )?\S*\.c:\d+: ", "", line) for line in messages if line != "Segmentation fault"]
+    told = [re.sub(r"^(GLib: )?\S*\.c:\d+: ", "", line) for line in messages]
     return tuple(re.sub(r"(Unaligned start address): 0x[0-9a-f]+$", r"\1", line) for line in told)
 
 

@@ -146,6 +146,7 @@ def _details(console: Console, one: Loaded) -> None:
     if outcome.at is not None:
         field = f", field {outcome.at.field}" if outcome.at.field else ""
         lines.append(f"stopped at {outcome.at.offset:#x} in {outcome.at.section or 'the stream'}{field}")
+        lines += [f"died: {error}" for error in outcome.at.errors if error not in outcome.messages]
     if outcome.guest_can_cause is not None:
         lines.append(f"a guest {'can' if outcome.guest_can_cause else 'cannot'} cause this refusal")
     lines += [f"qemu: {message}" for message in outcome.messages]

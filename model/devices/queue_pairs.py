@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from model.errors import Abort
+from model.errors import Abort, Killed
 
 if TYPE_CHECKING:
     from model.devices.virtio import Queue, Virtio
@@ -62,7 +62,7 @@ class QueuePairs:
 
     def _remove(self, pair: int) -> None:
         if pair not in self.present or pair >= self.device.entry.max_queue_pairs + SURVIVED:
-            raise Abort("Segmentation fault")
+            raise Killed("SIGSEGV: the queues of virtio-net are resized")
         self.present.discard(pair)
         for index in (2 * pair, 2 * pair + 1):
             _delete(self.device.queues[index])
