@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 EOF, START, PART, END, FULL, COMMAND = 0x00, 0x01, 0x02, 0x03, 0x04, 0x08
 EINVAL: Final = 22
-QUIT: Final = 1
 MAX_STEPS: Final = 2_000_000
 """The budget of a load in steps, beside one for each byte of its stream."""
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.pci import COMMAND, PciFunction
 from vmformat import compile_plan
 
 if TYPE_CHECKING:
     from model.description import SectionEntry
+    from model.devices.pci import PciFunction
     from model.loader import LoadState
     from model.machine import Machine
     from model.outcome import DeviceState
@@ -206,8 +206,3 @@ def load_config(load: LoadState, function: PciFunction, value: bytes) -> Refusal
     load.step(len(function.bars) + 1)
     function.load(value)
     return None
-
-
-def master_enabled(function: PciFunction) -> bool:
-    """Whether the function's command register lets it master the bus."""
-    return bool(function.config[COMMAND] & 4)

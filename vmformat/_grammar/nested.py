@@ -110,11 +110,6 @@ class Member(construct.Construct):
         self.core._build(rest.pop(field.name), stream, scope, path)
 
 
-def _without_bytes(field: Field) -> bool:
-    """Checks that a schema writes as fields ("must exist"): nothing on the wire."""
-    return not (field.width or field.type in NESTED or field.type in {"string", "vbuffer", "subsections"})
-
-
 def member(field: Field, owner: Schema) -> Member | Subsections:
     if field.type == "subsections":
         return Subsections(owner)
