@@ -3,53 +3,41 @@
 `Qemu` is a context manager around one process. The monitor is a Unix socket in a temporary folder of its own; standard
 input is empty, output goes to a file in that folder. Every command has a time limit, the process has limits on memory
 and processor time, and it is killed when the context ends or when we die.
-
-`load` gives a stream to a fresh, stopped destination and reports what tests compare the model with (`Loaded`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import itertools
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qemu.qmp import QMPClient
 from qemu.qmp.error import QMPError
 
+from fuzz.qemu.confine import Seal, limit
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
 DEFAULT_BINARY = "qemu-system-x86_64"
 
-_ADDRESS_SPACE = 64 << 30  # bytes of virtual memory: guest RAM, TCG's buffer, thread stacks
-_PROCESSOR_SECONDS = 1200
 _BATCH = 256  # commands under way at once
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 _T = TypeVar("_T")
 
-_PROGRAM = r"^\S*qemu\S*: "
+PROGRAM = r"^\S*qemu\S*: "
+"""How the program begins its own lines."""
+
 _NETWORK_OPTIONS = frozenset({"nodefaults", "nic", "net", "netdev"})
-_TRACE_EVENTS = (
-    "flatview_new",
-    "qemu_loadvm_state_section_startfull",
-    "pci_update_mappings_add",
-    "pci_update_mappings_del",
-)
 
 
 class QemuError(Exception):
@@ -91,8 +79,9 @@ def complete_arguments(arguments: Sequence[str]) -> tuple[str, ...]:
 class Qemu:
     """One QEMU process, alive inside a `with`.
 
-    `arguments` are completed by `complete_arguments`; -S (stopped) is added unless `running`. `extra` is added as it
-    is. Raises QemuError from every method; after that the process is only good for `stop`.
+    `arguments` are completed by `complete_arguments`; -S (stopped) is added. `extra` is added as it is. `sealed`: no
+    network and no file that can be written, as far as the host can do it (`fuzz.qemu.confine`). Raises QemuError from
+    every method; after that the process is only good for `stop`.
     """
 
     def __init__(
@@ -102,11 +91,14 @@ class Qemu:
         binary: str = DEFAULT_BINARY,
         extra: Sequence[str] = (),
         timeout: float = 60.0,
+        sealed: bool = False,
     ) -> None:
         self.arguments = complete_arguments(arguments)
+        self._sealed = sealed
         self._binary = find_binary(binary)
         self._extra = tuple(extra)
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds for each answer of the monitor."""
         self._loop = asyncio.new_event_loop()
         self._client = QMPClient("vmfuzz")
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,9 +122,10 @@ class Qemu:
     def _start(self) -> None:
         socket = self._folder / "qmp"
         self._run(self._client.start_server(str(socket)), "open a monitor socket")
+        seal = Seal(self.arguments, self._folder) if self._sealed else None
         command = [
             self._binary,
-            *self.arguments,
+            *(self.arguments if seal is None else seal.arguments),
             "-S",
             *("-chardev", f"socket,id=vmfuzz-qmp,path={socket}"),
             *("-mon", "chardev=vmfuzz-qmp,mode=control"),
@@ -144,7 +137,8 @@ class Qemu:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=_confine,  # noqa: PLW1509 - it makes three system calls and takes no lock
+                env=None if seal is None else seal.environment,
+                preexec_fn=limit if seal is None else seal,  # noqa: PLW1509 - system calls only, no lock
             )
         self._run(self._accept(), "start")
 
@@ -244,23 +238,24 @@ class Qemu:
             os.close(descriptor)
         self.qmp("migrate-set-parameters", {"max-bandwidth": 1 << 40})
         self.qmp("migrate", {"uri": "fd:vmfuzz-out"})
-        state = self._wait_for_migration(timeout or self._timeout)
+        state = self._wait_for_migration(timeout or self.timeout)
         if state.get("status") != "completed":
             raise QemuError(f"migrate: {state.get('error-desc') or state.get('status')}")
 
     def load(self, path: Path, timeout: float | None = None) -> bool:
         """Load the stream in `path` into this process, started with `-incoming defer`.
 
-        Returns whether it was accepted; if not, the process has ended or is about to (`wait`).
+        Returns whether it was accepted; if not, the process has ended or is about to (`wait`). An empty stream comes
+        through a pipe, as from a source that sends nothing (stream.md 2.1).
         """
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY) if path.stat().st_size else _nothing()
         try:
             self.pass_file("vmfuzz-in", descriptor)
         finally:
             os.close(descriptor)
         try:
             self.qmp("migrate-incoming", {"uri": "fd:vmfuzz-in"})
-            return self._wait_for_migration(timeout or self._timeout).get("status") == "completed"
+            return self._wait_for_migration(timeout or self.timeout).get("status") == "completed"
         except QemuError:
             if self.wait(0.5) is None:
                 raise
@@ -278,20 +273,28 @@ class Qemu:
 
     def _run(self, what: Coroutine[Any, Any, _T], name: str) -> _T:
         try:
-            return self._loop.run_until_complete(asyncio.wait_for(what, self._timeout))
+            return self._loop.run_until_complete(asyncio.wait_for(what, self.timeout))
         except TimeoutError:
-            raise QemuError(f"QEMU did not answer within {self._timeout:g} s ({name})") from None
+            raise QemuError(f"QEMU did not answer within {self.timeout:g} s ({name})") from None
         except (QMPError, OSError) as error:
             if self._process is not None and self.wait(0.3) is not None:
                 raise QemuError(self._ended()) from None
             raise QemuError(f"{name}: {_first_line(str(error))}") from None
+
+    def ended(self) -> str:
+        """How the process ended, in words."""
+        assert self._process is not None
+        status = self._process.returncode
+        if status is None:
+            return ""
+        return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
     def _ended(self) -> str:
         assert self._process is not None
         status = self._process.returncode
         how = f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
         lines = [line for line in self.output() if "warning:" not in line]
-        said = re.sub(_PROGRAM, "", lines[0]) if lines else "it said nothing"
+        said = re.sub(PROGRAM, "", lines[0]) if lines else "it said nothing"
         return f"QEMU ended with {how}: {said}"
 
 
@@ -303,157 +306,12 @@ def find_binary(binary: str) -> str:
     return found
 
 
-def _confine() -> None:
-    """In the child: die with the parent, no core files, bounded memory and processor time."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    for what, limit in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, _ADDRESS_SPACE),
-        (resource.RLIMIT_CPU, _PROCESSOR_SECONDS),
-    ):
-        hard = resource.getrlimit(what)[1]
-        bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(what, (bound, bound))
+def _nothing() -> int:
+    """The reading end of a pipe that nobody writes to."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    return reading
 
 
 def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else "no answer"
-
-
-# -- what loading did
-
-
-@dataclass(frozen=True, slots=True)
-class SectionTrace:
-    """One section's share of a load: name, instance, rebuilds of flat views, BAR mappings as QEMU traced them."""
-
-    name: str
-    instance: int
-    rebuilds: int
-    mappings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a real destination did with a stream.
-
-    - `verdict`: accepted, refused (QEMU said so and exited), aborted (killed by a signal), or hung.
-    - `messages`: its own lines, without program name, traces and the warnings of start-up.
-    - `flat`: `info mtree -f` after the load ("" unless accepted); `tree`: `info mtree -D -o`.
-    - `views`: flat views created while loading; `rebuilds`: commits that rebuilt them; `sections` splits both.
-    - `queues`: per virtio device (QOM path) and queue index QEMU's `x-query-virtio-queue-status`; `virtio`: its status.
-    """
-
-    verdict: str
-    messages: tuple[str, ...]
-    flat: str = ""
-    tree: str = ""
-    views: int = 0
-    rebuilds: int = 0
-    sections: tuple[SectionTrace, ...] = ()
-    virtio: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    queues: tuple[tuple[str, int, Mapping[str, Any]], ...] = ()
-
-
-def load(
-    arguments: Sequence[str],
-    stream: bytes | Path,
-    *,
-    binary: str = DEFAULT_BINARY,
-    timeout: float = 30.0,
-    queues: int = 8,
-) -> Loaded:
-    """Load `stream` in a fresh, stopped QEMU with these arguments.
-
-    `queues`: how many queues of each virtio device are asked for their status. Raises QemuError if QEMU cannot be
-    started.
-    """
-    extra = ["-incoming", "defer"]
-    for event in _TRACE_EVENTS:
-        extra += ["-trace", event]
-    with tempfile.TemporaryDirectory(prefix="vmfuzz-stream-") as folder:
-        path = Path(folder) / "stream"
-        if isinstance(stream, Path):
-            path = stream
-        else:
-            path.write_bytes(stream)
-        with Qemu(arguments, binary=binary, extra=extra, timeout=timeout) as vm:
-            before = len(vm.output())
-            return _observe(vm, path, before, timeout, queues)
-
-
-def _observe(vm: Qemu, path: Path, before: int, timeout: float, queues: int) -> Loaded:
-    try:
-        accepted = vm.load(path, timeout)
-    except QemuError:
-        return Loaded("hung", ())
-    if not accepted:
-        status = vm.wait(5)
-        verdict = "hung" if status is None else "aborted" if status < 0 else "refused"
-        messages, sections, views = parse_trace(vm.output()[before:])
-        return Loaded(verdict, messages, "", "", views, sum(s.rebuilds for s in sections), sections)
-    messages, sections, views = parse_trace(vm.output()[before:])
-    status_by_path, queue_status = virtio_state(vm, queues)
-    return Loaded(
-        "accepted",
-        messages,
-        vm.hmp("info mtree -f"),
-        vm.hmp("info mtree -o -D"),
-        views,
-        sum(section.rebuilds for section in sections),
-        sections,
-        status_by_path,
-        queue_status,
-    )
-
-
-def virtio_state(
-    vm: Qemu, queues: int
-) -> tuple[tuple[tuple[str, Mapping[str, Any]], ...], tuple[tuple[str, int, Mapping[str, Any]], ...]]:
-    """QEMU's own status of every virtio device and of its first `queues` queues, by QOM path."""
-    devices: list[tuple[str, Mapping[str, Any]]] = []
-    found: list[tuple[str, int, Mapping[str, Any]]] = []
-    for entry in sorted(vm.qmp("x-query-virtio"), key=lambda item: str(item["path"])):
-        path = str(entry["path"])
-        status = vm.qmp("x-query-virtio-status", {"path": path})
-        devices.append((path, status))
-        for queue in range(min(queues, int(status["num-vqs"]))):
-            try:
-                found.append((path, queue, vm.qmp("x-query-virtio-queue-status", {"path": path, "queue": queue})))
-            except QemuError:
-                break
-    return tuple(devices), tuple(found)
-
-
-_STARTFULL = re.compile(r"^qemu_loadvm_state_section_startfull (\d+)\((.*)\) (\d+) (\d+)$")
-_FLATVIEW = re.compile(r"^flatview_new 0x[0-9a-f]+ \(root (0x[0-9a-f]+)\)$")
-_MAPPING = re.compile(r"^pci_update_mappings_(add|del) (.*)$")
-_OTHER = re.compile(r"^(?:\d+@\d+\.\d+:)?([a-z0-9_]+) ")
-
-
-def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTrace, ...], int]:
-    """(messages, sections, flat views created) from QEMU's standard error with the trace events of `load`.
-
-    Within a section a commit makes one flat view per distinct root, so a root seen again starts the next commit.
-    What happens before the first section is booked under the name "".
-    """
-    messages: list[str] = []
-    sections: list[tuple[str, int, Counter[str], list[str]]] = [("", 0, Counter(), [])]
-    views = 0
-    for raw in lines:
-        line = re.sub(r"^\d+@\d+\.\d+:", "", raw)
-        if match := _STARTFULL.match(line):
-            sections.append((match[2], int(match[3]), Counter(), []))
-        elif match := _FLATVIEW.match(line):
-            views += 1
-            sections[-1][2][match[1]] += 1
-        elif match := _MAPPING.match(line):
-            sections[-1][3].append(f"{match[1]} {match[2]}")
-        else:
-            messages.append(re.sub(_PROGRAM, "", line))
-    traces = tuple(
-        SectionTrace(name, instance, max(roots.values(), default=0), tuple(mappings))
-        for name, instance, roots, mappings in sections
-        if name or roots
-    )
-    return tuple(messages), traces, views

@@ -1,0 +1,87 @@
+"""What QEMU's own trace events tell of a load: sections in order, BARs mapped, commits that rebuilt flat views."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from fuzz.qemu.process import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EVENTS: Final = (
+    "flatview_new",
+    "qemu_loadvm_state_section",
+    "qemu_loadvm_state_section_startfull",
+    "qemu_loadvm_state_section_partend",
+    "pci_update_mappings_add",
+    "pci_update_mappings_del",
+)
+"""The events to switch on."""
+
+_RECORD = re.compile(r"^qemu_loadvm_state_section (\d+)$")
+_STARTFULL = re.compile(r"^qemu_loadvm_state_section_startfull (\d+)\((.*)\) (\d+) (\d+)$")
+_PARTEND = re.compile(r"^qemu_loadvm_state_section_partend (\d+)$")
+_FLATVIEW = re.compile(r"^flatview_new 0x[0-9a-f]+ \(root ((?:0x)?[0-9a-f]+|\(nil\))\)$")
+_MAPPING = re.compile(r"^pci_update_mappings_(add|del) (.*)$")
+_STAMP = re.compile(r"^\d+@\d+\.\d+:")
+
+
+@dataclass(frozen=True, slots=True)
+class SectionTrace:
+    """One section's share of a load: name, instance, rebuilds of flat views, BAR mappings as QEMU traced them."""
+
+    name: str
+    instance: int
+    rebuilds: int
+    mappings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Open:
+    name: str
+    instance: int
+    rebuilds: int = 0
+    seen: set[str] = field(default_factory=set)
+    mappings: list[str] = field(default_factory=list)
+
+    def view(self, root: str) -> None:
+        """A view was made. A commit makes one for each distinct root, so a root seen again starts the next commit."""
+        if not self.seen or root in self.seen:
+            self.rebuilds += 1
+            self.seen.clear()
+        self.seen.add(root)
+
+
+def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTrace, ...], int]:
+    """(messages, sections, flat views created) from QEMU's standard error with `EVENTS` on.
+
+    What happens before the first section is booked under the name "". A PART or END appears under the name of the
+    section that last had its id.
+    """
+    messages: list[str] = []
+    sections = [_Open("", 0)]
+    by_id: dict[str, tuple[str, int]] = {}
+    views = 0
+    for raw in lines:
+        line = _STAMP.sub("", raw)
+        if match := _STARTFULL.match(line):
+            by_id[match[1]] = match[2], int(match[3])
+            sections.append(_Open(match[2], int(match[3])))
+        elif match := _PARTEND.match(line):
+            sections.append(_Open(*by_id.get(match[1], ("", 0))))
+        elif match := _FLATVIEW.match(line):
+            views += 1
+            sections[-1].view(match[1])
+        elif match := _MAPPING.match(line):
+            sections[-1].mappings.append(f"{match[1]} {match[2]}")
+        elif not _RECORD.match(line):
+            messages.append(re.sub(PROGRAM, "", line))
+    traces = tuple(
+        SectionTrace(one.name, one.instance, one.rebuilds, tuple(one.mappings))
+        for one in sections
+        if one.name or one.rebuilds
+    )
+    return tuple(messages), traces, views
