@@ -58,3 +58,15 @@ def test_a_filled_page_is_one_byte_until_it_is_changed() -> None:
     assert block.read(0x1000, 2) == b"\0\0"
     ram.rollback()
     assert block.read(0x1000, 3) == b"\xaax\xaa"
+
+
+def test_reads_by_name_are_told_of_and_searches_are_not() -> None:
+    ram = Ram()
+    ram.add_block("a", 8192)
+    seen: list[tuple[str, int, int]] = []
+    ram.on_read = lambda *what: seen.append(what)
+    ram.read("a", 16, 4)
+    with ram.unnoticed():
+        ram.read("a", 0, 4096)
+    ram.read("a", 4095, 2)
+    assert seen == [("a", 16, 4), ("a", 4095, 2)]

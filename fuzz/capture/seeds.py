@@ -1,10 +1,10 @@
 """Seed streams: taken from a real QEMU, stripped to what a load needs, and checked against the unstripped ones.
 
 A seed ships no firmware and no kernel: of RAM it keeps the bytes that loading looks at, zeros around them, and drops
-every other page. Which bytes these are the model says, which loads the whole stream first: the avail and used rings
-of every queue that is set up (not the descriptor tables, which are mapped but not read), the headers of requests
-under way, and what kvm-tpr-opt reads of its option ROM. That this is enough the real program says: it must load the
-stripped stream as it loads the whole one.
+every other page. Which bytes these are the model says, which loads the whole stream first: whatever it reads of RAM
+meanwhile, the avail and used rings of every queue that is set up as a whole (not the descriptor tables, which are
+mapped but not read), and the headers of requests under way. That this is enough the real program says: it must load
+the stripped stream as it loads the whole one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz import qemu
 from fuzz.capture.errors import CaptureError
 from fuzz.qemu import Qemu, QemuError
-from model import REFERENCE, Machine, load
-from model.devices.platform import KvmTprOpt
+from model import Machine, load
+from model.designs import Design
 from model.devices.virtio import Virtio
 from model.memory import layout
 from vmformat import StreamError, read, write
 from vmformat.strip import strip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from model.designs import Load
+    from model.memory import AddressSpace, FlatView, Use
 
 QUIET: Final = 1.0
 """Seconds without a change of layout or ring indices that end a boot."""
@@ -113,21 +116,51 @@ def stripped(raw: bytes, machine: Machine, *, keep_vmdesc: bool, keep_ram: bool)
     return Seed(write(strip(stream, ranges)), kept)
 
 
+class _Watch(Design):
+    """Notes which bytes of RAM are read, and while which section is loaded."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.kept: set[Kept] = set()
+        self._what = "the loader"
+        machine.memory.ram.on_read = self._read
+
+    def section_begins(self, load: Load) -> None:
+        """Nobody has read yet."""
+        self._what = "the loader"
+
+    def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
+        """What is read from now on is read by this reader."""
+        self._what = f"{load.section}: {use.reader}"
+        return super().flat_view(load, space, use)
+
+    def _read(self, block: str, offset: int, length: int) -> None:
+        self.kept.add(Kept(block, offset, length, self._what))
+
+
 def _kept(data: bytes, machine: Machine) -> tuple[Kept, ...]:
-    outcome = load(machine, data, REFERENCE())
+    watch = _Watch(machine)
     try:
+        outcome = load(machine, data, watch)
         if outcome.verdict != "accepted":
             why = outcome.messages[0] if outcome.messages else "no message"
             raise CaptureError(f"the model says {outcome.verdict} of QEMU's own stream: {why}")
-        found: list[Kept] = []
         for handler in machine.handlers:
             if isinstance(handler.effects, Virtio):
-                found += _rings(handler.effects)
-            elif isinstance(handler.effects, KvmTprOpt):
-                found += _option_rom(handler.effects)
-        return tuple(sorted(set(found), key=lambda one: (one.block, one.offset, one.length)))
+                watch.kept.update(_rings(handler.effects))
+        return _outermost(watch.kept)
     finally:
+        machine.memory.ram.on_read = None
         machine.reset()
+
+
+def _outermost(kept: Iterable[Kept]) -> tuple[Kept, ...]:
+    """In order, without those that lie inside another."""
+    found: list[Kept] = []
+    for one in sorted(kept, key=lambda one: (one.block, one.offset, -one.length, one.what)):
+        last = found[-1] if found else None
+        if last is None or last.block != one.block or one.offset + one.length > last.offset + last.length:
+            found.append(one)
+    return tuple(found)
 
 
 def _rings(device: Virtio) -> list[Kept]:
@@ -142,16 +175,6 @@ def _rings(device: Virtio) -> list[Kept]:
                 found.append(Kept(cache.region.block, cache.xlat, cache.length, what))
     for block, offset in device.requests.headers:
         found.append(Kept(block, offset, HEADER, f"{device.section}: header of a request under way"))
-    return found
-
-
-def _option_rom(device: KvmTprOpt) -> list[Kept]:
-    """The byte that tells the ROM's size, and the calls in it that are patched."""
-    if device.rom is None or device.rom.alias is None:
-        return []
-    block = device.rom.alias.block
-    found = [Kept(block, device.rom_start + 2, 1, "kvm-tpr-opt: size of the option ROM")]
-    found += [Kept(block, at, len(device.CALL) + 3, "kvm-tpr-opt: a call that is patched") for at in device.calls]
     return found
 
 

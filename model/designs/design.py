@@ -47,6 +47,7 @@ class Load(Protocol):
     memory: Memory
     process: dict[str, object]
     full_section: bool
+    section: str
 
     def abort(self, message: str) -> None:
         """The program dies here, with `message`: raises."""

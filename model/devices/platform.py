@@ -66,14 +66,11 @@ class KvmTprOpt(Effects):
     def __init__(self, machine: Machine, handler: Handler) -> None:
         super().__init__(machine, handler)
         self.rom: Region | None = None
-        self.rom_start = 0
-        self.calls: list[int] = []
 
     def reset(self) -> None:
         """Nothing is mapped; the region itself is put back by the memory's undo journal."""
         super().reset()
         self.rom = None
-        self.calls = []
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Map, then patch."""
@@ -85,7 +82,6 @@ class KvmTprOpt(Effects):
         if size is None:
             load.guest_can_cause = True
             return Refusal(EPERM, (), 0, "rom_state_paddr")
-        self.rom_start = start
         self._patch(start, size)
         if self.number("state") == self.ACTIVE:
             load.not_modelled.add("kvm-tpr-opt: enabling the virtual APIC page of an active guest")
@@ -115,10 +111,12 @@ class KvmTprOpt(Effects):
 
     def _patch(self, start: int, size: int) -> None:
         memory, space = self.machine.memory, self.machine.memory_space
-        rom = read(memory, space, start, size, "cpu_physical_memory_read")
+        with memory.ram.unnoticed():
+            rom = read(memory, space, start, size, "cpu_physical_memory_read")
+        block = self.rom.alias.block if self.rom is not None and self.rom.alias is not None else ""
         at = rom.find(self.CALL)
         while 0 <= at < size - 8:
-            self.calls.append(start + at)
+            memory.ram.read(block, start + at, 8)
             if rom[at + 5 : at + 8] in self.HYPERCALLS:
                 write(memory, space, start + at + 5, self.PORT_ACCESS, "cpu_physical_memory_write")
             at = rom.find(self.CALL, at + 1)

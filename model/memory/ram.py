@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 PAGE = 4096
 _MASK = PAGE - 1
 
@@ -81,10 +87,15 @@ class Block:
 
 
 class Ram:
-    """All RAM blocks by name."""
+    """All RAM blocks by name.
+
+    `on_read`: told of every read by name (block, offset, length in bytes); what a capture keeps of a guest's memory is
+    what was read while its stream was loaded.
+    """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
+        self.on_read: Callable[[str, int, int], None] | None = None
 
     def add_block(self, name: str, length: int) -> Block:
         """Create a block of zeros, `length` in bytes."""
@@ -93,6 +104,8 @@ class Ram:
 
     def read(self, block: str, offset: int, length: int) -> bytes:
         """Bytes of a block by name; zeros for a block that does not exist and beyond the end."""
+        if self.on_read is not None:
+            self.on_read(block, offset, length)
         found = self.blocks.get(block)
         return found.read(offset, length) if found is not None else bytes(length)
 
@@ -101,6 +114,15 @@ class Ram:
         found = self.blocks.get(block)
         if found is not None:
             found.write(offset, data)
+
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """Reads inside are not told of: a search through code, whose finder reads again what it has found."""
+        told, self.on_read = self.on_read, None
+        try:
+            yield
+        finally:
+            self.on_read = told
 
     def resize(self, block: str, length: int) -> None:
         """Set a block's used length, in bytes."""
