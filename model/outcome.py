@@ -77,6 +77,11 @@ class DeviceState:
     queues: tuple[QueueState, ...] = ()
     derived: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_virtio(self) -> bool:
+        """Whether the device is a virtio one."""
+        return self.kind.startswith("virtio-")
+
     def to_json(self) -> dict[str, Any]:
         """The device object of `vmfuzz load --json`."""
         shown: dict[str, Any] = {

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from vmformat import compile_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from model.description import SectionEntry
     from model.devices.pci import PciFunction
     from model.loader import LoadState
@@ -64,6 +66,10 @@ class Effects:
     def state(self) -> DeviceState | None:
         """What the device derived, for the outcome; None when there is nothing to tell."""
         return None
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """The fields, by path, that the device would save otherwise than they were loaded; None: not saved at all."""
+        return {}
 
     def number(self, path: str) -> int:
         """A loaded integer; 0 when no section brought it."""

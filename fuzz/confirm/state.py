@@ -1,0 +1,107 @@
+"""Device state, field by field: what a stream brought, and what a program saves again afterwards.
+
+What a section brought is what would be saved again, but for fields that the model knows to be derived, rebuilt or
+dependent on time: a device says so itself (`Effects.saved`), or the table of `model.devices.resaved` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuzz.confirm.side import ABSENT, UNKNOWN
+from model.devices.resaved import not_kept
+from vmformat import Section, StreamError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fuzz.confirm.side import Fields
+    from model import Machine
+    from model.machine import AnyHandler
+    from vmformat import Leaf, Stream
+
+
+def parsed(data: bytes, machine: Machine) -> Stream | None:
+    """The stream with the machine's schemas; None when it cannot be read as a whole."""
+    try:
+        return read(data, machine.schemas)
+    except StreamError:
+        return None
+
+
+def fields(section: Section) -> dict[str, object]:
+    """All values of a section's payload by path; arrays element by element."""
+    found: dict[str, object] = {}
+    payload = section.payload
+    for leaf in section.leaves:
+        for path, at in _places(leaf):
+            piece = payload[at : at + leaf.size]
+            value: object = piece
+            if leaf.type == "bool":
+                value = int(any(piece))
+            elif leaf.integer:
+                value = int.from_bytes(piece, "little" if leaf.byteorder == "little" else "big")
+            if leaf.type not in {"unused_buffer", "unused"} and not path.endswith(("@version", "@more", "@end")):
+                found[path] = value
+    return found
+
+
+def _places(leaf: Leaf) -> Iterable[tuple[str, int]]:
+    if leaf.count == 1 and not leaf.stride:
+        yield leaf.path, leaf.offset
+        return
+    for index in range(leaf.count):
+        yield leaf.path.replace("[]", f"[{index}]", 1), leaf.offset + index * leaf.stride
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A section that was loaded, and what its device says of the fields that would be saved otherwise."""
+
+    section: Section
+    said: Mapping[str, int | bytes | None]
+
+
+def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
+    """The last section of the stream for each handler that is not iterable; the machine is as the load left it."""
+    found: dict[AnyHandler, Brought] = {}
+    for section in stream.sections:
+        if section.kind.name not in {"FULL", "START"}:
+            continue
+        handler = machine.find_handler(section.name, section.instance)
+        if handler is not None and handler.effects is not None:
+            found[handler] = Brought(section, handler.effects.saved())
+    return found
+
+
+def expected(
+    loaded: Mapping[AnyHandler, Brought], saved: Mapping[tuple[str, int], Section]
+) -> dict[tuple[str, int], Fields]:
+    """What the model says would be saved of the sections that were loaded.
+
+    `saved`: what a program did save. A section whose bytes are those that were loaded needs no taking apart unless the
+    device says something else of them.
+    """
+    result: dict[tuple[str, int], Fields] = {}
+    for handler, one in loaded.items():
+        key = (handler.name, handler.instance)
+        other = saved.get(key)
+        if other is None or (other.payload == one.section.payload and not one.said):
+            continue
+        mine = fields(one.section)
+        for path in mine.keys() | fields(other).keys():
+            if not_kept(handler.kind, path):
+                mine[path] = UNKNOWN
+        for path, value in one.said.items():
+            mine[path] = ABSENT if value is None else value
+        result[key] = mine
+    return result
+
+
+def saved_sections(data: bytes, machine: Machine) -> dict[tuple[str, int], Section] | None:
+    """The device sections of a stream that a program wrote, by name and instance; None if it cannot be read."""
+    stream = parsed(data, machine)
+    if stream is None:
+        return None
+    return {(s.name, s.instance): s for s in stream.sections if s.kind.name == "FULL"}
