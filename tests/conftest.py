@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import TYPE_CHECKING
 
 import mutants
 import pytest
+import wrapped_qemu
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BINARY = "qemu-system-x86_64"
 
@@ -20,6 +25,14 @@ def real_qemu() -> str:
             pytest.fail(f"VMFUZZ_REQUIRE_QEMU=1 and there is no {BINARY}")
         pytest.skip(f"no {BINARY}")
     return found
+
+
+@pytest.fixture(scope="session")
+def wrapped(real_qemu: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installed QEMU with its main loop in one transaction. Skipped without a C compiler."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    return wrapped_qemu.build(tmp_path_factory.mktemp("wrapped"), real_qemu)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from fuzz import qemu
+from fuzz.confirm.hold import Against, in_model, in_programs
 from fuzz.corpus import find_machine, find_stream
 from model import REFERENCE, Machine, Outcome, load, parse, section_schemas
 from model.memory import layout
@@ -334,3 +335,16 @@ def both(cases: Cases, binary: str) -> dict[str, tuple[Seen, Seen]]:
     with ThreadPoolExecutor(2) as pool:
         real = list(pool.map(lambda case: seen_by_program(case, binary), cases.values()))
     return {name: (seen_by_model(cases[name]), found) for name, found in zip(cases, real, strict=True)}
+
+
+def hold_all(cases: Cases, against: Against) -> dict[str, tuple[str, ...]]:
+    """Every case held as `against` says: a line for each disagreement. Two programs run at a time."""
+    work = [(machine(case.machine), data_of(case)) for case in cases.values()]
+    modelled = [in_model(bench, data, against) for bench, data in work]
+
+    def lines(number: int) -> tuple[str, ...]:
+        return in_programs(*work[number], modelled[number], against).lines
+
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lines, range(len(work)))
+        return dict(zip(cases, found, strict=True))
