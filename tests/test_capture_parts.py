@@ -11,10 +11,13 @@ from fuzz.capture.describe import _dump
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.functions import capability_layout, find_config
 from fuzz.capture.masks import shown
-from fuzz.capture.objects import PciObject, RegionObject, _functions
+from fuzz.capture.objects import PciObject, RegionObject, addresses
 from fuzz.capture.prober import snapshot_image
 from fuzz.capture.regions import _block, _ids, _owner_path
 from fuzz.capture.sections import handler_order
+from vmformat.framing import Kind
+from vmformat.schema import Field, Schema
+from vmformat.section import Section
 
 
 @pytest.mark.parametrize(
@@ -58,10 +61,27 @@ def test_capabilities_of_a_config_space() -> None:
     assert capability_layout(bytes(config[:256])) == []
 
 
-def test_where_a_config_space_begins() -> None:
-    assert find_config(b"\0\0\0\2\x86\x80") == 4
+def _section(payload: bytes, schema: Schema | None = None) -> Section:
+    return Section(Kind.FULL, 1, "0000:00:01.0/x", 0, 1, payload, schema)
+
+
+def test_where_a_config_space_is_says_the_schema() -> None:
+    device = Schema("PCIDevice", 2, 1, (Field("version_id", "int32 le"), Field("config[0]", "pci config", 256)))
+    schema = Schema("x", 1, 1, (Field("before", "uint16"), Field("dev", "struct", struct=device)))
+    assert find_config(_section(bytes(2 + 4 + 256), schema), "x") == (6, 256)
+    with pytest.raises(CaptureError, match="the schema does not fit"):
+        find_config(_section(bytes(100), schema), "x")
+
+
+def test_where_a_config_space_is_without_a_schema() -> None:
+    assert find_config(_section(b"\0\0\0\2" + bytes(256 + 16)), "x") == (4, 256)
+    express = bytearray(4096)
+    express[0x06], express[0x34], express[0x40] = 0x10, 0x40, 0x10
+    assert find_config(_section(b"\0\0\0\2" + bytes(express) + bytes(16)), "x") == (4, 4096)
+    with pytest.raises(CaptureError, match="x: cannot tell how long"):
+        find_config(_section(b"\0\0\0\2" + bytes(express[:256]) + bytes(16)), "x")
     with pytest.raises(CaptureError, match="does not begin with PCI device state version 2"):
-        find_config(b"\0\0\0\3\x86\x80")
+        find_config(_section(b"\0\0\0\3\x86\x80"), "x")
 
 
 def test_the_image_that_holds_a_state() -> None:
@@ -127,10 +147,24 @@ def test_addresses_of_functions() -> None:
         PciObject("/machine/peripheral/rp0", "pcie-root-port", "/machine/q35/pcie.0", 0x12),
         PciObject("/machine/unattached/device[2]", "ICH9-LPC", "/machine/q35/pcie.0", 0xF8),
     )
-    assert _functions(devices) == {
+    assert addresses(devices, {"/machine/q35/pcie.0": 0}) == {
         "/machine/peripheral/blk0": "0000:00:02.2:00.0",
         "/machine/peripheral/rp0": "0000:00:02.2",
         "/machine/unattached/device[2]": "0000:00:1f.0",
+    }
+
+
+def test_addresses_behind_an_expander_begin_with_its_bus_number_and_go_through_the_expander() -> None:
+    devices = (
+        PciObject("/machine/peripheral/px0", "pxb-pcie", "/machine/q35/pcie.0", 0x10),
+        PciObject("/machine/peripheral/rp0", "pcie-root-port", "/machine/unattached/device[9]/px0", 0x08),
+        PciObject("/machine/peripheral/blk0", "virtio-blk-pci", "/machine/peripheral/rp0/rp0", 0),
+    )
+    roots = {"/machine/q35/pcie.0": 0, "/machine/unattached/device[9]/px0": 0x40}
+    assert addresses(devices, roots, {"/machine/unattached/device[9]/px0": "/machine/peripheral/px0"}) == {
+        "/machine/peripheral/px0": "0000:00:02.0",
+        "/machine/peripheral/rp0": "0000:40:02.0:01.0",
+        "/machine/peripheral/blk0": "0000:40:02.0:01.0:00.0",
     }
 
 

@@ -33,6 +33,12 @@ class MachineFacts:
 
     name: str
     qemu: str
+    package: str
+    """What the binary's packager calls it, "" if nothing."""
+    machine: str
+    """The machine type, as a stream's configuration section has it."""
+    vmdescription: bool
+    """Whether a VMDESCRIPTION is written, and expected behind a stream's end."""
     arguments: tuple[str, ...]
     accelerator: str
     stream: Stream
@@ -65,13 +71,14 @@ def _document(facts: MachineFacts) -> dict[str, Any]:
         "format": FORMAT,
         "name": facts.name,
         "qemu": facts.qemu,
+        **_unless("package", facts.package, ""),
         "arguments": list(facts.arguments),
         "accelerator": facts.accelerator,
         "configuration": {
-            "machine": stream.configuration.machine if stream.configuration is not None else "",
+            "machine": facts.machine,
             "section": stream.configuration is not None,
             "footers": all(section.footer is not None for section in stream.sections),
-            "vmdescription": stream.vmdescription is not None,
+            "vmdescription": facts.vmdescription,
         },
         "ram": {
             "below_4g": hex(facts.below_4g),
@@ -146,8 +153,8 @@ def _function(function: FunctionFacts, facts: MachineFacts, ids: Mapping[str, st
             {"slot": bar.slot, "space": bar.space, "size": hex(bar.size), "region": ids[bar.region]}
             for bar in function.bars
         ],
-        "bus_memory": function.bus_memory,
-        "bus_io": function.bus_io,
+        **_unless("bus_memory", function.bus_memory, None),
+        **_unless("bus_io", function.bus_io, None),
         **(
             {"bridge": {"memory": bridge.memory, "io": bridge.io, "windows": bridge.windows, "vga": bridge.vga}}
             if bridge

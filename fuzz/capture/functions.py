@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.regions import BRIDGE_VGA, BRIDGE_WINDOWS
 from vmformat import pci
+from vmformat.errors import StreamError
+from vmformat.tree import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fuzz.capture.mapping import Bar, Mapped
     from fuzz.capture.objects import Objects, PciObject
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from vmformat.stream import Stream
 
 _STATE_VERSION = (2).to_bytes(4, "big")
+_HEADER, _BUS_NUMBERS, _BRIDGE = 0x0E, slice(0x18, 0x1C), 1
+_ROOT_MEMORY: Final = ("pci", "gpex_mmio")
+_ROOT_IO: Final = ("io", "gpex_ioport")
+"""Names of a root bus's containers, where no BAR and no bridge shows which they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +39,18 @@ class BridgeFacts:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """A PCI function; regions by id."""
+    """A PCI function; regions by id. Without a section it is in no stream and stays as it is at reset."""
 
     address: str
     device: PciObject
     section: Section | None
     parent: str | None
     config: bytes
+    config_offset: int
+    """Where the config space begins in the section's payload."""
     bars: tuple[Bar, ...]
-    bus_memory: str
-    bus_io: str
+    bus_memory: str | None
+    bus_io: str | None
     bridge: BridgeFacts | None
     space: int | None
     alias: str | None
@@ -56,12 +64,6 @@ class FunctionFacts:
     def vectors(self) -> int:
         """Of MSI-X, 0 without."""
         return pci.msix_vectors(self.config)
-
-    @property
-    def config_offset(self) -> int:
-        """Where the config space begins in the section's payload."""
-        assert self.section is not None
-        return find_config(self.section.payload)
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -93,11 +95,31 @@ def capability_layout(config: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def find_config(payload: bytes) -> int:
-    """The offset of the config space in a PCI section's payload: all of them begin with the state's version, 2."""
+def find_config(section: Section, name: str) -> tuple[int, int]:
+    """The offset of the config space in a section's payload, and its length in bytes.
+
+    The schema tells. Where it does not (virtio), the payload begins with the state's version, and the function has 4096
+    bytes iff it has a PCI Express capability. Raises CaptureError where neither helps; `name` is for its text.
+    """
+    payload = section.payload
+    if section.schema is not None:
+        try:
+            tree = decode(section.schema, payload, 0, section.version)
+        except StreamError as error:
+            raise CaptureError(f"section {section.name}: the schema does not fit: {error}") from None
+        for _, node in tree.walk():
+            if node.type == "pci config":
+                return node.offset, node.end - node.offset
     if payload[:4] != _STATE_VERSION:
-        raise CaptureError("a PCI section does not begin with PCI device state version 2")
-    return 4
+        raise CaptureError(f"{name}: its section does not begin with PCI device state version 2")
+    start = len(_STATE_VERSION)
+    for size in (4096, 256):
+        config = payload[start : start + size]
+        interrupts = payload[start + size : start + size + 16]
+        express = any(number == 0x10 for _, number in capability_layout(config[:256]))
+        if len(interrupts) == 16 and express == (size == 4096):
+            return start, size
+    raise CaptureError(f"{name}: cannot tell how long its config space is")
 
 
 def learn_functions(
@@ -106,56 +128,87 @@ def learn_functions(
     """All functions of the machine, in order of their addresses."""
     ids = {region.path: region.id for region in regions}
     sections = {section.name.rpartition("/")[0]: section for section in stream.sections}
-    roots = {space.root: index for index, space in enumerate(spaces)}
-    by_bus = {device.path: device for device in objects.devices}
-    root_memory, root_io = _root(regions, "pci"), _root(regions, "io")
+    space_of = {space.root: index for index, space in enumerate(spaces)}
+    by_path = {device.path: device for device in objects.devices}
+    by_owner: dict[str, dict[tuple[str, str], Region]] = {device.path: {} for device in objects.devices}
+    for region in regions:
+        own = by_owner.get(region.path.rpartition("/")[0])
+        if own is not None:
+            own.setdefault((region.name, region.kind), region)
+    root = _root(objects, mapped, regions)
     result = []
     for device in objects.devices:
         address = objects.functions[device.path]
-        own: dict[tuple[str, str], Region] = {}
-        for region in regions:
-            if region.path.rpartition("/")[0] == device.path:
-                own.setdefault((region.name, region.kind), region)
-        bridge = by_bus.get(device.bus.rpartition("/")[0])
-        behind = _bridge(device, own) if ("pci_bridge_pci", "container") in own else None
+        own = by_owner[device.path]
+        bridge = by_path.get(device.bus.rpartition("/")[0])
         section = sections.get(address)
-        if section is None:
-            raise CaptureError(f"{device.id} ({device.type}) at {address}: the stream has no section of it")
+        offset, config = 0, _at_reset(mapped.config[device.path])
+        if section is not None:
+            offset, size = find_config(section, f"{device.id} ({device.type})")
+            config = section.payload[offset : offset + size]
         container = own.get(("bus master container", "container"))
         alias = own.get(("bus master", "alias"))
-        memory, io = root_memory, root_io
+        memory, io = root
         if bridge is not None:
-            memory, io = ids[f"{bridge.path}/pci_bridge_pci[0]"], _container_id(regions, bridge, "pci_bridge_io")
+            behind = by_owner[bridge.path]
+            memory, io = (_container(behind, bridge, name).path for name in ("pci_bridge_pci", "pci_bridge_io"))
         result.append(
             FunctionFacts(
                 address,
                 device,
                 section,
                 None if bridge is None else objects.functions[bridge.path],
-                _config(section, device),
+                config,
+                offset,
                 mapped.bars[device.path],
-                memory,
-                io,
-                behind,
-                None if container is None else roots.get(container.path),
+                None if memory is None else ids[memory],
+                None if io is None else ids[io],
+                _bridge(device, own) if ("pci_bridge_pci", "container") in own else None,
+                None if container is None else space_of.get(container.path),
                 None if alias is None else alias.id,
             )
         )
     return tuple(sorted(result, key=lambda facts: facts.address))
 
 
-def _root(regions: Sequence[Region], name: str) -> str:
-    for region in regions:
-        if region.name == name and region.path.startswith("/machine/unattached/"):
-            return region.id
-    raise CaptureError(f"no region {name} of the PCI root bus: this machine type is not supported (pc and q35 are)")
+def _at_reset(config: bytes) -> bytes:
+    """A config space as it was before the buses were numbered."""
+    if config[_HEADER] & 0x7F != _BRIDGE:
+        return config
+    fixed = bytearray(config)
+    fixed[_BUS_NUMBERS] = bytes(3) + config[0x1B:0x1C]
+    return bytes(fixed)
 
 
-def _container_id(regions: Sequence[Region], bridge: PciObject, name: str) -> str:
+def _root(objects: Objects, mapped: Mapped, regions: Sequence[Region]) -> tuple[str | None, str | None]:
+    """The paths of the containers of memory and ports that BARs on root buses are in: all of them share one pair."""
+    memory, io = set[str](), set[str]()
+    on_root = {device.path for device in objects.devices if device.bus in objects.roots}
+    for path in on_root:
+        for bar in mapped.bars[path]:
+            (io if bar.space == "io" else memory).add(bar.container)
     for region in regions:
-        if region.name == name and region.kind != "alias" and region.path.rpartition("/")[0] == bridge.path:
-            return region.id
-    raise CaptureError(f"{bridge.id}: no region {name}")
+        if region.path.rpartition("/")[0] in on_root and region.container and region.kind == "alias":
+            if region.name in {BRIDGE_WINDOWS["mem"], BRIDGE_WINDOWS["pref"]}:
+                memory.add(region.container)
+            elif region.name == BRIDGE_WINDOWS["io"]:
+                io.add(region.container)
+    return _only(memory, _ROOT_MEMORY, regions), _only(io, _ROOT_IO, regions)
+
+
+def _only(found: set[str], names: Iterable[str], regions: Sequence[Region]) -> str | None:
+    if len(found) > 1:
+        raise CaptureError(f"BARs of root buses are in more than one container: {', '.join(sorted(found))}")
+    if found:
+        return found.pop()
+    return next((region.path for name in names for region in regions if region.name == name), None)
+
+
+def _container(own: Mapping[tuple[str, str], Region], bridge: PciObject, name: str) -> Region:
+    found = own.get((name, "container"))
+    if found is None:
+        raise CaptureError(f"{bridge.id}: no region {name}")
+    return found
 
 
 def _bridge(device: PciObject, own: Mapping[tuple[str, str], Region]) -> BridgeFacts:
@@ -168,16 +221,3 @@ def _bridge(device: PciObject, own: Mapping[tuple[str, str], Region]) -> BridgeF
         )
     except KeyError as error:
         raise CaptureError(f"{device.id}: no region {error.args[0][0]} of kind {error.args[0][1]}") from None
-
-
-def _config(section: Section, device: PciObject) -> bytes:
-    """Its config space: 4096 bytes iff it has a PCI Express capability and is behind a port, or is one."""
-    payload = section.payload
-    start = find_config(payload)
-    for size in (4096, 256):
-        config = payload[start : start + size]
-        interrupts = payload[start + size : start + size + 16]
-        express = any(number == 0x10 for offset, number in capability_layout(config[:256]))
-        if len(interrupts) == 16 and express == (size == 4096):
-            return config
-    raise CaptureError(f"{device.id}: cannot tell how long its config space is")

@@ -20,6 +20,7 @@ from fuzz.capture.functions import learn_functions
 from fuzz.capture.mapping import map_everything
 from fuzz.capture.masks import Masks, learn_masks, prologue_of
 from fuzz.capture.prober import Prober
+from fuzz.capture.qtest import Accessible
 from fuzz.capture.regions import assemble
 from fuzz.capture.sections import dump_vmstate, learn_sections
 from fuzz.capture.virtio import VirtioFacts, host_features, is_virtio, learn_virtio
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from fuzz.capture.functions import FunctionFacts
     from fuzz.capture.regions import Region
+    from vmformat.stream import Stream
 
 _BLOCK = re.compile(r"^\s*(.+?)\s+\d+ [KMG]iB\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
 
@@ -43,6 +45,9 @@ class _Pristine:
 
     before: bytes
     version: str
+    package: str
+    machine: str
+    suppressed: bool
     objects: qom.Objects
     tree: str
     flat: str
@@ -64,22 +69,17 @@ def learn_machine(
     Raises CaptureError or QemuError, one line each.
     """
     progress("the machine with every BAR mapped")
-    with Qemu(arguments, binary=binary) as vm:  # one after the other: they would fight over the locks of disk images
-        mapped = map_everything(vm)
+    with Accessible(arguments, binary=binary) as access:  # one after the other: they would fight over disk images
+        mapped = map_everything(access)
     progress("the machine at reset")
     with Qemu(arguments, binary=binary) as vm:
         pristine = _look(vm)
-        try:
-            stream = read(pristine.before)
-        except StreamError as error:
-            raise CaptureError(f"the stream cannot be read: {error}") from None
-        if stream.configuration is None:
-            raise CaptureError("the machine type sends no configuration section: too old to be captured")
+        stream = read_own(pristine.before)
         blocks = list(pristine.limits)
         regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks)
         functions = learn_functions(stream, pristine.objects, mapped, regions, spaces)
         virtio = {item.address: learn_virtio(vm, item) for item in functions if is_virtio(item)}
-    dump = dump_vmstate(binary, stream.configuration.machine)
+    dump = dump_vmstate(binary, pristine.machine)
     sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
     rom = _destination(arguments, binary, pristine, regions)
     prologue = prologue_of(stream)
@@ -91,6 +91,9 @@ def learn_machine(
     facts = MachineFacts(
         name=name,
         qemu=pristine.version,
+        package=pristine.package,
+        machine=pristine.machine,
+        vmdescription=not pristine.suppressed,
         arguments=tuple(arguments),
         accelerator=accelerator(complete_arguments(arguments)) or "tcg",
         stream=stream,
@@ -108,17 +111,36 @@ def learn_machine(
     return facts, pristine.before
 
 
+def read_own(data: bytes) -> Stream:
+    """A described stream as QEMU wrote it, with or without configuration section and footers. Raises CaptureError.
+
+    That sections have no footers is tried first: what looks like a footer may be the guest's bytes, but sections that
+    follow each other without one to the very end are no accident.
+    """
+    try:
+        return read(data, footers=False)
+    except StreamError:
+        pass
+    try:
+        return read(data, footers=True)
+    except StreamError as error:
+        raise CaptureError(f"the stream cannot be read: {error}") from None
+
+
 def _look(vm: Qemu) -> _Pristine:
-    with tempfile.TemporaryDirectory(prefix="vmfuzz-before-") as folder:
-        path = Path(folder) / "before"
-        vm.migrate(path)
-        before = path.read_bytes()
-    found = vm.qmp("query-version")["qemu"]
+    suppressed = bool(vm.qmp("qom-get", {"path": "/machine", "property": "suppress-vmdesc"}))
+    before = saved(vm)
+    answer = vm.qmp("query-version")
+    found = answer["qemu"]
+    machine = str(vm.qmp("qom-get", {"path": "/machine", "property": "type"}))
     flat = vm.hmp("info mtree -f -o")
     low, high = _split(flat)
     return _Pristine(
         before,
         f"{found['major']}.{found['minor']}.{found['micro']}",
+        str(answer["package"]),
+        machine.removesuffix("-machine"),
+        suppressed,
         qom.walk(vm),
         vm.hmp("info mtree -o -D"),
         flat,
@@ -126,6 +148,15 @@ def _look(vm: Qemu) -> _Pristine:
         low,
         high,
     )
+
+
+def saved(vm: Qemu) -> bytes:
+    """The machine's stream, with a VMDESCRIPTION whether or not its type has one. Raises QemuError."""
+    vm.qmp("qom-set", {"path": "/machine", "property": "suppress-vmdesc", "value": False})
+    with tempfile.TemporaryDirectory(prefix="vmfuzz-stream-") as folder:
+        path = Path(folder) / "stream"
+        vm.migrate(path)
+        return path.read_bytes()
 
 
 def _block_limits(text: str) -> dict[str, int]:

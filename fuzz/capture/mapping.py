@@ -3,7 +3,7 @@
 A machine at reset has no BAR mapped: `info mtree` is silent about what is inside them, and nothing tells which region
 belongs to which register. So: number the buses, open all bridge windows, learn each BAR's size by writing ones, give
 each an address of its own, switch decoding on. The region that then sits at that address is the BAR's. All of it
-through the monitor's port writes, on a stopped machine.
+through the machine's own configuration mechanism (`config`), on a machine that never ran.
 """
 
 from __future__ import annotations
@@ -12,45 +12,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fuzz.capture import objects as qom
+from fuzz.capture.config import ConfigSpace
 from fuzz.capture.errors import CaptureError
+from model.memory.mtree import parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from fuzz.qemu import Qemu
+    from fuzz.capture.qtest import Accessible
 
 ROM_SLOT: Final = 6
 _ONES: Final = 0xFFFF_FFFF
 _FIRST_64BIT: Final = 1 << 42
 _MEMORY: Final = (0xE000_0000, 0xFEC0_0000)
 _PORTS: Final = (0xC000, 0x1_0000)
+_SMALLEST: Final = {"memory": 16, "memory64": 16, "io": 4}
+"""Sizes that can be told from a register: below are its type bits, and a region may be smaller."""
 
-
-class ConfigSpace:
-    """The first 256 bytes of PCI config spaces, by port writes through the monitor."""
-
-    def __init__(self, vm: Qemu) -> None:
-        self._vm = vm
-
-    def read(self, places: Iterable[tuple[int, int, int]]) -> list[int]:
-        """The dwords at (bus, devfn, offset)."""
-        lines = []
-        for bus, devfn, offset in places:
-            lines += [_select(bus, devfn, offset), "i /w 0xcfc"]
-        return [int(text.rpartition("=")[2], 16) for text in self._vm.hmp_all(lines)[1::2]]
-
-    def write(self, writes: Iterable[tuple[int, int, int, int]]) -> None:
-        """Write dwords: (bus, devfn, offset, value)."""
-        lines = []
-        for bus, devfn, offset, value in writes:
-            lines += [_select(bus, devfn, offset), f"o /w 0xcfc {value:#x}"]
-        for text in self._vm.hmp_all(lines):
-            if text.strip():
-                raise CaptureError(f"writing PCI config space: {text.strip()}")
-
-
-def _select(bus: int, devfn: int, offset: int) -> str:
-    return f"o /w 0xcf8 {1 << 31 | bus << 16 | devfn << 8 | offset:#x}"
+_WINDOW: Final = "gpex_mmio_window"
+"""What the aliases show through which a generic PCI Express host's bus is seen; others show theirs everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +50,10 @@ class Mapped:
 
     bars: Mapping[str, tuple[Bar, ...]]
     """By path of the PCI device, in order of slots."""
+    config: Mapping[str, bytes]
+    """Config spaces before anything was written into them but bus numbers, by path; 256 bytes each."""
+    windows: Mapping[str, tuple[int, int]]
+    """Where BARs are seen, by space: the first address and the one behind the last."""
     objects: qom.Objects
     tree: str
     flat: str
@@ -88,33 +72,34 @@ class _Wanted:
 class _Allocator:
     """Hands out aligned addresses: largest first keeps the gaps small, so sort before asking."""
 
-    memory64: int = _FIRST_64BIT
-    memory: int = _MEMORY[0]
-    io: int = _PORTS[0]
+    limits: Mapping[str, tuple[int, int]]
+    """Where BARs are seen, by space: the first address and the one behind the last."""
+    _next: dict[str, int] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
 
     def take(self, space: str, size: int) -> int:
-        at = int(getattr(self, space))
-        at = (at + size - 1) // size * size
-        limit = {"memory": _MEMORY[1], "io": _PORTS[1]}.get(space)
-        if limit is not None and at + size > limit:  # no room left to be seen in: still an address of its own
+        first, limit = self.limits[space]
+        at = (self._next.get(space, first) + size - 1) // size * size
+        if at + size > limit:  # no room left to be seen in: still an address of its own
             at = (_FIRST_64BIT if space == "memory64" else 0x1000_0000 if space == "memory" else 0x1_0000) + size
             while at in self._seen:
                 at += size
             self._seen.add(at)
         else:
-            setattr(self, space, at + size)
+            self._next[space] = at + size
         return at
 
 
-def number_buses(devices: Iterable[qom.PciObject], config: ConfigSpace) -> dict[str, int]:
-    """Give every bus a number, parents first. Returns the number of the bus each device is on, by device path."""
+def number_buses(devices: Iterable[qom.PciObject], roots: Mapping[str, int], config: ConfigSpace) -> dict[str, int]:
+    """Give every bus a number, parents first. Returns the number of the bus each device is on, by device path.
+
+    `roots`: the numbers that root buses have. Raises CaptureError if there are not enough behind one of them.
+    """
     by_bus: dict[str, list[qom.PciObject]] = {}
-    paths = {device.path for device in devices}
     for device in devices:
         by_bus.setdefault(device.bus, []).append(device)
     numbers: dict[str, int] = {}
-    following = 1
+    following = limit = 0x100
 
     def visit(bus: str, number: int) -> None:
         nonlocal following
@@ -124,47 +109,62 @@ def number_buses(devices: Iterable[qom.PciObject], config: ConfigSpace) -> dict[
             if behind is None:
                 continue
             own, following = following, following + 1
-            if own > 0xFF:
-                raise CaptureError("more than 255 PCI buses behind bridges")
+            if own >= limit:
+                raise CaptureError(f"{device.id}: no bus number left for what is behind it (the next root has {limit})")
             config.write([(number, device.devfn, 0x18, number | own << 8 | 0xFF << 16)])
             visit(behind, own)
             config.write([(number, device.devfn, 0x18, number | own << 8 | (following - 1) << 16)])
 
-    roots = sorted(bus for bus in by_bus if bus.rpartition("/")[0] not in paths)
-    if len(roots) > 1:
-        raise CaptureError(f"more than one PCI root bus ({', '.join(roots)}): not supported")
-    for root in roots:
-        visit(root, 0)
+    for root, number in sorted(roots.items(), key=lambda item: item[1]):
+        following = number + 1
+        limit = min((other for other in roots.values() if other > number), default=0x100)
+        visit(root, number)
     return numbers
 
 
-def map_everything(vm: Qemu) -> Mapped:
+def map_everything(access: Accessible) -> Mapped:
     """Map every BAR of a stopped machine and look. The process is of no other use afterwards."""
+    vm = access.vm
     before = qom.walk(vm)
-    config = ConfigSpace(vm)
-    buses = number_buses(before.devices, config)
+    tree = vm.hmp("info mtree -o -D")
     wanted: dict[str, list[_Wanted]] = {}
-    header: dict[str, int] = {}
-    for device in before.devices:
-        bus = buses[device.path]
-        header[device.path] = config.read([(bus, device.devfn, 0x0C)])[0] >> 16 & 0x7F
-        wanted[device.path] = _registers(config, bus, device.devfn, header[device.path])
-    allocator = _Allocator()
-    everything = [bar for bars in wanted.values() for bar in bars]
-    for bar in sorted(everything, key=lambda bar: -bar.size):
-        bar.address = allocator.take(bar.space, bar.size)
-    for device in before.devices:
-        bus = buses[device.path]
-        if header[device.path] == 1:
-            _open_bridge(config, bus, device.devfn)
-        _program(config, bus, device.devfn, wanted[device.path])
+    reset: dict[str, bytes] = {}
+    windows = _windows(tree)
+    if before.devices:
+        config = ConfigSpace(access, before, tree)
+        buses = number_buses(before.devices, before.roots, config)
+        reset = {device.path: config.whole(buses[device.path], device.devfn) for device in before.devices}
+        for device in before.devices:
+            header = reset[device.path][0x0E] & 0x7F
+            wanted[device.path] = _registers(config, buses[device.path], device.devfn, header)
+        allocator = _Allocator(windows)
+        for bar in sorted((bar for bars in wanted.values() for bar in bars), key=lambda bar: -bar.size):
+            bar.address = allocator.take(bar.space, bar.size)
+        for device in before.devices:
+            if reset[device.path][0x0E] & 0x7F == 1:
+                _open_bridge(config, buses[device.path], device.devfn)
+            _program(config, buses[device.path], device.devfn, wanted[device.path])
     after = qom.walk(vm)
     return Mapped(
-        {device.path: _bars(device, wanted[device.path], after) for device in before.devices},
+        {device.path: _bars(device, wanted[device.path], before, after) for device in before.devices},
+        reset,
+        windows,
         after,
         vm.hmp("info mtree -o -D"),
         vm.hmp("info mtree -f -o"),
     )
+
+
+def _windows(tree: str) -> dict[str, tuple[int, int]]:
+    """Where a BAR is seen: in a generic host's windows, else in what firmware leaves for BARs below the chipset's."""
+    found = {"memory": _MEMORY, "memory64": (_FIRST_64BIT, 1 << 63), "io": _PORTS}
+    for section in parse_tree(tree):
+        if "memory" not in section.spaces:
+            continue
+        for node in section.root.walk():
+            if node.alias == _WINDOW:
+                found["memory" if node.end < 1 << 32 else "memory64"] = (node.start, node.end + 1)
+    return found
 
 
 def _registers(config: ConfigSpace, bus: int, devfn: int, header: int) -> list[_Wanted]:
@@ -226,18 +226,22 @@ def _program(config: ConfigSpace, bus: int, devfn: int, bars: list[_Wanted]) -> 
     config.write(writes)
 
 
-def _bars(device: qom.PciObject, wanted: list[_Wanted], objects: qom.Objects) -> tuple[Bar, ...]:
+def _bars(device: qom.PciObject, wanted: list[_Wanted], before: qom.Objects, after: qom.Objects) -> tuple[Bar, ...]:
+    """The region of each BAR: what sits at its address now and did not before, the device's own if there are more."""
     result = []
     for bar in wanted:
         found = [
             region
-            for region in objects.regions.values()
-            if region.container and region.addr == bar.address and region.size == bar.size and region.priority == 1
-            if region.owner == device.path or region.owner.startswith(f"{device.path}/")
+            for region in after.regions.values()
+            if region.container and region.addr == bar.address and region.priority == 1
+            if region.size == bar.size or region.size < bar.size <= _SMALLEST[bar.space]
+            if (path := region.path) not in before.regions or not before.regions[path].container
         ]
-        if len(found) != 1:
+        own = [one for one in found if one.owner == device.path or one.owner.startswith(f"{device.path}/")]
+        chosen = own or found
+        if len(chosen) != 1:
             raise CaptureError(
-                f"{device.id}: BAR {bar.slot} of {bar.size:#x} bytes: {len(found)} regions at its address"
+                f"{device.id}: BAR {bar.slot} of {bar.size:#x} bytes: {len(chosen)} regions at its address"
             )
-        result.append(Bar(bar.slot, bar.space, bar.size, found[0].path, found[0].container))
+        result.append(Bar(bar.slot, bar.space, chosen[0].size, chosen[0].path, chosen[0].container))
     return tuple(result)

@@ -47,13 +47,14 @@ def learn_masks(
     """The masks of every function, by address. `prologue`: a stream's bytes before its first record."""
     kinds: dict[tuple[object, ...], FunctionFacts] = {}
     for function in functions:
-        kinds.setdefault(function.kind, function)
+        if function.section is not None:
+            kinds.setdefault(function.kind, function)
     found: dict[tuple[object, ...], Masks] = {}
     for number, (kind, function) in enumerate(kinds.items(), 1):
         progress(f"compare masks: {function.device.type} ({number} of {len(kinds)})")
         with Prober(arguments, binary=binary) as prober:  # one each: what the last load leaves behind stays with it
             found[kind] = _walk(prober, function, prologue)
-    return {function.address: found[function.kind] for function in functions}
+    return {function.address: found[function.kind] for function in functions if function.kind in found}
 
 
 def _walk(prober: Prober, function: FunctionFacts, prologue: bytes) -> Masks:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from fuzz.capture.errors import CaptureError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fuzz.qemu import Qemu
 
@@ -20,6 +22,11 @@ _CHILD = re.compile(r"^child<(.*)>$")
 _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 _ORDINAL = re.compile(r"^(.*)\[(\d+)\]$", re.DOTALL)
 _U64 = (1 << 64) - 1
+_EXPANDERS: Final = frozenset({"pxb-host", "pxb-cxl-host"})
+"""Types of the host bridges behind PCI expander bridges: each has a root bus with a number of its own."""
+
+_INNER_BUS: Final = "pxb-internal"
+"""The root bus of a conventional expander, whose one bridge has the bus number as its chassis number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,12 @@ class Objects:
     devices: tuple[PciObject, ...]
     functions: Mapping[str, str]
     """Address as in section names (`0000:00:02.0:00.0`) by the path of the PCI device."""
+    roots: Mapping[str, int]
+    """Numbers of the PCI root buses by the path of the bus."""
+    ids: Mapping[str, str]
+    """What QEMU prints as the owner of regions, as a path, where that is not the owner's own path."""
+    kinds: Mapping[str, str]
+    """QOM types by path, of everything but memory regions."""
 
 
 def shown_owner(path: str) -> str:
@@ -71,6 +84,7 @@ def walk(vm: Qemu) -> Objects:
     found: list[tuple[str, str]] = []
     level = ["/machine", "/objects"]
     candidates: list[str] = []
+    expanders: list[str] = []
     while level:
         listings = vm.qmp_all([("qom-list", {"path": path}) for path in level])
         following: list[str] = []
@@ -78,6 +92,8 @@ def walk(vm: Qemu) -> Objects:
             names = {entry["name"] for entry in listing}
             if {"addr", "romfile", "parent_bus"} <= names:
                 candidates.append(path)
+            if {"bus_nr", "parent_bus"} <= names:
+                expanders.append(path)
             for entry in listing:
                 kind = _CHILD.match(entry["type"])
                 if kind is None or kind[1] == "irq":
@@ -89,7 +105,18 @@ def walk(vm: Qemu) -> Objects:
         level = following
     paths = sorted(path for path, kind in found if kind == "memory-region")
     devices = _devices(vm, sorted(candidates))
-    return Objects(_regions(vm, paths), devices, _functions(devices))
+    kinds = {path: kind for path, kind in found if kind != "memory-region"}
+    expander_at = _numbers(vm, expanders)
+    roots = _roots(vm, devices, kinds, expander_at)
+    # The bridge in a conventional expander has the expander's id without being what -device made.
+    ids = {
+        device.path: expander_at[roots[device.bus]]
+        for device in devices
+        if device.bus.rpartition("/")[2] == _INNER_BUS and device.path.startswith("/machine/unattached/")
+    }
+    ids = {path: expander for path, expander in ids.items() if expander.startswith("/machine/peripheral/")}
+    expanded = {bus: expander_at[number] for bus, number in roots.items() if number in expander_at}
+    return Objects(_regions(vm, paths), devices, addresses(devices, roots, expanded), roots, ids, kinds)
 
 
 def properties(vm: Qemu, path: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -128,17 +155,67 @@ def _devices(vm: Qemu, paths: list[str]) -> tuple[PciObject, ...]:
     return tuple(PciObject(path, *values[3 * index : 3 * index + 3]) for index, path in enumerate(paths))
 
 
-def _functions(devices: tuple[PciObject, ...]) -> dict[str, str]:
+def _numbers(vm: Qemu, expanders: Sequence[str]) -> dict[int, str]:
+    """Paths of the expander bridges by the number of the bus behind each."""
+    numbers = vm.qmp_all([("qom-get", {"path": path, "property": "bus_nr"}) for path in expanders])
+    return dict(zip(numbers, expanders, strict=True))
+
+
+def _roots(
+    vm: Qemu, devices: Sequence[PciObject], kinds: Mapping[str, str], expander_at: Mapping[int, str]
+) -> dict[str, int]:
+    """The number of every root bus: 0, or what its expander bridge was given."""
+    paths = {device.path for device in devices}
+    buses = sorted({device.bus for device in devices if device.bus.rpartition("/")[0] not in paths})
+    by_id = {shown_owner(path): number for number, path in expander_at.items()}
+    listed = {entry["bus"]: entry["devices"] for entry in vm.qmp("query-pci")} if by_id else {}
+    result: dict[str, int] = {}
+    for bus in buses:
+        host, _, name = bus.rpartition("/")
+        if kinds.get(host) not in _EXPANDERS:
+            result[bus] = 0
+        elif name in by_id:
+            result[bus] = by_id[name]
+        else:
+            on_it = [device for device in devices if device.bus == bus]
+            if name == _INNER_BUS and len(on_it) == 1:
+                result[bus] = vm.qmp("qom-get", {"path": on_it[0].path, "property": "chassis_nr"})
+            else:
+                result[bus] = _matching(bus, [device.devfn for device in on_it], listed)
+    return result
+
+
+def _matching(bus: str, devfns: Sequence[int], listed: Mapping[int, Sequence[Mapping[str, Any]]]) -> int:
+    """The number of the one root bus that has devices in these places, `listed` being all but their paths."""
+    found = [
+        number
+        for number, entries in listed.items()
+        if number and sorted(entry["slot"] << 3 | entry["function"] for entry in entries) == sorted(devfns)
+    ]
+    if len(found) != 1:
+        raise CaptureError(f"{bus}: cannot tell the number of this PCI root bus: give its expander bridge an id")
+    return found[0]
+
+
+def addresses(
+    devices: Sequence[PciObject], roots: Mapping[str, int], expanded: Mapping[str, str] = {}
+) -> dict[str, str]:
+    """The address of each device as section names have it, by path: slot.function after slot.function from its root.
+
+    `roots`: the numbers of root buses; `expanded`: the expander bridge of those that have one: it is in the path too.
+    """
     by_path = {device.path: device for device in devices}
     result: dict[str, str] = {}
 
-    def name(device: PciObject) -> str:
-        if device.path not in result:
-            own = f"{device.devfn >> 3:02x}.{device.devfn & 7:x}"
-            bridge = by_path.get(device.bus.rpartition("/")[0])
-            result[device.path] = f"0000:00:{own}" if bridge is None else f"{name(bridge)}:{own}"
-        return result[device.path]
+    def steps(device: PciObject) -> str:
+        own = f"{device.devfn >> 3:02x}.{device.devfn & 7:x}"
+        above = by_path.get(device.bus.rpartition("/")[0]) or by_path.get(expanded.get(device.bus, ""))
+        return own if above is None else f"{steps(above)}:{own}"
+
+    def root(device: PciObject) -> int:
+        above = by_path.get(device.bus.rpartition("/")[0])
+        return roots.get(device.bus, 0) if above is None else root(above)
 
     for device in devices:
-        name(device)
+        result[device.path] = f"0000:{root(device):02x}:{steps(device)}"
     return result

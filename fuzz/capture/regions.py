@@ -5,8 +5,8 @@ whether it is enabled, but only of what hangs in an address space, and names reg
 region is an object by its place: same container, name, owner, address and priority.
 
 `i/o` in the text is either a region that answers accesses or a mere container. It answers if `info mtree -f` shows
-it: a range under its name, owner and address. A region that was nowhere visible and has no children answers, but for
-the names that QEMU gives to containers.
+it: a range under its name, owner and address. It does not if there is a hole where a BAR shows it. A region that was
+nowhere visible and has no children answers, but for the names that QEMU gives to containers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from model.memory.mtree import Node
 
 _OWNER = re.compile(r"(owner|parent):\{(?:dev|obj) (id|path)=([^}]*)\}")
-_CONTAINERS: Final = frozenset({"bus master container", "pci_bridge_pci", "pci_bridge_io", "pci", "smram", "system"})
+_CONTAINERS: Final = frozenset({
+    "bus master container", "pci_bridge_pci", "pci_bridge_io", "pci", "smram", "system", "gpex_mmio", "gpex_ioport",
+})  # fmt: skip
 _READONLY_ALIASES: Final = frozenset({"pam-rom"})
 _T64 = 1 << 64
 
@@ -82,20 +84,30 @@ class Printed:
         self._named: dict[tuple[str, str], list[RegionObject]] = defaultdict(list)
         for region in sorted(objects.regions.values(), key=lambda item: (item.owner, item.name, item.ordinal)):
             self._inside[region.container].append(region)
-            self._named[region.name, region.owner].append(region)
+            self._named[region.name, self._shown(region)].append(region)
+        views = parse_flat(flat)
         self._answering = Counter(
             (line.name, _owner_path(line.owner), (line.start - line.offset) % _T64)
-            for view in parse_flat(flat)
+            for view in views
             for line in view.ranges
         )
+        self._ranges = {
+            space.name: view.ranges for view in views for space in view.spaces if space.name in {"memory", "I/O"}
+        }
         roots: dict[bool, set[str]] = {True: set(), False: set()}
         for section in parse_tree(tree):
-            root = self._root(section.root, roots[bool(section.spaces)])
+            root = self._root(section.root, section.spaces, roots[bool(section.spaces)])
             self.spaces += [Space(name, root) for name in section.spaces]
             self._visit(section.root, root, 0)
 
-    def _root(self, node: Node, taken: set[str]) -> str:
-        for region in self._named[node.name, _owner_path(node.owner)]:
+    def _shown(self, region: RegionObject) -> str:
+        """The owner's path as QEMU prints it."""
+        return self.objects.ids.get(region.owner, region.owner)
+
+    def _root(self, node: Node, spaces: Sequence[str], taken: set[str]) -> str:
+        found = self._named[node.name, _owner_path(node.owner)]
+        # Of several with one name and owner's id, the one of the device that the space is named after comes first.
+        for region in sorted(found, key=lambda item: self.objects.kinds.get(item.owner) not in spaces):
             if region.path not in taken and (region.size or 1) == node.size and region.addr == node.start:
                 taken.add(region.path)
                 return region.path
@@ -110,7 +122,7 @@ class Printed:
             for region in left:
                 if (
                     region.name == child.name
-                    and region.owner == owner
+                    and self._shown(region) == owner
                     and region.priority == child.priority
                     and region.addr == child.address_in(node)
                     and (region.size or 1) == child.size
@@ -129,14 +141,24 @@ class Printed:
         if seen is None:
             return False
         region = self.objects.regions[path]
-        return self._answering[region.name, region.owner, seen.node.start] > 0
+        return self._answering[region.name, self._shown(region), seen.node.start] > 0
+
+    def is_hole(self, path: str, windows: Mapping[str, tuple[int, int]]) -> bool:
+        """Whether a region begins in one of `windows` (of BARs, by space) and the flat views show nothing there."""
+        node = self.seen[path].node
+        for space, (first, limit) in windows.items():
+            if first <= node.start < limit and not node.disabled:
+                ranges = self._ranges.get("I/O" if space == "io" else "memory", ())
+                there = [line for line in ranges if line.start <= node.start <= line.end]
+                return all(line.name == "io" and line.offset == line.start for line in there)
+        return False
 
     def lookup(self, region: RegionObject) -> tuple[str, _Seen] | None:
         """The same region in this process: by path, or (bridge windows are made anew) by owner and name."""
         if not region.name.startswith("pci_bridge_") and region.path in self.seen:
             return region.path, self.seen[region.path]
-        for other in self._named[region.name, region.owner]:
-            if other.path in self.seen:
+        for other in self._named[region.name, self._shown(region)]:
+            if other.owner == region.owner and other.path in self.seen:
                 return other.path, self.seen[other.path]
         return None
 
@@ -154,20 +176,25 @@ def assemble(
     regions: dict[str, Region] = {}
     ranks: dict[str, int] = {}
     for region in objects.regions.values():
-        regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks)
+        regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks, mapped.windows)
     spaces = sorted(pristine.spaces, key=lambda space: _space_order(space, objects.functions))
     return tuple(_in_order(regions, ranks)), tuple(spaces)
 
 
 def _region(
-    region: RegionObject, ids: Mapping[str, str], pristine: Printed, other: Printed, blocks: Sequence[str]
+    region: RegionObject,
+    ids: Mapping[str, str],
+    pristine: Printed,
+    other: Printed,
+    blocks: Sequence[str],
+    windows: Mapping[str, tuple[int, int]],
 ) -> tuple[Region, int]:
     seen = pristine.seen.get(region.path)
     elsewhere = other.lookup(region)
     node = seen.node if seen else elsewhere[1].node if elsewhere else None
     source = pristine if seen else other
     block = _block(region, blocks, pristine.objects.functions)
-    kind, target = _kind(region, node, pristine, other, elsewhere[0] if elsewhere else None, block), None
+    kind, target = _kind(region, seen, elsewhere, pristine, other, block, windows), None
     if node is not None and node.alias is not None:
         target = _target(region, node.alias, source, pristine)
     if node is None and region.name in BRIDGE_VGA.values():
@@ -193,17 +220,26 @@ def _region(
 
 
 def _kind(
-    region: RegionObject, node: Node | None, pristine: Printed, other: Printed, elsewhere: str | None, block: str | None
+    region: RegionObject,
+    seen: _Seen | None,
+    elsewhere: tuple[str, _Seen] | None,
+    pristine: Printed,
+    other: Printed,
+    block: str | None,
+    windows: Mapping[str, tuple[int, int]],
 ) -> str:
-    if node is None:
+    nodes = [*([seen.node] if seen else []), *([elsewhere[1].node] if elsewhere else [])]
+    if not nodes:
         return "ram" if block is not None else "container" if region.name in _CONTAINERS else "io"
-    if node.alias is not None:
+    if nodes[0].alias is not None:
         return "alias"
-    if node.type != "i/o":
-        return node.type
-    if pristine.answers(region.path) or (elsewhere is not None and other.answers(elsewhere)):
+    if nodes[0].type != "i/o":
+        return nodes[0].type
+    if pristine.answers(region.path) or (elsewhere is not None and other.answers(elsewhere[0])):
         return "io"
-    return "container" if node.children or region.name in _CONTAINERS else "io"
+    if region.name in _CONTAINERS or any(node.children for node in nodes):
+        return "container"
+    return "container" if elsewhere is not None and other.is_hole(elsewhere[0], windows) else "io"
 
 
 def _target(region: RegionObject, name: str, source: Printed, pristine: Printed) -> str:

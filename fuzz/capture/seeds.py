@@ -9,14 +9,13 @@ the stripped stream as it loads the whole one.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz import qemu
 from fuzz.capture.errors import CaptureError
+from fuzz.capture.machine import saved
 from fuzz.qemu import Qemu, QemuError
 from model import Machine, load
 from model.designs import Design
@@ -86,10 +85,7 @@ def booted(
                 break
             progress(f"the firmware runs ({moment - start:.0f} s)")
         vm.qmp("stop")
-        with tempfile.TemporaryDirectory(prefix="vmfuzz-after-") as folder:
-            path = Path(folder) / "after"
-            vm.migrate(path)
-            return path.read_bytes()
+        return saved(vm)
 
 
 def _situation(vm: Qemu) -> tuple[object, ...]:
@@ -102,7 +98,8 @@ def _situation(vm: Qemu) -> tuple[object, ...]:
 def stripped(raw: bytes, machine: Machine, *, keep_vmdesc: bool, keep_ram: bool) -> Seed:
     """The stream as it is shipped. Raises CaptureError if the model does not accept it."""
     try:
-        stream = read(raw, machine.schemas)
+        description = machine.description
+        stream = read(raw, machine.schemas, configuration=description.config_section, footers=description.footers)
     except StreamError as error:
         raise CaptureError(f"the stream cannot be read: {error}") from None
     if not keep_vmdesc:

@@ -98,7 +98,9 @@ def capture(name: str, options: CaptureOptions, progress: Callable[[str], None])
     seeds: dict[str, Seed] = {}
     for moment, raw in streams.items():
         progress(f"stripping and checking the stream `{moment}`")
-        seed = stripped(raw, machine, keep_vmdesc=options.keep_vmdesc, keep_ram=options.keep_ram)
+        seed = stripped(
+            raw, machine, keep_vmdesc=options.keep_vmdesc and facts.vmdescription, keep_ram=options.keep_ram
+        )
         check(arguments, raw, seed.data, moment, binary=binary)
         seeds[moment] = seed
         files[f"seeds/{name}/{moment}.vmstate"] = seed.data
