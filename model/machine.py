@@ -139,13 +139,15 @@ class Machine:
         """
         if name not in self.block_lengths:
             return
-        rounded = (length + PAGE - 1) & ~(PAGE - 1)
+        rounded = (length + PAGE - 1) & ~(PAGE - 1) & (1 << 64) - 1
         if rounded > self.block_limits[name]:
             limit = self.block_limits[name]
             raise Abort(
                 "Unexpected error in qemu_ram_resize() at ../../softmmu/physmem.c:1852:\n"
                 f"Size too large: {name}: {rounded:#x} > {limit:#x}: Invalid argument"
             )
+        if length >> 32:
+            raise Abort("fw_cfg_modify_bytes_read: Assertion `key < fw_cfg_max_entry(s) && len < UINT32_MAX' failed.")
         if length == self.block_lengths[name]:
             return
         region = self._block_regions.get(name)

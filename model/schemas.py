@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.devices.shapes import shaped
 from vmformat import VirtioShape, virtio_schema
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ def section_schemas(description: Description) -> Schemas:
     """Schemas by section name and instance, for `vmformat.read`; iterable sections have none."""
     functions = {entry.function: entry for entry in description.functions}
     found = {}
+    known = {key: shaped(schema) for key, schema in description.schemas.items()}
     for section in description.sections:
         function = functions.get(section.function or "")
         if function is not None and function.virtio is not None and function.virtio.kind in {"blk", "net"}:
             found[section.name, section.instance] = virtio_schema(virtio_shape(function))
-        elif section.schema is not None and section.schema in description.schemas:
-            found[section.name, section.instance] = description.schemas[section.schema]
+        elif section.schema is not None and section.schema in known:
+            found[section.name, section.instance] = known[section.schema]
     return found
 
 

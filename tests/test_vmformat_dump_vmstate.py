@@ -56,3 +56,18 @@ def test_merge_all_finds_descriptions_inside_others() -> None:
     assert set(descriptions(dump)) == {"d", "i"}
     merged = merge_all({("i", 0): Schema("i", 2, 2, ()), ("x", 0): Schema("x", 1, 1, ())}, dump)
     assert [schema.minimum for schema in merged.values()] == [1, 1]
+
+
+def test_of_several_with_one_name_the_one_that_fits_is_used() -> None:
+    port = description("serial", 3, 1, told("divider", 2, 2), Subsections=[description("serial/tsr", 1, 1)])
+    dump = {
+        "mm": {"Description": description("serial", 3, 3, told("serial", 99, Description=port))},
+        "isa": {"Description": description("serial", 3, 2, told("state", 99, Description=port))},
+    }
+    inner = Schema("serial", 3, 3, (Field("divider", "uint16"),))
+    (merged,) = merge_all(
+        {("serial", 0): Schema("serial", 3, 3, (Field("state", "struct", struct=inner),))}, dump
+    ).values()
+    assert merged.minimum == 2
+    assert merged.fields[0].struct is not None
+    assert [sub.name for sub in merged.fields[0].struct.subsections] == ["serial/tsr"]

@@ -23,21 +23,29 @@ _TIMER_SIZE: Final = 48
 _GUESSES: Final = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
-def descriptions(dump: Mapping[str, Any]) -> dict[str, Description]:
-    """Every description in a dump by vmsd name, subsections and nested ones included.
+def descriptions(dump: Mapping[str, Any]) -> dict[str, list[Description]]:
+    """Every description in a dump by vmsd name, subsections and nested ones included; a device's own come first.
 
-    Of several with one name a device's own comes first.
+    Names are not unique: `serial` is the port, what carries it on an ISA bus, and what carries it in memory.
     """
     tops = [
         device["Description"] for device in dump.values() if isinstance(device, Mapping) and "Description" in device
     ]
-    result: dict[str, Description] = {}
-    for top in tops:
-        result.setdefault(top["name"], top)
-    for top in tops:
-        for inner in _inside(top):
-            result.setdefault(inner["name"], inner)
+    result: dict[str, list[Description]] = {}
+    for item in (*tops, *(inner for top in tops for inner in _inside(top))):
+        several = result.setdefault(item["name"], [])
+        if item not in several:
+            several.append(item)
     return result
+
+
+def _best(schema: Schema, several: Sequence[Description]) -> Description | None:
+    """Of the descriptions of one name that which has the schema's version and most of its fields."""
+
+    def fitting(item: Description) -> int:
+        return sum(found is not None for found in _matched(schema.fields, item.get("Fields", ())))
+
+    return max((item for item in several if item["version_id"] == schema.version), key=fitting, default=None)
 
 
 def _inside(description: Description) -> Iterator[Description]:
@@ -57,12 +65,14 @@ def merge_all(schemas: Mapping[tuple[str, int], Schema], dump: Mapping[str, Any]
     result = {}
     for key, schema in schemas.items():
         if schema not in done:
-            done[schema] = merge_dump(schema, known.get(schema.name), known)
+            done[schema] = merge_dump(schema, _best(schema, known.get(schema.name, ())), known)
         result[key] = done[schema]
     return result
 
 
-def merge_dump(schema: Schema, description: Description | None, known: Mapping[str, Description] = {}) -> Schema:
+def merge_dump(
+    schema: Schema, description: Description | None, known: Mapping[str, Sequence[Description]] = {}
+) -> Schema:
     """The schema with minimum version, field versions and labels of the description, and its unseen subsections.
 
     `known` helps where nested vmsds are not described in place. A description of another name or version is not used.
@@ -73,7 +83,10 @@ def merge_dump(schema: Schema, description: Description | None, known: Mapping[s
     told = _matched(fields, description["Fields"] if description and "Fields" in description else ())
     merged = tuple(_merge_field(field, item, known) for field, item in zip(fields, told, strict=True))
     subs = {sub["name"]: sub for sub in (description or {}).get("Subsections", ())}
-    subsections = [merge_dump(sub, subs.pop(sub.name, known.get(sub.name)), known) for sub in schema.subsections]
+    subsections = [
+        merge_dump(sub, subs.pop(sub.name, None) or _best(sub, known.get(sub.name, ())), known)
+        for sub in schema.subsections
+    ]
     subsections += [_guessed(sub) for sub in subs.values()]
     minimum = description["minimum_version_id"] if description else schema.minimum
     return replace(schema, minimum=minimum, fields=merged, subsections=tuple(subsections))
@@ -98,10 +111,11 @@ def _matched(fields: Sequence[Field], items: Sequence[Mapping[str, Any]]) -> lis
     return result
 
 
-def _merge_field(field: Field, item: Mapping[str, Any] | None, known: Mapping[str, Description]) -> Field:
+def _merge_field(field: Field, item: Mapping[str, Any] | None, known: Mapping[str, Sequence[Description]]) -> Field:
     nested = item.get("Description") if item is not None else None
     if field.struct is not None:
-        field = replace(field, struct=merge_dump(field.struct, nested or known.get(field.struct.name), known))
+        inner = field.struct
+        field = replace(field, struct=merge_dump(inner, nested or _best(inner, known.get(inner.name, ())), known))
     elif nested is not None and field.type in LISTS:
         field = replace(field, struct=_guessed(nested))
     if item is None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.devices.checks import by_vmsd, watch_for
+from model.devices.checks_platform import PLATFORM
+from model.devices.checks_storage import STORAGE
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
 from model.devices.handler import Effects
 from model.devices.platform import Ahci, FwCfg, GlobalState, KvmTprOpt, RootPort, Vga
@@ -31,6 +34,10 @@ INERT: Final = frozenset({
 })  # fmt: skip
 
 
+CHECKS: Final = by_vmsd((*PLATFORM, *STORAGE))
+"""What devices refuse, by vmsd."""
+
+
 def equip(machine: Machine, handler: Handler) -> None:
     """Give a handler the device behind it."""
     function = handler.function
@@ -39,4 +46,5 @@ def equip(machine: Machine, handler: Handler) -> None:
         handler.effects = Virtio(machine, handler, function.entry.virtio)
     elif kind is not None:
         handler.effects = kind(machine, handler)
+    handler.watch = watch_for(handler.schema, CHECKS)
     handler.is_followed = handler.kind in INERT or type(handler.effects) is not Effects

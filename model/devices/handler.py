@@ -7,6 +7,7 @@ memory or the verdict are concerned, is an `Effects` object, found by the name o
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from model.description import SectionEntry
+    from model.devices.checks import Watch
     from model.devices.pci import PciFunction
     from model.loader import LoadState
     from model.machine import Machine
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from vmformat import Field, Plan, Reader, Refusal, Schema
 
 _ALWAYS: Final = frozenset({"type:pci config", "type:int32 le"})
+_ELEMENT: Final = re.compile(r"\[\d+\]")
 
 
 class Effects:
@@ -58,6 +61,11 @@ class Effects:
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """A wanted vmsd's post-load function; `path` says which of several of that name."""
         return None
+
+    def wants(self, schema: Schema, field: Field, path: str) -> bool:
+        """Whether a field is among `fields`."""
+        names = {path, f"{schema.name}:{field.name}", f"type:{field.type}", _ELEMENT.sub("[]", path)}
+        return not names.isdisjoint(self.fields)
 
     def local(self, path: str) -> int:
         """The destination's own value of a field that a section's must equal: the one at reset."""
@@ -105,6 +113,7 @@ class Handler:
         self.load_section_id = 0
         self.load_version = 0
         self.effects = Effects(machine, self)
+        self.watch: Watch | None = None
         self.is_followed = False
         self._plan: Plan | None = None
 
@@ -114,6 +123,8 @@ class Handler:
         self.load_version = 0
         if self.function is not None:
             self.function.reset()
+        if self.watch is not None:
+            self.watch.values.clear()
         self.effects.reset()
 
     @property
@@ -122,6 +133,8 @@ class Handler:
         if self._plan is None:
             effects = self.effects
             hooks = {f"pre:{vmsd}" for vmsd in effects.pre} | {f"post:{vmsd}" for vmsd in effects.post}
+            if self.watch is not None:
+                hooks |= self.watch.wanted
             self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | hooks)
         return self._plan
 
@@ -167,7 +180,7 @@ class SectionVisitor:
         self.load = load
         self.handler = handler
 
-    def field(self, _schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
+    def field(self, schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
         """Config space is checked and taken here; the rest is the device's."""
         function = self.handler.function
         if field.type == "pci config" and function is not None and isinstance(value, bytes):
@@ -175,16 +188,26 @@ class SectionVisitor:
         if field.type == "int32 le" and function is not None and isinstance(value, int):
             function.state_version = value
             return None
-        return self.handler.effects.field(self.load, path, value)
+        watch, effects = self.handler.watch, self.handler.effects
+        if watch is not None and (schema.name, field.name) in watch.fields:
+            watch.values[path] = value
+            if not effects.wants(schema, field, path):
+                return None
+        return effects.field(self.load, path, value)
 
     def pre_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
         """The device's."""
         return self.handler.effects.pre_load(self.load, schema.name, path)
 
     def post_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
-        """The design first, then the device."""
+        """The design first, then what the device refuses, then what it does."""
         self.load.before_post_load()
-        return self.handler.effects.post_load(self.load, schema.name, path)
+        watch, effects = self.handler.watch, self.handler.effects
+        if watch is not None and schema.name in watch.posts:
+            refusal = watch.judge(path, self.load.messages)
+            if refusal is not None or schema.name not in effects.post:
+                return refusal
+        return effects.post_load(self.load, schema.name, path)
 
     def local(self, path: str) -> int:
         """The destination's own value of a field that must equal it."""

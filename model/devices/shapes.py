@@ -1,0 +1,75 @@
+"""Schemas that a captured description gets wrong or leaves open: which fields there are depends on one that is loaded.
+
+A VMDESCRIPTION shows the fields that one run sent, `-dump-vmstate` that a field has a predicate, but not which. Where
+the predicate reads a loaded field, the whole vmsd is written down here, keyed by its name and version, with the
+predicates as QEMU 7.2 was seen to apply them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from vmformat import Field, Schema, When
+
+_ESP: Final = "esp.mig_version_id"
+_OLD, _NEW = When(_ESP, at_most=4), When(_ESP, at_most=4, invert=True)
+_NEWEST: Final = When(_ESP, at_most=5, invert=True)
+_FIFOS: Final = frozenset({"fifo", "cmdfifo"})
+
+ESP: Final = (
+    Field("rregs", "buffer", 16),
+    Field("wregs", "buffer", 16),
+    Field("ti_size", "int32"),
+    Field("mig_ti_rptr", "uint32", when=_OLD),
+    Field("mig_ti_wptr", "uint32", when=_OLD),
+    Field("mig_ti_buf", "buffer", 16, when=_OLD),
+    Field("status", "uint32"),
+    Field("mig_deferred_status", "uint32", when=_OLD),
+    Field("mig_deferred_complete", "bool", when=_OLD),
+    Field("dma", "uint32"),
+    Field("mig_cmdbuf[0]", "buffer", 16, when=_OLD),
+    Field("mig_cmdbuf[1]", "buffer", 16, when=_OLD),
+    Field("mig_cmdlen", "uint32", when=_OLD),
+    Field("do_cmd", "uint32"),
+    Field("mig_dma_left", "uint32", when=_OLD),
+    Field("data_in_ready", "bool", when=_NEW),
+    Field("cmdfifo_cdb_offset", "uint8", when=_NEW),
+    Field("fifo", "struct", when=_NEW),
+    Field("cmdfifo", "struct", when=_NEW),
+    Field("ti_cmd", "uint8", when=_NEW),
+    Field("lun", "uint8", when=_NEWEST),
+)
+"""The fields of `esp` version 6: which of them there are says a field of the vmsd around it."""
+
+
+def shaped(schema: Schema) -> Schema:
+    """The schema with what is known better here; the same object where nothing is."""
+    fields = tuple(_field(schema, field) for field in schema.fields)
+    subsections = tuple(map(shaped, schema.subsections))
+    if _same(fields, schema.fields) and _same(subsections, schema.subsections):
+        return schema
+    return replace(schema, fields=fields, subsections=subsections)
+
+
+def _field(schema: Schema, field: Field) -> Field:
+    inner = field.struct
+    if inner is None:
+        return field
+    if inner.name == "esp" and inner.version == 6 and any(other.name == _ESP for other in schema.fields):
+        inner = _esp(inner)
+    else:
+        inner = shaped(inner)
+    return field if inner is field.struct else replace(field, struct=inner)
+
+
+def _esp(schema: Schema) -> Schema:
+    """All fields of all versions; the two queues with the sizes that the captured stream showed."""
+    known = {field.name: field.struct for field in schema.fields}
+    if not known.keys() >= _FIFOS:
+        return schema
+    return replace(schema, fields=tuple(replace(f, struct=known[f.name]) if f.name in _FIFOS else f for f in ESP))
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,39 @@
+"""Schemas whose fields depend on a loaded one."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.devices.shapes import shaped
+from vmformat import Field, Reader, Schema, SilentVisitor, compile_plan
+
+FIFO = Schema("Fifo8", 1, 1, (Field("data", "uint8", count=4), Field("head", "uint32"), Field("num", "uint32")))
+SHOWN = Schema(
+    "esp",
+    6,
+    3,
+    (Field("rregs", "buffer", 16), Field("fifo", "struct", struct=FIFO), Field("cmdfifo", "struct", struct=FIFO)),
+)
+OUTER = Schema(
+    "pciespscsi", 2, 1, (Field("esp.mig_version_id", "uint8", since=2), Field("esp", "struct", struct=SHOWN))
+)
+
+COMMON = 16 + 16 + 4 + 4 + 4 + 4
+OLD = COMMON + 4 + 4 + 16 + 4 + 1 + 16 + 16 + 4 + 4
+FIVE = COMMON + 1 + 1 + 12 + 12 + 1
+
+
+@pytest.mark.parametrize(
+    ("version", "first", "size"),
+    [(2, 0, OLD), (2, 4, OLD), (2, 5, FIVE), (2, 6, FIVE + 1), (2, 255, FIVE + 1), (1, None, OLD)],
+)
+def test_esp(version: int, first: int | None, size: int) -> None:
+    data = (b"" if first is None else bytes([first])) + bytes(200)
+    reader = Reader(data)
+    assert compile_plan(shaped(OUTER)).load(reader, version, SilentVisitor()) is None
+    assert reader.pos == size + (first is not None)
+
+
+def test_what_is_not_known_stays_as_it_is() -> None:
+    for schema in (SHOWN, FIFO, Schema("d", 1, 1, (Field("s", "struct", struct=SHOWN),), (FIFO,))):
+        assert shaped(schema) is schema
