@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from fuzz import qemu
 from fuzz.confirm.hold import Against, in_model, in_programs
@@ -46,6 +46,15 @@ class Case:
 Cases = dict[str, Case]
 
 
+class Edited(Hashable, Protocol):
+    """An edit of a machine's shipped stream, whatever is expected of it."""
+
+    @property
+    def machine(self) -> str: ...
+    @property
+    def edit(self) -> Edit: ...
+
+
 @lru_cache
 def machine(name: str) -> Machine:
     return Machine(parse(find_machine(name).description.read_bytes()))
@@ -58,7 +67,7 @@ def stream(name: str) -> Stream:
 
 
 @cache
-def data_of(case: Case) -> bytes:
+def data_of(case: Edited) -> bytes:
     edited = case.edit(stream(case.machine))
     return edited if isinstance(edited, bytes) else write(edited)
 
@@ -337,7 +346,7 @@ def both(cases: Cases, binary: str) -> dict[str, tuple[Seen, Seen]]:
     return {name: (seen_by_model(cases[name]), found) for name, found in zip(cases, real, strict=True)}
 
 
-def hold_all(cases: Cases, against: Against) -> dict[str, tuple[str, ...]]:
+def hold_all(cases: Mapping[str, Edited], against: Against) -> dict[str, tuple[str, ...]]:
     """Every case held as `against` says: a line for each disagreement. Two programs run at a time."""
     work = [(machine(case.machine), data_of(case)) for case in cases.values()]
     modelled = [in_model(bench, data, against) for bench, data in work]

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fuzz import qemu
-from fuzz.corpus import find_machine, find_stream
+from fuzz.corpus import find_machine, find_stream, shipped_machines
 from fuzz.crashers import read_crasher
 from model import DESIGNS, REFERENCE, Machine, load, parse
 from model.memory import layout
 
-SHIPPED = [(machine, moment) for machine in ("pc-small", "q35-modern", "seed-24") for moment in ("before", "after")]
+SHIPPED = [(machine, moment) for machine in shipped_machines() for moment in ("before", "after")]
 
 
 @pytest.mark.qemu
