@@ -10,6 +10,9 @@ import mutants
 import pytest
 import wrapped_qemu
 
+from fuzz.confirm.hold import Against
+from model import REFERENCE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,3 +42,9 @@ def wrapped(real_qemu: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen(request: pytest.FixtureRequest, real_qemu: str) -> dict[str, tuple[mutants.Seen, mutants.Seen]]:
     """What the model and the installed QEMU made of each of the module's `CASES`."""
     return mutants.both(request.module.CASES, real_qemu)
+
+
+@pytest.fixture(scope="module")
+def held(request: pytest.FixtureRequest, real_qemu: str) -> dict[str, tuple[str, ...]]:
+    """A line for each disagreement of the model with the installed QEMU in each of the module's `CASES`."""
+    return mutants.hold_all(request.module.CASES, Against(REFERENCE, binary=real_qemu, timeout=20.0))

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.qemu
 
-TABLES = ("bridge", "chipset", "commands", "header", "pci", "platform", "ram", "requests", "sections", "virtio")
+TABLES = (
+    "ahci", "bridge", "chipset", "commands", "fw_cfg", "globalstate", "header", "pci", "ram", "requests", "sections",
+    "vapic", "virtio", "xhci",
+)  # fmt: skip
 
 
 def held(machine: str, data: bytes, binary: Path, timeout: float = 20.0) -> tuple[str, ...]:

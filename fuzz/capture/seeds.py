@@ -35,6 +35,9 @@ QUIET: Final = 1.0
 
 POLL: Final = 0.2
 HEADER: Final = 16
+GAP: Final = 16
+"""Bytes that may lie between two pieces of one structure."""
+
 AVAIL, USED = 2, 1
 
 
@@ -144,19 +147,25 @@ def _kept(data: bytes, machine: Machine) -> tuple[Kept, ...]:
         for handler in machine.handlers:
             if isinstance(handler.effects, Virtio):
                 watch.kept.update(_rings(handler.effects))
-        return _outermost(watch.kept)
+        return _merged(watch.kept)
     finally:
         machine.memory.ram.on_read = None
         machine.reset()
 
 
-def _outermost(kept: Iterable[Kept]) -> tuple[Kept, ...]:
-    """In order, without those that lie inside another."""
+def _merged(kept: Iterable[Kept]) -> tuple[Kept, ...]:
+    """In order; without those that lie inside another, and with pieces of one structure in one."""
     found: list[Kept] = []
     for one in sorted(kept, key=lambda one: (one.block, one.offset, -one.length, one.what)):
         last = found[-1] if found else None
-        if last is None or last.block != one.block or one.offset + one.length > last.offset + last.length:
+        end = one.offset + one.length
+        if last is None or last.block != one.block or one.offset > last.offset + last.length + GAP:
             found.append(one)
+        elif end > last.offset + last.length:
+            if one.what == last.what:
+                found[-1] = replace(last, length=end - last.offset)
+            else:
+                found.append(one)
     return tuple(found)
 
 

@@ -8,22 +8,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.devices.ahci import Ahci
 from model.devices.checks import by_vmsd, watch_for
 from model.devices.checks_platform import PLATFORM
 from model.devices.checks_storage import STORAGE
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
+from model.devices.fw_cfg import FwCfg
+from model.devices.globalstate import GlobalState
 from model.devices.handler import Effects
-from model.devices.platform import Ahci, FwCfg, GlobalState, KvmTprOpt, RootPort, Vga
+from model.devices.hda import IntelHda
+from model.devices.root_port import RootPort
+from model.devices.vapic import KvmTprOpt
+from model.devices.vga import CirrusVga, Vga
 from model.devices.virtio import Virtio
+from model.devices.vmgenid import VmGenId
+from model.devices.xhci import Xhci
 
 if TYPE_CHECKING:
     from model.devices.handler import Handler
     from model.machine import Machine
 
-_EFFECTS: Final = {
-    effects.vmsd: effects
-    for effects in (Ahci, FwCfg, GlobalState, I440fx, Ich9Lpc, KvmTprOpt, Mch, Piix4Pm, RootPort, Vga)
-} | dict.fromkeys(("xio3130-express-downstream-port", "ioh-3240-express-root-port"), RootPort)
+_FOLLOWED: Final = (
+    Ahci, CirrusVga, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, Vga, VmGenId,
+    Xhci,
+)  # fmt: skip
+
+_EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
+    "ioh-3240-express-root-port": RootPort,
+    "qxl": Vga,
+    "virtio-vga": Vga,
+    "vmware_vga": Vga,
+    "xio3130-express-downstream-port": RootPort,
+}
 
 # No memory-API call, no use of guest memory and no verdict of their own on load (pci.md 5.4: traced; virtio.md 9.1).
 INERT: Final = frozenset({
@@ -31,6 +47,7 @@ INERT: Final = frozenset({
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
     "pci_bridge", "pcie-pci-bridge",
     "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
+    "usb-hub", "usb-kbd", "usb-ptr",
 })  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from model.memory.access import (
     memory_region_find,
     read,
     translate,
+    try_read,
     write,
 )
 from model.memory.cache import Cache, cache_init
@@ -21,7 +22,7 @@ from model.memory.mtree import format_flat, layout, parse_flat, parse_tree
 from model.memory.ram import Block, Ram
 from model.memory.region import T64, Kind, Region
 from model.memory.space import AddressSpace
-from model.memory.use import Getter, Use, current_view
+from model.memory.use import Getter, Remapped, Use, current_view
 from model.memory.view import EMPTY, FlatRange, FlatView
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "MemoryAbort",
     "Ram",
     "Region",
+    "Remapped",
     "TransactionError",
     "Translation",
     "Use",
@@ -58,5 +60,6 @@ __all__ = [
     "parse_tree",
     "read",
     "translate",
+    "try_read",
     "write",
 ]

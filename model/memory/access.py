@@ -10,11 +10,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.memory.region import RAM_KINDS, T64
+from model.memory.region import RAM_KINDS, T64, Kind
 from model.memory.use import Use
 from model.memory.view import READONLY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.memory.memory import Memory
     from model.memory.ram import Ram
     from model.memory.region import Region
@@ -52,9 +54,7 @@ class Mapping:
 def translate(view: FlatView, addr: int, length: int, write: bool) -> Translation:  # noqa: ARG001
     """Resolve one address (0..2**64-1). An unassigned one keeps its full length and has `xlat` = address.
 
-    Only in RAM is the length cut at the end of the dispatch section.
-
-    Model: an IOMMU region is a leaf here and is not translated through; nothing modelled turns DMA remapping on.
+    Only in RAM is the length cut at the end of the dispatch section. An IOMMU region is a leaf here.
     """
     index = view.find(addr)
     if index < 0:
@@ -113,10 +113,52 @@ def read_view(memory: Memory, view: FlatView, addr: int, length: int, ram: Ram |
     return b"".join(out)
 
 
+def answers(memory: Memory, view: FlatView, addr: int, length: int) -> bool:
+    """Whether something is mapped at every byte: a read of what is not fails."""
+    end = addr + length
+    while addr < end:
+        index = view.find(addr)
+        if index < 0:
+            return False
+        region, base, _ = view.infos[index]
+        n = min(end, view.ends[index]) - addr
+        if region.kind is Kind.IOMMU:
+            for other, there, count in remapped(memory, region, addr - base, n, write=False):
+                if other is None or not answers(memory, other, there, count):
+                    return False
+        addr += n
+    return True
+
+
+def remapped(
+    memory: Memory, region: Region, offset: int, length: int, *, write: bool
+) -> Iterator[tuple[FlatView | None, int, int]]:
+    """Where an IOMMU sends an access, page by page: (view, address in it, bytes); no view where it blocks.
+
+    Each page is a use of the view that the IOMMU sends it to.
+    """
+    end = offset + length
+    while offset < end:
+        found = memory.remap(region, offset, write)
+        if found is None:
+            n = min(end, (offset | _PAGE - 1) + 1) - offset
+            yield None, offset, n
+        else:
+            n = min(end - offset, found.length)
+            use = Use("address_space_translate_iommu", found.addr, n, write=write)
+            yield memory.getter(found.space, use), found.addr, n
+        offset += n
+
+
 def region_bytes(memory: Memory, region: Region | None, offset: int, length: int, ram: Ram) -> bytes:
     """Bytes of one region from an offset on."""
     if region is None:
         return bytes(length)
+    if region.kind is Kind.IOMMU:
+        return b"".join(
+            bytes(n) if view is None else read_view(memory, view, addr, n, ram)
+            for view, addr, n in remapped(memory, region, offset, length, write=False)
+        )
     return (
         ram.read(region.block, offset, length) if region.is_direct(write=False) else memory.mmio(region, offset, length)
     )
@@ -127,10 +169,20 @@ def read(memory: Memory, space: AddressSpace, addr: int, length: int, reader: st
     return read_view(memory, memory.getter(space, Use(reader, addr, length)), addr, length, ram)
 
 
+def try_read(memory: Memory, space: AddressSpace, addr: int, length: int, reader: str) -> tuple[bytes, bool]:
+    """As `read`, and whether something is mapped at every byte."""
+    view = memory.getter(space, Use(reader, addr, length))
+    return read_view(memory, view, addr, length), answers(memory, view, addr, length)
+
+
 def write(memory: Memory, space: AddressSpace, addr: int, data: bytes, reader: str, ram: Ram | None = None) -> None:
     """`address_space_write`: direct memory takes the bytes, even through a read-only alias (1.1); the rest drops."""
-    ram = ram or memory.ram
     view = memory.getter(space, Use(reader, addr, len(data), write=True))
+    write_view(memory, view, addr, data, ram or memory.ram)
+
+
+def write_view(memory: Memory, view: FlatView, addr: int, data: bytes, ram: Ram) -> None:
+    """Write bytes through one view."""
     done = 0
     while done < len(data):
         index = view.find(addr + done)
@@ -140,8 +192,14 @@ def write(memory: Memory, space: AddressSpace, addr: int, data: bytes, reader: s
             continue
         region, base, _ = view.infos[index]
         n = min(view.ends[index] - addr, len(data)) - done
+        piece = data[done : done + n]
         if region.is_direct(write=True):
-            ram.write(region.block, addr + done - base, data[done : done + n])
+            ram.write(region.block, addr + done - base, piece)
+        elif region.kind is Kind.IOMMU:
+            for other, there, count in remapped(memory, region, addr + done - base, n, write=True):
+                if other is not None:
+                    write_view(memory, other, there, piece[:count], ram)
+                piece = piece[count:]
         done += n
 
 
@@ -153,9 +211,29 @@ def address_space_map(memory: Memory, space: AddressSpace, addr: int, length: in
     """
     view = memory.getter(space, Use(reader, addr, length, write=write, maps=True))
     region, xlat, mapped = map_length(view, addr, length, write)
+    if region is not None and region.kind is Kind.IOMMU:
+        region, xlat, mapped = _map_remapped(memory, region, xlat, mapped, write)
     if region is not None and region.is_direct(write):
         return Mapping(region, xlat, mapped, direct=True)
     return Mapping(region, xlat, min(length, BOUNCE_SIZE), direct=False)
+
+
+def _map_remapped(
+    memory: Memory, region: Region, offset: int, length: int, write: bool
+) -> tuple[Region | None, int, int]:
+    """As `map_length`, behind an IOMMU: as far as its pages lead to one piece of RAM."""
+    first: Region | None = None
+    start = done = 0
+    for view, addr, count in remapped(memory, region, offset, length, write=write):
+        found, xlat, n = (None, addr, count) if view is None else map_length(view, addr, count, write)
+        if done == 0:
+            first, start = found, xlat
+        elif found is not first or xlat != start + done:
+            break
+        done += n
+        if n < count or first is None or not first.is_direct(write):
+            break
+    return first, start, done
 
 
 def memory_region_find(memory: Memory, region: Region, offset: int, length: int, reader: str) -> FlatRange | None:

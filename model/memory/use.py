@@ -26,6 +26,20 @@ class Use:
     maps: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Remapped:
+    """Where an IOMMU sends an access: a space, an address in it, and how many bytes the page still has there."""
+
+    space: AddressSpace
+    addr: int
+    length: int
+
+
+def blocked(region: object, offset: int, write: bool) -> Remapped | None:  # noqa: ARG001
+    """The default for accesses to an IOMMU region: nothing gets through."""
+    return None
+
+
 Getter: TypeAlias = "Callable[[AddressSpace, Use], FlatView]"
 """What gives every reader its view. A design installs its own as `Memory.getter`."""
 

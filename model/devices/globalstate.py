@@ -1,0 +1,36 @@
+"""The run state that the source was in (stream.md 2.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from model.devices.handler import Effects
+from model.messages import c_text
+from vmformat import Refusal
+
+if TYPE_CHECKING:
+    from model.loader import LoadState
+
+EINVAL = 22
+
+
+class GlobalState(Effects):
+    """A name of a run state."""
+
+    vmsd: ClassVar[str] = "globalstate"
+    fields: ClassVar[frozenset[str]] = frozenset({"runstate"})
+    post: ClassVar[frozenset[str]] = frozenset({"globalstate"})
+    RUN_STATES: ClassVar[frozenset[str]] = frozenset({
+        "debug", "inmigrate", "internal-error", "io-error", "paused", "postmigrate", "prelaunch", "finish-migrate",
+        "restore-vm", "running", "save-vm", "shutdown", "suspended", "watchdog", "guest-panicked", "colo",
+    })  # fmt: skip
+
+    def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """An unknown name ends the load."""
+        value = self.loaded.get("runstate", b"")
+        assert isinstance(value, bytes)
+        name = c_text(value[:-1])  # the program ends it by force
+        if name not in self.RUN_STATES:
+            return Refusal(EINVAL, tuple(f"invalid parameter value: {name}".splitlines()), 0, "runstate")
+        load.run_state = name
+        return None

@@ -1,0 +1,31 @@
+"""PCI Express ports: the power of a slot is recomputed and given to whatever is plugged in (pci.md 3.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from model.devices.bridge import slot_has_power
+from model.devices.handler import Effects
+
+if TYPE_CHECKING:
+    from model.loader import LoadState
+    from vmformat import Refusal
+
+
+class RootPort(Effects):
+    """A root or downstream port."""
+
+    vmsd: ClassVar[str] = "pcie-root-port"
+    post: ClassVar[frozenset[str]] = frozenset({
+        "pcie-root-port", "ioh-3240-express-root-port", "xio3130-express-downstream-port",
+    })  # fmt: skip
+
+    def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """Power for the slot's functions."""
+        function = self.handler.function
+        if function is not None:
+            power = slot_has_power(function)
+            for child in function.children:
+                self.machine.touched_functions.add(child)
+                child.set_power(power)
+        return None
