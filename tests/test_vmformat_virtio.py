@@ -11,10 +11,10 @@ from vmformat.reader import Reader
 from vmformat.schema import Field, Schema
 from vmformat.tree import decode, end_of
 from vmformat.virtio import (
-    CORE,
     CORE_HEAD,
     VirtioShape,
     blk_requests,
+    core,
     msix,
     net_device,
     pci_device,
@@ -138,7 +138,7 @@ def test_unexplained_payloads_stay_opaque() -> None:
     opaque = Schema("virtio-blk", 2, 2, (Field("virtio", "virtio", 9),))
     assert refine(opaque, bytes(9)) is opaque
     assert refine(opaque, head() + b"\xff" * 40) is opaque
-    other = Schema("virtio-scsi", 1, 1, (Field("virtio", "virtio", 9),))
+    other = Schema("virtio-fs", 1, 1, (Field("virtio", "virtio", 9),))
     assert refine(other, head()) is other
 
 
@@ -170,7 +170,7 @@ def test_unexplained_payloads_stay_opaque() -> None:
             id="requests are little-endian",
         ),
         pytest.param(
-            CORE,
+            core(),
             sub(b"virtio/virtqueues", bytes(16384)) + b"\x7e",
             "virtio/virtqueues.vq",
             {"virtio/virtqueues.vq": bytes(16384)},
@@ -225,9 +225,9 @@ def test_config_length(length: int, kind: str | None) -> None:
             ["Invalid value 5 expecting positive value <= 4", "Failed to load PCIDevice:version_id"],
             id="PCI state of the future",
         ),
-        pytest.param(CORE, sub(b"virtio-foo", b""), [], id="a prefix is enough"),
+        pytest.param(core(), sub(b"virtio-foo", b""), [], id="a prefix is enough"),
         pytest.param(
-            CORE,
+            core(),
             sub(b"virtio/extra_state", sub(b"virtio_pci/modern_state", b"\1")),
             [
                 "Failed to load virtio_pci/modern_state:dfselect",

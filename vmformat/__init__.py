@@ -16,7 +16,7 @@ from vmformat.section import Section
 from vmformat.stream import Eof, Header, Record, Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
-from vmformat.virtio import VirtioShape, virtio_schema
+from vmformat.virtio import VirtioShape, scsi_disk_schema, virtio_schema
 
 __all__ = [
     "BlockEntry",
@@ -60,6 +60,7 @@ __all__ = [
     "pack",
     "package_records",
     "read",
+    "scsi_disk_schema",
     "strip",
     "to_json",
     "virtio_schema",

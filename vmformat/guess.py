@@ -4,36 +4,52 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from vmformat import pci
 from vmformat.errors import StreamError
 from vmformat.tree import end_of
-from vmformat.virtio import VirtioShape, virtio_schema
+from vmformat.virtio import KINDS, VirtioShape, scsi_disk_schema, virtio_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmformat.schema import Schema
 
-_KINDS: Final[dict[str, Literal["blk", "net"]]] = {"virtio-blk": "blk", "virtio-net": "net"}
+_NAMES: Final = {f"virtio-{kind}": kind for kind in KINDS}
+_OPAQUE: Final = frozenset({"virtio", "scsi-requests"})
+_COUNTED: Final = {"blk": 34, "net": 8}
+"""Where the number of queues (pairs) stands in the device config."""
+
+_PORTS: Final = 4
+"""Where the number of ports stands in the device config of virtio-serial."""
+
+_WORDS_OF_PORTS: Final = 16
+_MMIO_HEAD: Final = 12
 
 
 def is_opaque(schema: Schema) -> bool:
     """Whether a schema has virtio state in it that it does not take apart."""
-    return any(field.type == "virtio" for field in schema.fields)
+    return any(
+        field.type in _OPAQUE or (field.struct is not None and is_opaque(field.struct)) for field in schema.fields
+    )
 
 
 def is_large(schema: Schema) -> bool:
     """Whether the schema is that of a whole virtio section: `tree.end_of` is faster there than `plan.measure`."""
-    return schema.name in _KINDS
+    return schema.name in _NAMES
 
 
 def refine(schema: Schema, payload: bytes) -> Schema:
     """`schema`, or if it is an opaque virtio one, the grammar that explains `payload` to its last byte."""
-    if not is_opaque(schema) or schema.name not in _KINDS:
+    if not is_opaque(schema):
         return schema
-    for guessed in guesses(_KINDS[schema.name], payload, 0):
+    kind = _NAMES.get(schema.name)
+    if kind is None:
+        found = (scsi_disk_schema(schema, packed=packed, lun=0) for packed in (False, True))
+    else:
+        found = guesses(kind, payload, 0)
+    for guessed in found:
         try:
             if end_of(guessed, payload, 0) == len(payload):
                 return guessed
@@ -42,42 +58,75 @@ def refine(schema: Schema, payload: bytes) -> Schema:
     return schema
 
 
-def guesses(kind: Literal["blk", "net"], data: bytes, offset: int) -> Iterator[Schema]:
-    """Schemas that a virtio payload beginning at `offset` may have, likely ones first."""
-    short = data[offset + 4 : offset + 4 + pci.CONFIG_SIZE]
-    vectors = pci.msix_vectors(short)
-    express = pci.find_capability(short, 0x10) is not None
-    told = _queues_told(kind, data, offset, vectors, express=express)
-    for shape in _shapes(kind, vectors, express=express, told=min(told, 2)):
-        yield virtio_schema(shape)
-
-
-def _queues_told(kind: Literal["blk", "net"], data: bytes, offset: int, vectors: int, *, express: bool) -> int:
-    """The number of queues (pairs) in the device config; 0 if no driver has read it.
-
-    It decides where lengths do not: requests of several queues and those of a packed ring have four bytes more.
-    """
-    size = pci.EXPRESS_CONFIG_SIZE if express else pci.CONFIG_SIZE
-    table = 16 * vectors + (vectors + 7) // 8 + 2 if vectors else 0
-    head = offset + 4 + size + 16 + table
-    length = int.from_bytes(data[head + 8 : head + 12], "big")
-    config = data[head + 12 : head + 12 + min(length, 64)]
-    at = 34 if kind == "blk" else 8
-    return int.from_bytes(config[at : at + 2], "little")
-
-
 def section_guesses(name: str, data: bytes, offset: int) -> Iterator[Schema]:
     """As `guesses`, for a section of that name; nothing if it is not of a known virtio device."""
-    kind = _KINDS.get(name.rpartition("/")[2])
+    kind = _NAMES.get(name.rpartition("/")[2])
     return iter(()) if kind is None else guesses(kind, data, offset)
 
 
+def guesses(kind: str, data: bytes, offset: int) -> Iterator[Schema]:
+    """Schemas that a virtio payload beginning at `offset` may have, likely ones first.
+
+    A PCI function's state begins with its version, 2; what begins otherwise, or fits none of these, is MMIO's.
+    """
+    short = data[offset + 4 : offset + 4 + pci.CONFIG_SIZE]
+    vectors = pci.msix_vectors(short)
+    express = pci.find_capability(short, 0x10) is not None
+    size = pci.EXPRESS_CONFIG_SIZE if express else pci.CONFIG_SIZE
+    table = 16 * vectors + (vectors + 7) // 8 + 2 if vectors else 0
+    pci_function = VirtioShape(kind, express, vectors)
+    mmio = VirtioShape(kind, express=False, vectors=0, transport="mmio")
+    for base, head in ((pci_function, offset + 4 + size + 16 + table), (mmio, offset + _MMIO_HEAD)):
+        config = _device_config(data, head)
+        base = replace(base, blocks=_blocks(base, data, head))  # noqa: PLW2901
+        for shape in _shapes(base, min(_number(kind, config), 2), _ports(kind, config)):
+            yield virtio_schema(shape)
+
+
+def _device_config(data: bytes, head: int) -> bytes:
+    """The device config of a section whose core begins at `head`: its first bytes, zeros if no driver has read it."""
+    length = int.from_bytes(data[head + 8 : head + 12], "big")
+    return data[head + 12 : head + 12 + min(length, 64)]
+
+
+def _number(kind: str, config: bytes) -> int:
+    """The number of queues (pairs) in the device config, 0 for unknown.
+
+    It decides where lengths do not: requests of several queues and those of a packed ring have four bytes more.
+    """
+    at = _COUNTED.get(kind)
+    return 0 if at is None else int.from_bytes(config[at : at + 2], "little")
+
+
+def _blocks(shape: VirtioShape, data: bytes, head: int) -> int:
+    """How many blocks virtio-mem's map has: region size by block size, which come right before it."""
+    if shape.kind != "mem":
+        return 0
+    at = head + 12 + int.from_bytes(data[head + 8 : head + 12], "big")
+    record = 18 if shape.transport == "mmio" else 16 if shape.vectors else 14
+    at += 4 + record * int.from_bytes(data[at : at + 4], "big")
+    region, block = (int.from_bytes(data[at + 8 * i : at + 8 * i + 8], "big") for i in (1, 2))
+    return min(region // block, 8 * len(data)) if block else 0
+
+
+def _ports(kind: str, config: bytes) -> int:
+    return int.from_bytes(config[_PORTS : _PORTS + 4], "little") if kind == "console" else 0
+
+
 @lru_cache(maxsize=256)
-def _shapes(kind: Literal["blk", "net"], vectors: int, *, express: bool, told: int) -> tuple[VirtioShape, ...]:
-    base = VirtioShape(kind, express, vectors)
-    shapes = [base, replace(base, queues=2) if kind == "blk" else replace(base, max_queue_pairs=2)]
-    shapes += [replace(shape, packed=True) for shape in shapes] if kind == "blk" else []
+def _shapes(base: VirtioShape, told: int, ports: int) -> tuple[VirtioShape, ...]:
+    shapes = [base]
+    if base.kind == "blk":
+        shapes.append(replace(base, queues=2))
+    elif base.kind == "net":
+        shapes.append(replace(base, max_queue_pairs=2))
+    elif base.kind == "console":
+        shapes = [replace(base, max_ports=32 * words) for words in range(1, _WORDS_OF_PORTS + 1)]
+        shapes.sort(key=lambda shape: shape.max_ports != (ports + 31) & ~31)
+    if base.kind in {"blk", "console"}:
+        shapes += [replace(shape, packed=True) for shape in shapes]
     if told:
         shapes.sort(key=lambda shape: max(shape.queues, shape.max_queue_pairs) != told)
     # A config whose capabilities are damaged.
-    return tuple(shapes) + tuple(replace(shape, express=not express) for shape in shapes)
+    others = [] if base.transport == "mmio" else [replace(shape, express=not base.express) for shape in shapes]
+    return tuple(shapes + others)

@@ -255,16 +255,17 @@ class _Compiler:
         path = place.path if count is None and not listed else f"{place.path}[]"
         if field.struct is None:
             if listed:
-                return List(place, None, 0)
+                return List(place, None, 0, None)
             raise StreamError(0, place.path, "a struct", "none")
         inner, own = self.vmsd(field.struct, path, scope)
         scope.names[field.name] = own
+        number = self.slot(f"{path}@more", "@more", own) if listed else None
         version = field.struct.version
         if field.type in {"tmp", "qtailq", "qlist", "gtree"}:
             version = field.since
         elif field.type == "vstruct" and field.version is not None:
             version = field.version
-        return List(place, inner, version) if listed else Nested(place, inner, version, count)
+        return List(place, inner, version, number) if listed else Nested(place, inner, version, count)
 
     def place(self, vmsd: Vmsd, field: Field) -> Place:
         path = join(vmsd.path, field.name)

@@ -16,7 +16,8 @@ Names that need resolving
 -------------------------
 `Count.field` and `When.field` name an *earlier* field: of the same schema, else of the schema around it, and so on
 outwards (a subsection's owner counts as around it). A dotted name also reaches into an earlier struct of such a schema:
-`head.features_lo` is the field `features_lo` of the struct field `head`.
+`head.features_lo` is the field `features_lo` of the struct field `head`. Inside an element of a list `@more` is the
+number that announced it.
 """
 
 from __future__ import annotations
@@ -66,11 +67,18 @@ EQUAL: Final = frozenset(name for name in INTEGERS if name.endswith(" equal"))
 BYTES: Final = frozenset({"buffer", "unused_buffer", "bitmap", "pci config", "msix state", "pci irq state"})
 """Types of `Field.size` bytes. A type that stands nowhere in this module is opaque and treated like them."""
 
-NESTED: Final = frozenset({"struct", "vstruct", "tmp", "qtailq", "qlist", "gtree", "repeat"})
-"""Types with a schema of their own in `Field.struct`."""
+ANNOUNCED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("qtailq", "qlist", "gtree", "repeat"), "uint8"),
+    "repeat int8": "int8",
+    "repeat uint32": "uint32",
+}
+"""Types whose elements are each announced by a number of this type; one that is not above 0 ends the list."""
 
-LISTS: Final = frozenset({"qtailq", "qlist", "gtree", "repeat"})
-"""Types whose number of elements is told by a byte before each of them (0 ends)."""
+LISTS: Final = frozenset(ANNOUNCED)
+"""Types whose number of elements is told by a number before each of them."""
+
+NESTED: Final = LISTS | {"struct", "vstruct", "tmp"}
+"""Types with a schema of their own in `Field.struct`."""
 
 SIGNED_LIMIT: Final = 0x8000_0000
 """A count read from the stream is a signed 32-bit number in QEMU's loop: from here on it means no element."""
@@ -101,17 +109,21 @@ class Count:
 class When:
     """A condition on an earlier field.
 
-    True iff `value & mask` is not 0, or, with `at_most`, iff `value & mask <= at_most`; `invert` turns it round.
+    True iff `value & mask` is not 0, or, with `at_most`, iff `value & mask <= at_most`, or, with `among`, iff
+    `value & mask` is one of these; `invert` turns it round.
     """
 
     field: str
     mask: int = 0xFFFF_FFFF_FFFF_FFFF
     invert: bool = False
     at_most: int | None = None
+    among: tuple[int, ...] = ()
 
     def holds(self, value: int) -> bool:
         """Whether a field under this condition is present when the earlier field holds `value`."""
         masked = value & self.mask
+        if self.among:
+            return (masked in self.among) != self.invert
         return (masked != 0 if self.at_most is None else masked <= self.at_most) != self.invert
 
 
@@ -121,8 +133,9 @@ class Field:
 
     - `type`: a string of QEMU's own description ("uint32", "int32 le", "pci config", ...; any other is opaque and needs
       a `size`), or one of ours: "le16", "le32", "le64"; "string" (u8 length, bytes); "vbuffer" (u32 length, bytes);
-      "repeat" (u8 non-zero and an element, again and again, then u8 0); "subsections" (scan for them here); "must
-      exist" (no bytes: the load fails unless its `when` holds).
+      "repeat" (u8 non-zero and an element, again and again, then u8 0), "repeat int8" (the same with a signed number,
+      so that a negative one ends), "repeat uint32"; "subsections" (scan for them here); "must exist" (no bytes: the
+      load fails unless its `when` holds).
     - `size`: bytes of one element. 0 for integers and nested types, whose size is known.
     - `count`: None is one element, a number is an array, a `Count` an array whose length an earlier field tells.
     - `since`: the field is read iff the version being loaded is at least this one. Not looked at if there is a `when`.
@@ -241,6 +254,8 @@ def _when_to_json(when: When) -> dict[str, Json]:
         result["invert"] = True
     if when.at_most is not None:
         result["at_most"] = when.at_most
+    if when.among:
+        result["among"] = list(when.among)
     return result
 
 
@@ -270,6 +285,13 @@ class _Object:
         if not isinstance(value, bool):
             raise StreamError(0, f"{self.path}.{key}", "true or false", repr(value))
         return value
+
+    def numbers(self, key: str) -> list[int]:
+        values = self.items(key)
+        found = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        if len(found) != len(values):
+            raise StreamError(0, f"{self.path}.{key}", "a list of numbers", repr(values))
+        return found
 
     def items(self, key: str) -> list[object]:
         value = self.rest.pop(key, [])
@@ -311,7 +333,13 @@ def _field_from_json(value: object, path: str) -> Field:
     if "when" in obj.rest:
         inner = _Object(obj.rest.pop("when"), f"{path}.when")
         at_most = inner.number("at_most") if "at_most" in inner.rest else None
-        when = When(inner.string("field"), inner.number("mask", When("").mask), inner.flag("invert"), at_most)
+        when = When(
+            inner.string("field"),
+            inner.number("mask", When("").mask),
+            inner.flag("invert"),
+            at_most,
+            tuple(inner.numbers("among")),
+        )
         inner.end()
     version = obj.number("version") if "version" in obj.rest else None
     label = obj.string("label") if "label" in obj.rest else None

@@ -4,7 +4,8 @@ Each kind of field is a construct; together they parse bytes into a `Node` tree 
 build bytes from plain values. The law: `encode(schema, decode(schema, payload).values()) == payload`. Names and paths
 are those of `schema`; in addition, what is on the wire but no field of its own is a leaf named with an `@`:
 
-- `list[2]@more`: the byte before an element (1 unless someone changed it), `list@end` the 0 after the last;
+- `list[2]@more`: the number before an element (1 unless someone changed it), `list@end` the 0 after the last. One below
+  0, which ends a "repeat int8" too, stands as a number behind the elements when it comes to values;
 - `tree@count`: a gtree's number of elements;
 - `virtio/started@version`: a subsection's version. A subsection that comes again is called `virtio/started#1`, `#2`.
 

@@ -15,7 +15,7 @@ import construct
 from vmformat._grammar.leaf import Core, Numbers, One, Parsed, Scope, Text, times
 from vmformat.errors import StreamError
 from vmformat.node import Node, Values, join
-from vmformat.schema import LISTS, NESTED, Field, Schema
+from vmformat.schema import ANNOUNCED, INTEGERS, LISTS, NESTED, Field, Schema
 
 SUBSECTION: Final = 0x05
 
@@ -231,12 +231,14 @@ class Structs:
 
 
 class List(Core):
-    """qtailq, qlist, gtree, repeat: elements each announced by a byte that is not 0."""
+    """qtailq, qlist, gtree and the repeats: elements each announced by a number above 0."""
 
     def __init__(self, field: Field) -> None:
         super().__init__()
         self.subcon = grammar(*_versioned(field)) if field.struct is not None else None
         self.counted = field.type == "gtree"
+        self.type = ANNOUNCED[field.type]
+        self.number = construct.FormatField(">", INTEGERS[self.type][0].replace("I", "L"))
 
     def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
         nodes: list[Node] = []
@@ -246,29 +248,34 @@ class List(Core):
             nodes.append(Node("@count", "uint32", base + start, 4, construct.Int32ub._parse(stream, context, path)))
         for i in itertools.count():
             start = stream.tell()
-            more = construct.Int8ub._parse(stream, context, path)
-            if not more:
-                nodes.append(Node("@end", "uint8", base + start, 1, 0))
+            more = self.number._parse(stream, context, path)
+            width = stream.tell() - start
+            if more <= 0:
+                nodes.append(Node("@end", self.type, base + start, width, more))
                 break
             if self.subcon is None:
                 raise construct.ExplicitError("an element, but nobody knows of what", path=path)
-            marker = Node("@more", "uint8", base + start, 1, more)
-            inner = self.subcon._parse(stream, context, f"{path}[{i}]")
+            marker = Node("@more", self.type, base + start, width, more)
+            inner = self.subcon._parse(stream, Scope(context, {"@more": more}), f"{path}[{i}]")
             nodes.append(Node(f"[{i}]", "element", base + start, stream.tell() - start, None, (marker, *inner)))
         return None, tuple(nodes)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
         if not isinstance(obj, Sequence):
             raise construct.MappingError(f"no list but {type(obj).__name__}", path=path)
+        end = obj[-1] if obj and isinstance(obj[-1], int) else 0
+        if end:
+            obj = obj[:-1]
         if self.counted:
             construct.Int32ub._build(len(obj), stream, context, path)
         for i, value in enumerate(obj):
             if self.subcon is None or not isinstance(value, Mapping):
                 raise construct.MappingError("no dict of fields", path=f"{path}[{i}]")
             rest = dict(value)
-            construct.Int8ub._build(rest.pop("@more", 1), stream, context, f"{path}[{i}]@more")
-            self.subcon._build(rest, stream, context, f"{path}[{i}]")
-        stream.write(b"\0")
+            more = rest.pop("@more", 1)
+            self.number._build(more, stream, context, f"{path}[{i}]@more")
+            self.subcon._build(rest, stream, Scope(context, {"@more": more}), f"{path}[{i}]")
+        self.number._build(end, stream, context, f"{path}@end")
         return obj
 
 

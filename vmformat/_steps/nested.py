@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from vmformat._steps.base import EINVAL, EIO, HUNG_STRUCTS, Op, Refusal
 from vmformat._steps.leaf import elements
+from vmformat.schema import ANNOUNCED, INTEGERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmformat._steps.base import Context, Looks, Place, Result
     from vmformat._steps.program import Vmsd
+    from vmformat.reader import Reader
     from vmformat.schema import Count
 
 
@@ -112,12 +115,16 @@ def _repeat(scans: Sequence[Looks], size: int, times: int) -> tuple[Looks, ...]:
 
 
 class List(Op):
-    """Elements each announced by a byte that is not 0: qtailq, qlist, gtree, and our "repeat"."""
+    """Elements each announced by a number above 0: qtailq, qlist, gtree, and our "repeat" ones.
 
-    __slots__ = ("direct", "place", "version", "vmsd")
+    A list that is wanted is shown these numbers, each before its element.
+    """
 
-    def __init__(self, place: Place, vmsd: Vmsd | None, version: int) -> None:
-        self.place, self.vmsd, self.version = place, vmsd, version
+    __slots__ = ("number", "place", "slot", "version", "vmsd")
+
+    def __init__(self, place: Place, vmsd: Vmsd | None, version: int, slot: int | None) -> None:
+        self.place, self.vmsd, self.version, self.slot = place, vmsd, version, slot
+        self.number = struct.Struct(f">{INTEGERS[ANNOUNCED[place.field.type]][0]}")
         self.size, self.active = None, True
 
     def run(self, ctx: Context) -> Result:
@@ -132,9 +139,13 @@ class List(Op):
         announced = reader.u32() if kind == "gtree" else 0
         count = 0
         ctx.indices.append(0)
-        while reader.u8():
+        while (number := self._announced(reader)) > 0:
             ctx.indices[-1] = count
             count += 1
+            if self.slot is not None:
+                ctx.slots[self.slot] = number
+            if place.wanted and (refused := place.deliver(ctx, number)) is not None:
+                return refused
             if kind == "gtree" and count > announced and not ctx.strict:
                 return Refusal(EINVAL, (), reader.base + start, path)
             if self.vmsd is None:
@@ -147,6 +158,10 @@ class List(Op):
             line = f"{place.field.plain_name} inconsistent stream when loading the gtree"
             return Refusal(EINVAL, (line,), reader.base + start, path)
         return None
+
+    def _announced(self, reader: Reader) -> int:
+        number: int = self.number.unpack(reader.digits(self.number.size).ljust(self.number.size, b"\0"))[0]
+        return number
 
     def _element_failed(self, failed: Refusal) -> Refusal:
         field = self.place.field

@@ -1,0 +1,47 @@
+"""What the destination decides about the layout of a virtio section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+QUEUE_MAX: Final = 1024
+"""Queues that the core subsections always describe, and segments of a request."""
+
+KINDS: Final[Mapping[str, int]] = {
+    "balloon": 1,
+    "blk": 2,
+    "console": 3,
+    "gpu": 1,
+    "input": 1,
+    "iommu": 2,
+    "mem": 1,
+    "net": 11,
+    "rng": 1,
+    "scsi": 1,
+}
+"""Kinds of devices that migrate, and the version of their section. The section's vmsd is called `virtio-KIND`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtioShape:
+    """A device as far as its section's layout depends on it.
+
+    `kind`: a key of `KINDS`. `express`: 4096 bytes of PCI config instead of 256. `vectors`: of MSI-X, 0 without.
+    `queues`: the num-queues property (virtio-blk: a request tells its queue iff there are several). `max_queue_pairs`:
+    virtio-net. `packed`: the host offers RING_PACKED. `max_ports`: virtio-serial, the bits of its map of ports.
+    `blocks`: virtio-mem, the bits of its map of plugged memory.
+    """
+
+    kind: str
+    express: bool
+    vectors: int
+    transport: Literal["pci", "mmio"] = "pci"
+    queues: int = 1
+    max_queue_pairs: int = 1
+    packed: bool = False
+    max_ports: int = 31
+    blocks: int = 0
