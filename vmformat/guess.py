@@ -78,7 +78,7 @@ def guesses(kind: str, data: bytes, offset: int) -> Iterator[Schema]:
     mmio = VirtioShape(kind, express=False, vectors=0, transport="mmio")
     for base, head in ((pci_function, offset + 4 + size + 16 + table), (mmio, offset + _MMIO_HEAD)):
         config = _device_config(data, head)
-        base = replace(base, blocks=_blocks(base, data, head))  # noqa: PLW2901
+        base = replace(base, blocks=_blocks(base, data, head))
         for shape in _shapes(base, min(_number(kind, config), 2), _ports(kind, config)):
             yield virtio_schema(shape)
 
