@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from model.errors import DescriptionError
 from vmformat import Schema, StreamError
@@ -70,9 +70,16 @@ class BridgeEntry:
 
 @dataclass(frozen=True, slots=True)
 class VirtioEntry:
-    """What a virtio device offers: features as a 64-bit mask, default ring sizes by queue index."""
+    """What a virtio device offers: features as a 64-bit mask, default ring sizes by queue index.
+
+    `id` is that of a device without a PCI function. `num_queues` are those a request may belong to. `ports` are the ids
+    of serial ports, `ports_map` the bits of all that may be. `local` has the destination's values, by path in the
+    section, of fields that must equal it.
+    """
 
     kind: str
+    transport: Literal["pci", "mmio"]
+    id: str
     host_features: int
     queues: tuple[int, ...]
     num_queues: int
@@ -83,6 +90,10 @@ class VirtioEntry:
     has_ufo: bool
     modern: bool
     legacy: bool
+    max_ports: int
+    ports: tuple[int, ...]
+    ports_map: tuple[int, ...]
+    local: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,7 @@ class SectionEntry:
     compat: tuple[str, int] | None
     function: str | None
     local: Mapping[str, int]
+    virtio: VirtioEntry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,22 +395,36 @@ def _bridge(place: _Place) -> BridgeEntry:
 
 
 def _virtio(place: _Place) -> VirtioEntry:
-    queues = place.sequence("queues")
-    if not all(isinstance(num, int) and not isinstance(num, bool) and num >= 0 for num in queues):
-        raise DescriptionError(place.path("queues"), "a list of ring sizes", repr(queues))
+    transport, local = place.text("transport", "pci"), place.child("local")
+    if transport not in {"pci", "mmio"}:
+        raise DescriptionError(place.path("transport"), "pci or mmio", repr(transport))
+    pairs = place.number("max_queue_pairs", 1)
     return VirtioEntry(
         kind=place.text("kind"),
+        transport="mmio" if transport == "mmio" else "pci",
+        id=place.text("id", ""),
         host_features=place.number("host_features"),
-        queues=tuple(queues),
+        queues=_numbers(place, "queues", "a list of ring sizes"),
         num_queues=place.number("num_queues", 1),
-        max_queue_pairs=place.number("max_queue_pairs", 1),
+        max_queue_pairs=pairs,
         config_size=place.number("config_size"),
         iommu_platform=place.flag("iommu_platform", default=False),
         has_vnet_hdr=place.flag("has_vnet_hdr", default=False),
         has_ufo=place.flag("has_ufo", default=False),
         modern=place.flag("modern", default=True),
         legacy=place.flag("legacy", default=False),
+        max_ports=place.number("max_ports", 0),
+        ports=_numbers(place, "ports", "a list of port ids"),
+        ports_map=_numbers(place, "ports_map", "a list of words"),
+        local={"virtio.device.max_queue_pairs": pairs} | {key: local.number(key) for key in local.mapping()},
     )
+
+
+def _numbers(place: _Place, key: str, expected: str) -> tuple[int, ...]:
+    values = place.sequence(key)
+    if not all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values):
+        raise DescriptionError(place.path(key), expected, repr(values))
+    return tuple(values)
 
 
 def _section(place: _Place) -> SectionEntry:
@@ -415,4 +441,5 @@ def _section(place: _Place) -> SectionEntry:
         compat=(compat[0], compat[1]) if compat else None,
         function=place.optional_text("function"),
         local={key: local.number(key) for key in local.mapping()},
+        virtio=_virtio(place.child("virtio")) if place.has("virtio") else None,
     )

@@ -2,39 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from model.devices.shapes import shaped
-from vmformat import VirtioShape, virtio_schema
+from vmformat import VirtioShape, scsi_disk_schema, virtio_schema
+from vmformat.virtio import KINDS
 
 if TYPE_CHECKING:
-    from model.description import Description, FunctionEntry
-    from vmformat import Schemas
+    from collections.abc import Mapping
+
+    from model.description import Description, FunctionEntry, SectionEntry, VirtioEntry
+    from vmformat import Schema, Schemas
+
+_DISK: Final = "scsi-disk"
+_CONTROLLER: Final = "virtio-scsi"
+_RING_PACKED: Final = 34
+_BLOCK, _REGION = "virtio.device.tmp.block_size", "virtio.device.tmp.region_size"
 
 
 def section_schemas(description: Description) -> Schemas:
     """Schemas by section name and instance, for `vmformat.read`; iterable sections have none."""
     functions = {entry.function: entry for entry in description.functions}
-    found = {}
+    names = {section.name: section for section in description.sections}
     known = {key: shaped(schema) for key, schema in description.schemas.items()}
+    found: dict[tuple[str, int], Schema] = {}
     for section in description.sections:
         function = functions.get(section.function or "")
-        if function is not None and function.virtio is not None and function.virtio.kind in {"blk", "net"}:
-            found[section.name, section.instance] = virtio_schema(virtio_shape(function))
+        virtio = section_virtio(section, function)
+        if virtio is not None and virtio.kind in KINDS:
+            found[section.name, section.instance] = virtio_schema(virtio_shape(virtio, function))
         elif section.schema is not None and section.schema in known:
-            found[section.name, section.instance] = known[section.schema]
+            schema = known[section.schema]
+            found[section.name, section.instance] = _behind_controller(section.name, schema, names, functions)
     return found
 
 
-def virtio_shape(entry: FunctionEntry) -> VirtioShape:
-    """The layout of a virtio function's section. The function must be a virtio-blk or virtio-net."""
-    virtio = entry.virtio
-    assert virtio is not None
+def section_virtio(section: SectionEntry, function: FunctionEntry | None) -> VirtioEntry | None:
+    """The virtio device whose section this is; a PCI function may have sections beside that of its virtio device."""
+    if section.virtio is not None or function is None or function.virtio is None:
+        return section.virtio
+    return function.virtio if section.name.rpartition("/")[2] == f"virtio-{function.virtio.kind}" else None
+
+
+def virtio_shape(virtio: VirtioEntry, function: FunctionEntry | None) -> VirtioShape:
+    """The layout of a virtio device's section."""
+    block = virtio.local.get(_BLOCK, 0)
     return VirtioShape(
-        kind="net" if virtio.kind == "net" else "blk",
-        express=entry.express,
-        vectors=entry.vectors,
+        kind=virtio.kind,
+        express=function is not None and function.express,
+        vectors=0 if function is None else function.vectors,
+        transport=virtio.transport,
         queues=virtio.num_queues,
         max_queue_pairs=virtio.max_queue_pairs,
-        packed=bool(virtio.host_features >> 34 & 1),
+        packed=bool(virtio.host_features >> _RING_PACKED & 1),
+        max_ports=virtio.max_ports,
+        blocks=virtio.local.get(_REGION, 0) // block if block else 0,
     )
+
+
+def _behind_controller(
+    name: str, schema: Schema, names: Mapping[str, SectionEntry], functions: Mapping[str, FunctionEntry]
+) -> Schema:
+    """A SCSI disk's section is called PATH/CHANNEL:ID:LUN/scsi-disk, PATH being that of its controller."""
+    path, _, place = name.removesuffix(f"/{_DISK}").rpartition("/")
+    controller = names.get(f"{path}/{_CONTROLLER}")
+    if controller is None or not name.endswith(f"/{_DISK}"):
+        return schema
+    virtio = section_virtio(controller, functions.get(controller.function or ""))
+    lun = place.rpartition(":")[2]
+    if virtio is None or not lun.isdecimal():
+        return schema
+    return scsi_disk_schema(schema, packed=bool(virtio.host_features >> _RING_PACKED & 1), lun=int(lun))

@@ -45,6 +45,7 @@ def refine(schema: Schema, payload: bytes) -> Schema:
     if not is_opaque(schema):
         return schema
     kind = _NAMES.get(schema.name)
+    found: Iterator[Schema]
     if kind is None:
         found = (scsi_disk_schema(schema, packed=packed, lun=0) for packed in (False, True))
     else:

@@ -18,9 +18,10 @@ from model.devices.globalstate import GlobalState
 from model.devices.handler import Effects
 from model.devices.hda import IntelHda
 from model.devices.root_port import RootPort
+from model.devices.scsi_disk import ScsiDisk
 from model.devices.vapic import KvmTprOpt
 from model.devices.vga import CirrusVga, Vga
-from model.devices.virtio import Virtio
+from model.devices.virtio_kinds import VIRTIO
 from model.devices.vmgenid import VmGenId
 from model.devices.xhci import Xhci
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from model.machine import Machine
 
 _FOLLOWED: Final = (
-    Ahci, CirrusVga, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, Vga, VmGenId,
-    Xhci,
+    Ahci, CirrusVga, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk, Vga,
+    VmGenId, Xhci,
 )  # fmt: skip
 
 _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
@@ -57,10 +58,10 @@ CHECKS: Final = by_vmsd((*PLATFORM, *STORAGE))
 
 def equip(machine: Machine, handler: Handler) -> None:
     """Give a handler the device behind it."""
-    function = handler.function
     kind = _EFFECTS.get(handler.kind)
-    if function is not None and function.entry.virtio is not None and function.entry.virtio.kind in {"blk", "net"}:
-        handler.effects = Virtio(machine, handler, function.entry.virtio)
+    virtio = handler.virtio
+    if virtio is not None and virtio.kind in VIRTIO:
+        handler.effects = VIRTIO[virtio.kind](machine, handler, virtio)
     elif kind is not None:
         handler.effects = kind(machine, handler)
     handler.watch = watch_for(handler.schema, CHECKS)

@@ -11,12 +11,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from model.schemas import section_virtio
 from vmformat import compile_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model.description import SectionEntry
+    from model.description import SectionEntry, VirtioEntry
     from model.devices.checks import Watch
     from model.devices.pci import PciFunction
     from model.loader import LoadState
@@ -116,6 +117,11 @@ class Handler:
         self.watch: Watch | None = None
         self.is_followed = False
         self._plan: Plan | None = None
+
+    @property
+    def virtio(self) -> VirtioEntry | None:
+        """The virtio device whose section this is, if it is one."""
+        return section_virtio(self.entry, None if self.function is None else self.function.entry)
 
     def reset(self) -> None:
         """Back to before the load."""

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from model.errors import Abort, Exit
 from model.memory import address_space_map
-from vmformat import Refusal
 
 if TYPE_CHECKING:
     from model.devices.virtio import Virtio
     from model.loader import LoadState
+    from model.memory import Mapping
 
-EINVAL: Final = 22
 SEGMENTS: Final = 1024
 IN_ADDR, OUT_ADDR, IN_SG, OUT_SG = 16, 8208, 16400, 32784
 READER: Final = "virtqueue_map_iovec"
@@ -35,12 +34,6 @@ class Requests:
         """None."""
         self.mapped = []
         self.headers = []
-
-    def queue(self, index: int, path: str) -> Refusal | None:
-        """The queue a request belongs to."""
-        if index >= self.device.entry.num_queues:
-            return Refusal(EINVAL, (f"Invalid virtqueue index in request list: {index:#x}",), 0, path)
-        return None
 
     def element(self, load: LoadState, data: bytes) -> None:
         """Map the segments of one element, those the device writes first. Raises Abort or Exit."""
@@ -70,6 +63,10 @@ class Requests:
             raise Exit("virtio: unexpected memory split")
         if header and mapping.direct and mapping.region is not None:
             self.headers.append((mapping.region.block, mapping.xlat))
+        self.note(mapping)
+
+    def note(self, mapping: Mapping) -> None:
+        """Remember where guest memory was found."""
         where = mapping.region.key if mapping.region is not None else "unmapped"
         self.mapped.append(f"{where}+{mapping.xlat:#x}:{mapping.length:#x}" + ("" if mapping.direct else " bounced"))
 

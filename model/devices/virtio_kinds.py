@@ -1,0 +1,25 @@
+"""Which class loads which kind of virtio device."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from model.devices.virtio import Virtio
+from model.devices.virtio_blk import VirtioBlk
+from model.devices.virtio_gpu import VirtioGpu
+from model.devices.virtio_mem import VirtioMem
+from model.devices.virtio_net import VirtioNet
+from model.devices.virtio_serial import VirtioSerial
+
+VIRTIO: Final[dict[str, type[Virtio]]] = {
+    "balloon": Virtio,
+    "blk": VirtioBlk,
+    "console": VirtioSerial,
+    "gpu": VirtioGpu,
+    "input": Virtio,
+    "mem": VirtioMem,
+    "net": VirtioNet,
+    "rng": Virtio,
+    "scsi": Virtio,
+}
+"""By kind (`vmformat.virtio.KINDS`). What the payloads of those that are plain `Virtio` say has no consequences."""

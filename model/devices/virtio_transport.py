@@ -1,0 +1,88 @@
+"""What a virtio device is reached through: a PCI function, or registers in memory (virtio.md 1, 2).
+
+A transport knows the records of a section's queues, which vectors there are, and what an interrupt does.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from model.errors import Abort
+from model.memory import Use
+
+if TYPE_CHECKING:
+    from model.devices.pci import PciFunction
+    from model.memory import AddressSpace, Memory
+
+NO_VECTOR: Final = 0xFFFF
+CAP_MSIX: Final = 0x11
+MSIX_ENABLE: Final = 0x80
+INTERRUPT_PIN: Final = 0x3D
+PINS: Final = 4
+
+
+class Mmio:
+    """Registers at a fixed address: no vectors; guest memory is always the machine's; an interrupt is a level.
+
+    Model: the level is not followed to the interrupt controller, here and on PCI. There an unmasked entry would store
+    a message, which nothing that is compared shows.
+    """
+
+    vectors = 0
+    record = struct.Struct(">IIQH")
+    """num, align, desc, last_avail_idx."""
+
+    space: AddressSpace | None = None
+    """Through which the device reaches memory under `iommu_platform`; None for the machine's."""
+
+    table = b""
+    config_vector = NO_VECTOR
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def line(self) -> None:
+        """Set the interrupt line by what a section said."""
+
+    def interrupt(self) -> None:
+        """Tell the driver of a changed config."""
+
+
+class Pci(Mmio):
+    """A PCI function: MSI-X if it has vectors, else a line whose number is whatever its config space says."""
+
+    def __init__(self, function: PciFunction, memory: Memory) -> None:
+        self.function = function
+        self.memory = memory
+        self.vectors = function.entry.vectors
+        self.record = struct.Struct(">IQHH" if self.vectors else ">IQH")
+        self.space = function.master_space
+        self.reset()
+
+    def reset(self) -> None:
+        """Table and vector as at reset."""
+        self.table = b""
+        self.config_vector = NO_VECTOR
+
+    def line(self) -> None:
+        """Without MSI-X the line is driven. Raises Abort where there is no such line."""
+        config = self.function.config
+        capability = self.function.capability(CAP_MSIX)
+        if capability and config[capability + 3] & MSIX_ENABLE:
+            return
+        if not 1 <= config[INTERRUPT_PIN] <= PINS:
+            raise Abort("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed.")
+
+    def interrupt(self) -> None:
+        """With MSI-X on, a four-byte store through the bus-master space."""
+        function, vector = self.function, self.config_vector
+        capability = function.capability(CAP_MSIX)
+        if not capability or vector >= self.vectors or function.master_space is None:
+            return
+        control = function.config[capability + 3]
+        entry = self.table[16 * vector : 16 * vector + 16]
+        if control & 0xC0 != MSIX_ENABLE or len(entry) < 16 or entry[12] & 1:
+            return
+        address = int.from_bytes(entry[:8], "little")
+        self.memory.getter(function.master_space, Use("msi_send_message", address, 4, write=True))
