@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 _WIDTH: Final = 150
+_WORD: Final = 32
 _LISTS: Final = frozenset({"blocks", "spaces", "regions", "bars", "sections", "rom"})
 """Lists whose items are a line each, whatever their length."""
 
@@ -51,6 +52,7 @@ class MachineFacts:
     functions: tuple[FunctionFacts, ...]
     masks: Mapping[str, Masks]
     virtio: Mapping[str, VirtioFacts]
+    """By the name of the section."""
     sections: Sections
     rom: tuple[tuple[str, int, bytes], ...]
     """Contents of read-only memory in a destination at reset: (RAM block, offset, bytes), zeros left out."""
@@ -97,7 +99,7 @@ def _document(facts: MachineFacts) -> dict[str, Any]:
         "spaces": [_space(space, ids, owners) for space in facts.spaces],
         "regions": [_region(region, ids) for region in facts.regions],
         "pci": [_function(function, facts, ids) for function in facts.functions],
-        "sections": [_section(section) for section in facts.sections.handlers],
+        "sections": [_section(section, facts) for section in facts.sections.handlers],
         "schemas": {key: schema.to_json() for key, schema in sorted(facts.sections.schemas.items())},
         "rom": [{"block": block, "offset": hex(offset), "bytes": data.hex()} for block, offset, data in facts.rom],
     }
@@ -135,7 +137,7 @@ def _space(space: Space, ids: Mapping[str, str], owners: Mapping[str, str]) -> d
 
 def _function(function: FunctionFacts, facts: MachineFacts, ids: Mapping[str, str]) -> dict[str, Any]:
     masks = facts.masks.get(function.address)
-    bridge, virtio = function.bridge, facts.virtio.get(function.address)
+    bridge, virtio = function.bridge, _virtio_of(function, facts)
     return {
         "function": function.address,
         "id": function.device.id,
@@ -170,10 +172,15 @@ def _function(function: FunctionFacts, facts: MachineFacts, ids: Mapping[str, st
     }
 
 
+def _virtio_of(function: FunctionFacts, facts: MachineFacts) -> VirtioFacts | None:
+    return next((item for name, item in facts.virtio.items() if name.rpartition("/")[0] == function.address), None)
+
+
 def _virtio(virtio: VirtioFacts) -> dict[str, Any]:
     return {
         "kind": virtio.shape.kind,
-        "transport": "pci",
+        "transport": virtio.shape.transport,
+        **_unless("id", virtio.id, ""),
         "modern": virtio.modern,
         "legacy": virtio.legacy,
         "host_features": hex(virtio.host_features),
@@ -184,10 +191,15 @@ def _virtio(virtio: VirtioFacts) -> dict[str, Any]:
         "iommu_platform": virtio.iommu_platform,
         "has_vnet_hdr": virtio.has_vnet_hdr,
         "has_ufo": virtio.has_ufo,
+        **_unless("max_ports", len(virtio.ports_map) * _WORD, 0),
+        **_unless("ports_map", list(virtio.ports_map), []),
+        **_unless("ports", list(virtio.ports), []),
+        **_unless("local", {key: hex(value) for key, value in sorted(virtio.local.items())}, {}),
     }
 
 
-def _section(section: SectionFacts) -> dict[str, Any]:
+def _section(section: SectionFacts, facts: MachineFacts) -> dict[str, Any]:
+    virtio = facts.virtio.get(section.name) if section.function is None else None
     return {
         "name": section.name,
         "instance": section.instance,
@@ -197,6 +209,7 @@ def _section(section: SectionFacts) -> dict[str, Any]:
         **_unless("compat", section.compat, None, list),
         **_unless("function", section.function, None),
         **_unless("local", dict(sorted(section.local.items())), {}),
+        **({"virtio": _virtio(virtio)} if virtio is not None else {}),
     }
 
 

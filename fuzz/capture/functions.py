@@ -127,7 +127,9 @@ def learn_functions(
 ) -> tuple[FunctionFacts, ...]:
     """All functions of the machine, in order of their addresses."""
     ids = {region.path: region.id for region in regions}
-    sections = {section.name.rpartition("/")[0]: section for section in stream.sections}
+    sections: dict[str, Section] = {}
+    for one in stream.sections:  # of several of a function the first: what it is made of is registered before it
+        sections.setdefault(one.name.rpartition("/")[0], one)
     space_of = {space.root: index for index, space in enumerate(spaces)}
     by_path = {device.path: device for device in objects.devices}
     by_owner: dict[str, dict[tuple[str, str], Region]] = {device.path: {} for device in objects.devices}

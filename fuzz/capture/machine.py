@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from fuzz.capture.prober import Prober
 from fuzz.capture.qtest import Accessible
 from fuzz.capture.regions import assemble
 from fuzz.capture.sections import dump_vmstate, learn_sections
-from fuzz.capture.virtio import VirtioFacts, host_features, is_virtio, learn_virtio
+from fuzz.capture.virtio import VirtioFacts, learn_virtio, with_features
 from fuzz.qemu import DEFAULT_BINARY, Qemu, accelerator, complete_arguments
 from model.memory.mtree import layout, parse_flat
 from vmformat.errors import StreamError
@@ -32,7 +32,6 @@ from vmformat.stream import read
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fuzz.capture.functions import FunctionFacts
     from fuzz.capture.regions import Region
     from vmformat.stream import Stream
 
@@ -78,13 +77,13 @@ def learn_machine(
         blocks = list(pristine.limits)
         regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks)
         functions = learn_functions(stream, pristine.objects, mapped, regions, spaces)
-        virtio = {item.address: learn_virtio(vm, item) for item in functions if is_virtio(item)}
+        virtio = learn_virtio(vm, stream.sections, functions)
     dump = dump_vmstate(binary, pristine.machine)
     sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
     rom = _destination(arguments, binary, pristine, regions)
     prologue = prologue_of(stream)
     progress("virtio features")
-    virtio = _with_features(virtio, functions, arguments, prologue, binary)
+    virtio = _with_features(virtio, arguments, prologue, binary)
     masks: dict[str, Masks] = {}
     if with_masks:
         masks = learn_masks(arguments, functions, prologue, binary=binary, progress=progress)
@@ -222,17 +221,9 @@ def _rom_contents(vm: Qemu, flat: str, blocks: Mapping[tuple[str, str], str | No
 
 
 def _with_features(
-    virtio: dict[str, VirtioFacts],
-    functions: Sequence[FunctionFacts],
-    arguments: Sequence[str],
-    prologue: bytes,
-    binary: str,
+    virtio: dict[str, VirtioFacts], arguments: Sequence[str], prologue: bytes, binary: str
 ) -> dict[str, VirtioFacts]:
-    by_address = {function.address: function for function in functions}
     if not virtio:
         return {}
     with Prober(arguments, binary=binary) as prober:
-        return {
-            address: replace(facts, host_features=host_features(facts, by_address[address], prober, prologue))
-            for address, facts in virtio.items()
-        }
+        return {name: with_features(facts, prober, prologue) for name, facts in virtio.items()}
