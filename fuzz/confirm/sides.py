@@ -10,6 +10,7 @@ from fuzz import qemu
 from fuzz.confirm.side import UNKNOWN, Side, VirtioSide
 from fuzz.confirm.state import brought, expected, fields, parsed, saved_sections
 from model import load
+from model.devices.handler import Handler
 from model.devices.resaved import not_kept
 from model.memory import layout
 
@@ -165,12 +166,14 @@ def both_saved(
 
 
 def _owners(machine: Machine) -> dict[str, str]:
-    """The section of each PCI function that has one, by the function's path in the program's object tree."""
-    return {
-        function.entry.id if function.entry.id.startswith("/") else f"/machine/peripheral/{function.entry.id}": name
-        for name, function in ((handler.name, handler.function) for handler in machine.handlers)
-        if function is not None
-    }
+    """The section of each virtio device, by the path in the program's object tree of the device or its PCI function."""
+    found = {}
+    for handler in machine.handlers:
+        if isinstance(handler, Handler) and handler.virtio is not None:
+            function = handler.function
+            id_ = handler.virtio.id if function is None else function.entry.id
+            found[id_ if id_.startswith("/") else f"/machine/peripheral/{id_}"] = handler.name
+    return found
 
 
 def _program_virtio(machine: Machine, found: qemu.Loaded) -> dict[str, VirtioSide]:
