@@ -441,7 +441,8 @@ def _fields(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[tuple[Field, 
     irq = st.builds(Field, names, st.just("pci irq state"))
     maybe = st.builds(Field, names, st.just("uint8"), when=st.builds(When, names, st.integers(1, 3)))
     nested = st.builds(Field, names, st.just("struct"), count=_array | st.just(Count("a")), struct=inner)
-    listed = st.builds(Field, names, st.sampled_from(["tmp", "qtailq", "qlist", "repeat"]), struct=inner)
+    lists = st.sampled_from(["tmp", "qtailq", "qlist", "repeat", "repeat int8", "repeat uint32"])
+    listed = st.builds(Field, names, lists, struct=inner)
     text = st.builds(Field, names, st.sampled_from(["string", "vbuffer"]))
     valid = st.builds(Field, names, st.just("must exist"), when=st.builds(When, names, st.integers(1, 255)))
     return st.lists(leaf | blob | irq | maybe | nested | listed | text | valid, max_size=5).map(tuple)
@@ -480,3 +481,13 @@ def test_measure_ends_where_an_accepted_load_ends(schema: Schema, data: bytes, v
     refusal = plan.load(reader, version, Log(dict.fromkeys("abc", 1)), outer)
     if refusal is None and not reader.error and not plan.free:
         assert plan.measure(data, 0, version) == reader.pos
+
+
+def test_a_wanted_list_is_shown_what_announces_its_elements() -> None:
+    schema = Schema(
+        "x", 1, 1, (Field("q", "repeat uint32", struct=Schema("e", 1, 1, (Field("a", "uint8"),), raw=True)),)
+    )
+    log = Log({})
+    data = b"\0\0\1\0\7" + b"\0\0\0\2\x08" + bytes(4)
+    assert Plan(schema, frozenset({"q", "q[].a"})).load(Reader(data), 1, log) is None
+    assert log.seen == [("q", 256), ("q[0].a", 7), ("q", 2), ("q[1].a", 8)]

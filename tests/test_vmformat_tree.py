@@ -59,6 +59,22 @@ CASES: dict[str, tuple[Schema, str, Any]] = {
         "01 01 0002 02 03 0004 00",
         {"q": [{"a": 1, "b": 2}, {"@more": 2, "a": 3, "b": 4}]},
     ),
+    "a list that a negative number ends": (one(Field("q", "repeat int8", struct=PAIR)), "80", {"q": [-128]}),
+    "an element, and another end": (
+        one(Field("q", "repeat int8", struct=PAIR)),
+        "02 01 0002 ff",
+        {"q": [{"@more": 2, "a": 1, "b": 2}, -1]},
+    ),
+    "elements announced by name": (
+        one(Field("q", "repeat uint32", struct=PAIR)),
+        "00010203 01 0002 00000000",
+        {"q": [{"@more": 0x10203, "a": 1, "b": 2}]},
+    ),
+    "what depends on how it was announced": (
+        one(Field("q", "repeat", struct=Schema("x", 1, 1, (Field("a", "uint8", when=When("@more", among=(3, 5))),)))),
+        "03 07 04 00",
+        {"q": [{"@more": 3, "a": 7}, {"@more": 4}]},
+    ),
     "an empty list": (one(Field("q", "repeat", struct=PAIR)), "00", {"q": []}),
     "a tree": (
         one(Field("t", "gtree", struct=KEYED)),
@@ -219,7 +235,8 @@ def schemas(draw: st.DrawFn, depth: int = 2) -> Schema:
             case "structs":
                 fields.append(Field(name, "struct", struct=draw(schemas(depth - 1)), count=draw(st.integers(0, 3))))
             case _:
-                fields.append(Field(name, "repeat", struct=draw(schemas(depth - 1))))
+                kind = draw(st.sampled_from(["repeat", "repeat int8", "repeat uint32"]))
+                fields.append(Field(name, kind, struct=draw(schemas(depth - 1))))
     subs = (Schema("v/s", 2, 1, (Field("x", "uint16"),)),) if draw(st.booleans()) else ()
     return Schema("v", 1, 1, tuple(fields), subs)
 

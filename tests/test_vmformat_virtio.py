@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
 from vmformat.errors import StreamError
 from vmformat.guess import refine
+from vmformat.node import Node
 from vmformat.plan import Plan, Refusal, SilentVisitor, measure
 from vmformat.reader import Reader
 from vmformat.schema import Field, Schema
-from vmformat.tree import decode, end_of
+from vmformat.tree import decode, encode, end_of
 from vmformat.virtio import (
     CORE_HEAD,
     VirtioShape,
@@ -19,6 +21,7 @@ from vmformat.virtio import (
     net_device,
     pci_device,
     queues,
+    scsi_disk_schema,
     virtio_schema,
 )
 
@@ -76,6 +79,55 @@ def net_payload(in_use: int = 0, macs: bytes = b"", rest: bytes = b"") -> bytes:
     return bytes(6) + bytes(4 + 4 + 2 + 2) + struct.pack(">I", in_use) + macs + bytes(512) + bytes(4 + 6 + 1) + rest
 
 
+def shape(kind: str) -> VirtioShape:
+    return VirtioShape(kind, express=False, vectors=2)
+
+
+MMIO = VirtioShape("rng", express=False, vectors=0, transport="mmio")
+
+
+def mmio(queues: bytes) -> bytes:
+    return bytes(12) + struct.pack(">BBHII", 7, 0, 0, 0, 0) + queues
+
+
+def records_mmio(*queues: tuple[int, int, int, int]) -> bytes:
+    return struct.pack(">I", len(queues)) + b"".join(struct.pack(">IIQH", *q) for q in queues)
+
+
+def port(number: int) -> bytes:
+    return struct.pack(">IBBI", number, 1, 1, 0)
+
+
+def serial(*ports: bytes, words: int = 1) -> bytes:
+    return bytes(4) + struct.pack(">I", 32 * words) + bytes(4 * words) + struct.pack(">I", len(ports)) + b"".join(ports)
+
+
+def resource(number: int, width: int, height: int, pieces: int) -> bytes:
+    return struct.pack(">5I", number, width, height, 2, pieces) + bytes(12 * pieces + 4 * width * height)
+
+
+def gpu(*resources: bytes, outputs: int = 1) -> bytes:
+    return b"".join(resources) + bytes(4) + struct.pack(">iI", 1, outputs) + bytes(40 * outputs)
+
+
+def mem(region: int, block: int) -> bytes:
+    return struct.pack(">QQQI", 0x140000000, region, block, 0)
+
+
+def domain() -> bytes:
+    mapping = b"\1" + bytes(16) + bytes(12)
+    return (
+        struct.pack(">I", 3)
+        + struct.pack(">I", 2)
+        + 2 * mapping
+        + b"\0"
+        + b"\0"
+        + b"\1"
+        + struct.pack(">I", 16)
+        + b"\0"
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "payload"),
     [
@@ -108,6 +160,56 @@ def net_payload(in_use: int = 0, macs: bytes = b"", rest: bytes = b"") -> bytes:
             head() + records() + net_payload(rest=sub(b"virtio-net-device/rss", bytes(7) + b"\0\2" + bytes(46))),
             id="net with rss",
         ),
+        pytest.param(shape("scsi"), head() + records((128, 0, 0)) + STARTED, id="scsi"),
+        pytest.param(shape("rng"), head(device=b"") + records((8, 0, 0)) + STARTED, id="rng"),
+        pytest.param(shape("input"), head() + records((64, 0, 0), (64, 0, 0)) + STARTED, id="input"),
+        pytest.param(shape("balloon"), head() + records() + bytes(8) + STARTED, id="balloon"),
+        pytest.param(
+            shape("balloon"),
+            head()
+            + records()
+            + bytes(8)
+            + sub(b"virtio-balloon-device/page-poison", bytes(4))
+            + sub(b"virtio-balloon-device/free-page-report", bytes(8))
+            + STARTED,
+            id="balloon with subsections",
+        ),
+        pytest.param(
+            shape("console"), head() + records() + serial(port(0), port(5)) + STARTED, id="console with two ports"
+        ),
+        pytest.param(
+            replace(shape("console"), max_ports=64),
+            head(device=bytes(4) + b"\x40" + bytes(7)) + records() + serial(port(33), words=2) + STARTED,
+            id="console of 64 ports",
+        ),
+        pytest.param(
+            shape("console"),
+            head() + records() + serial(port(0)[:-4] + b"\0\0\0\1" + bytes(4 + 8 + 49168)) + STARTED,
+            id="console with an element",
+        ),
+        pytest.param(shape("gpu"), head() + records() + STARTED + gpu(), id="gpu"),
+        pytest.param(
+            shape("gpu"), head() + records() + STARTED + gpu(resource(7, 3, 2, 1), resource(1, 0, 9, 0)), id="pictures"
+        ),
+        pytest.param(
+            replace(shape("mem"), blocks=130),
+            head() + records() + mem(130 << 21, 1 << 21) + bytes(24 + 24) + STARTED,
+            id="mem",
+        ),
+        pytest.param(shape("iommu"), head() + records() + b"\0\0\0\0\0\1" + STARTED, id="iommu"),
+        pytest.param(
+            shape("iommu"),
+            head() + records() + b"\0\0\0\1\1" + bytes(7) + b"\3" + domain() + b"\0\1" + STARTED,
+            id="iommu with a domain",
+        ),
+        pytest.param(MMIO, mmio(records_mmio((1, 4096, 0x1000, 1))) + STARTED, id="MMIO"),
+        pytest.param(
+            MMIO,
+            mmio(records_mmio())
+            + sub(b"virtio/extra_state", sub(b"virtio_mmio/state", bytes(8 + 27 * 1024)))
+            + sub(b"virtio/virtqueues", bytes(16384)),
+            id="MMIO, modern",
+        ),
         pytest.param(
             BLK,
             head()
@@ -125,6 +227,7 @@ def net_payload(in_use: int = 0, macs: bytes = b"", rest: bytes = b"") -> bytes:
 )  # fmt: skip
 def test_whole_sections(shape: VirtioShape, payload: bytes) -> None:
     schema = virtio_schema(shape)
+    assert encode(schema, decode(schema, payload).values()) == payload
     assert measure(schema, payload + b"\x7e", 0) == len(payload)
     opaque = Schema(schema.name, schema.version, schema.version, (Field("virtio", "virtio", len(payload)),))
     refined = refine(opaque, payload)
@@ -253,3 +356,51 @@ def test_irq_levels_are_a_version_2_field() -> None:
     reader = Reader(b"\0\0\0\1" + bytes(256) + b"rest.")
     assert Plan(pci_device(express=False)).load(reader, 1, Keep()) is None
     assert reader.take(4) == b"rest"
+
+
+def disk() -> Schema:
+    """What QEMU tells of a disk, as far as its requests are concerned."""
+    device = Schema("SCSIDevice", 1, 1, (Field("unit_attention.key", "uint8"), Field("requests", "scsi-requests", 1)))
+    return Schema("scsi-disk", 1, 1, (Field("qdev", "struct", struct=device), Field("tray_open", "bool")))
+
+
+def command(opcode: int, lun: int = 0) -> bytes:
+    return bytes([opcode]) + bytes(15) + struct.pack(">III", 9, lun, 0) + bytes(49168)
+
+
+MOVED = struct.pack(">QI", 0x1000, 8)
+REQUESTS = {
+    "none": b"\0",
+    "none, in other words": b"\x80",
+    "one that begins again": b"\1" + command(0x28) + MOVED + struct.pack(">I", 4096) + b"\0",
+    "one that goes on": b"\2" + command(0x28) + MOVED + struct.pack(">II", 4096, 512) + bytes(512) + b"\0",
+    "one without blocks": b"\2" + command(0x28) + MOVED + bytes(4) + b"\0",
+    "a write": b"\1" + command(0x2A) + MOVED + struct.pack(">I", 512) + bytes(512) + b"\0",
+    "no blocks move": b"\1" + command(0) + b"\0",
+    "to another unit": b"\1" + command(0x28, lun=1) + b"\0",
+    "two": b"\1" + command(0) + b"\2" + command(0x12) + b"\xff",
+}
+
+
+@pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS.keys())
+def test_requests_of_a_disk(requests: bytes) -> None:
+    schema = scsi_disk_schema(disk(), packed=False, lun=0)
+    payload = b"\0" + requests + b"\1"
+    assert measure(schema, payload + b"\x7e", 0) == len(payload)
+    tree = decode(schema, payload)
+    assert encode(schema, tree.values()) == payload
+    assert tree.find("tray_open") == Node("tray_open", "bool", len(payload) - 1, 1, 1)
+    assert refine(disk(), payload) == schema
+
+
+def test_a_disk_that_calls_for_attention_keeps_no_blocks() -> None:
+    schema = scsi_disk_schema(disk(), packed=False, lun=0)
+    payload = b"\6\1" + command(0x28) + b"\0\1"
+    assert measure(schema, payload, 0) == len(payload)
+    with pytest.raises(StreamError):
+        measure(schema, b"\5" + payload[1:], 0)
+
+
+def test_requests_refine_to_and_from_json() -> None:
+    schema = scsi_disk_schema(disk(), packed=True, lun=3)
+    assert Schema.from_json(schema.to_json()) == schema

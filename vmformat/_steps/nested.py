@@ -120,10 +120,11 @@ class List(Op):
     A list that is wanted is shown these numbers, each before its element.
     """
 
-    __slots__ = ("number", "place", "slot", "version", "vmsd")
+    __slots__ = ("number", "place", "program", "slot", "vmsd")
 
     def __init__(self, place: Place, vmsd: Vmsd | None, version: int, slot: int | None) -> None:
-        self.place, self.vmsd, self.version, self.slot = place, vmsd, version, slot
+        self.place, self.vmsd, self.slot = place, vmsd, slot
+        self.program = None if vmsd is None else vmsd.program(version)
         self.number = struct.Struct(f">{INTEGERS[ANNOUNCED[place.field.type]][0]}")
         self.size, self.active = None, True
 
@@ -148,9 +149,9 @@ class List(Op):
                 return refused
             if kind == "gtree" and count > announced and not ctx.strict:
                 return Refusal(EINVAL, (), reader.base + start, path)
-            if self.vmsd is None:
+            if self.program is None:
                 return Refusal(EINVAL, (), reader.offset - 1, path)
-            failed = self.vmsd.program(self.version).run(ctx)
+            failed = self.program.run(ctx)
             if failed is not None:
                 return self._element_failed(failed)
         ctx.indices.pop()
