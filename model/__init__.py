@@ -4,6 +4,7 @@ from model.compare import compare, judge
 from model.description import Description, from_json, parse
 from model.designs import DESIGNS, REFERENCE, Design
 from model.errors import Abort, DescriptionError
+from model.fit import misfits
 from model.loader import load
 from model.machine import Machine
 from model.outcome import At, Cause, DeviceState, Finding, Outcome, QueueState
@@ -27,6 +28,7 @@ __all__ = [
     "from_json",
     "judge",
     "load",
+    "misfits",
     "parse",
     "section_schemas",
 ]

@@ -86,7 +86,8 @@ def test_a_refused_stream_is_no_fault_of_the_command(
 def test_load_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert vmfuzz(monkeypatch, "load", "pc-small/after", "--json", "-d", "assert-depth", "-d", "wrap-main") == 1
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"stream", "machine", "machine_sha256", "outcomes"}
+    assert set(document) == {"stream", "machine", "machine_sha256", "misfits", "outcomes"}
+    assert document["misfits"] == []
     assert [outcome["design"] for outcome in document["outcomes"]] == ["assert-depth", "wrap-main"]
     wrapped = document["outcomes"][1]
     assert wrapped["reads_while_pending"]["virtio_init_region_cache"] == 3

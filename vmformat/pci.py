@@ -320,6 +320,16 @@ class Msix:
         return Node(f"[{index}]", "element", at, 16, None, tuple(_register(data, at, r) for r in _VECTOR))
 
 
+def told_config_size(payload: bytes, offset: int = 4) -> int | None:
+    """How long the config space is that begins at an offset of a PCI section's payload; None if that cannot be told.
+
+    4096 bytes iff it has a PCI Express capability; what follows it must be there, interrupt levels of 16 bytes.
+    """
+    express = find_capability(payload[offset : offset + CONFIG_SIZE], 0x10) is not None
+    size = EXPRESS_CONFIG_SIZE if express else CONFIG_SIZE
+    return size if len(payload) >= offset + size + 16 else None
+
+
 @lru_cache(maxsize=2)
 def pci_device_schema(*, express: bool) -> Schema:
     """The vmsd `PCIDevice` of a conventional or Express function: version, config space, interrupt levels."""

@@ -114,6 +114,36 @@ def read(
     does. `configuration` and `footers` tell whether the machine types have them (2.3 and older do not); None: as the
     bytes show. Raises StreamError, and nothing else, if the bytes are no stream or end before the outermost EOF.
     """
+    start, head, config = _front(data, configuration=configuration)
+    reading = _Reading(data, _Known(describe(data), schemas or {}), footers, shared=_shares(config))
+    records, end = reading.records(start)
+    return Stream(head, config, records, data[end:])
+
+
+def read_some(
+    data: bytes, schemas: Schemas | None = None, *, configuration: bool | None = None, footers: bool | None = None
+) -> tuple[Stream, bool]:
+    """As `read`, but only as far as the bytes can be read: what came before, and whether that is all of it.
+
+    Raises StreamError if header or configuration cannot be read.
+    """
+    start, head, config = _front(data, configuration=configuration)
+    reading = _Reading(data, _Known(describe(data), schemas or {}), footers, shared=_shares(config))
+    found: list[Record] = []
+    try:
+        _, end = reading.records(start, found)
+    except StreamError:
+        return Stream(head, config, tuple(found)), False
+    return Stream(head, config, tuple(found), data[end:]), True
+
+
+def _shares(configuration: Configuration | None) -> bool:
+    """Whether RAM blocks are listed with an address."""
+    return configuration is not None and "x-ignore-shared" in configuration.capabilities
+
+
+def _front(data: bytes, *, configuration: bool | None) -> tuple[int, Header, Configuration | None]:
+    """Where the records begin, the header, the configuration."""
     stream = io.BytesIO(data)
     head = framing.parse(framing.HEADER, stream, "header")
     if head["magic"] != framing.MAGIC:
@@ -127,10 +157,7 @@ def read(
             raise StreamError(start, "configuration", "07", data[start : start + 1].hex() or "the end of the stream")
         config = Configuration.read(data, start)
         start += 1 + len(config.payload)
-    shared = config is not None and "x-ignore-shared" in config.capabilities
-    reading = _Reading(data, _Known(describe(data), schemas or {}), footers, shared=shared)
-    records, end = reading.records(start)
-    return Stream(Header(head["version"]), config, records, data[end:])
+    return start, Header(head["version"]), config
 
 
 def package_records(stream: Stream, command: Command, schemas: Schemas | None = None) -> tuple[Record, ...]:
@@ -139,8 +166,8 @@ def package_records(stream: Stream, command: Command, schemas: Schemas | None = 
     A package ends by an EOF, by RUN, or (which loaders refuse) by its last byte, or with a package in it that cannot be
     read. Raises StreamError if this one cannot.
     """
-    shared = stream.configuration is not None and "x-ignore-shared" in stream.configuration.capabilities
-    main = _Reading(command.outside, _Known(describe(stream.trailing), schemas or {}), None, shared=shared)
+    known = _Known(describe(stream.trailing), schemas or {})
+    main = _Reading(command.outside, known, None, shared=_shares(stream.configuration))
     main.base = command.package_offset + len(command.package)
     for section in stream.sections:
         if section.offset >= command.offset:
@@ -226,9 +253,12 @@ class _Reading:
         if section.kind in NAMED:
             self.named[section.section_id] = section
 
-    def records(self, start: int) -> tuple[tuple[Record, ...], int]:
-        """The records from `start` to the end of this loop, and the offset behind it."""
-        found: list[Record] = []
+    def records(self, start: int, found: list[Record] | None = None) -> tuple[tuple[Record, ...], int]:
+        """The records from `start` to the end of this loop, and the offset behind it.
+
+        They go into `found` one by one, so that whoever gave it has them if this raises.
+        """
+        found = [] if found is None else found
         self.stream.seek(start)
         stopped = False
         while not stopped and (record := self.record()) is not None:

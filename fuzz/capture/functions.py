@@ -9,6 +9,7 @@ from fuzz.capture.errors import CaptureError
 from fuzz.capture.regions import BRIDGE_VGA, BRIDGE_WINDOWS
 from vmformat import pci
 from vmformat.errors import StreamError
+from vmformat.guess import is_opaque
 from vmformat.tree import decode
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ class BridgeFacts:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """A PCI function; regions by id. Without a section it is in no stream and stays as it is at reset."""
+    """A PCI function; regions by id. One without a section stays as it is at reset."""
 
     address: str
     device: PciObject
     section: Section | None
+    """The one with its config space."""
     parent: str | None
     config: bytes
     config_offset: int
@@ -95,8 +97,8 @@ def capability_layout(config: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def find_config(section: Section, name: str) -> tuple[int, int]:
-    """The offset of the config space in a section's payload, and its length in bytes.
+def find_config(section: Section, name: str) -> tuple[int, int] | None:
+    """The offset of the config space in a section's payload, and its length in bytes; None if it has none.
 
     The schema tells. Where it does not (virtio), the payload begins with the state's version, and the function has 4096
     bytes iff it has a PCI Express capability. Raises CaptureError where neither helps; `name` is for its text.
@@ -110,16 +112,15 @@ def find_config(section: Section, name: str) -> tuple[int, int]:
         for _, node in tree.walk():
             if node.type == "pci config":
                 return node.offset, node.end - node.offset
+        if not is_opaque(section.schema):
+            return None
     if payload[:4] != _STATE_VERSION:
         raise CaptureError(f"{name}: its section does not begin with PCI device state version 2")
     start = len(_STATE_VERSION)
-    for size in (4096, 256):
-        config = payload[start : start + size]
-        interrupts = payload[start + size : start + size + 16]
-        express = any(number == 0x10 for _, number in capability_layout(config[:256]))
-        if len(interrupts) == 16 and express == (size == 4096):
-            return start, size
-    raise CaptureError(f"{name}: cannot tell how long its config space is")
+    told = pci.told_config_size(payload, start)
+    if told is None:
+        raise CaptureError(f"{name}: cannot tell how long its config space is")
+    return start, told
 
 
 def learn_functions(
@@ -127,9 +128,9 @@ def learn_functions(
 ) -> tuple[FunctionFacts, ...]:
     """All functions of the machine, in order of their addresses."""
     ids = {region.path: region.id for region in regions}
-    sections: dict[str, Section] = {}
-    for one in stream.sections:  # of several of a function the first: what it is made of is registered before it
-        sections.setdefault(one.name.rpartition("/")[0], one)
+    sections: dict[str, list[Section]] = {}
+    for item in stream.sections:
+        sections.setdefault(item.name.rpartition("/")[0], []).append(item)
     space_of = {space.root: index for index, space in enumerate(spaces)}
     by_path = {device.path: device for device in objects.devices}
     by_owner: dict[str, dict[tuple[str, str], Region]] = {device.path: {} for device in objects.devices}
@@ -143,10 +144,9 @@ def learn_functions(
         address = objects.functions[device.path]
         own = by_owner[device.path]
         bridge = by_path.get(device.bus.rpartition("/")[0])
-        section = sections.get(address)
-        offset, config = 0, _at_reset(mapped.config[device.path])
+        section, offset, size = _section(sections.get(address, []), f"{device.id} ({device.type})")
+        config = _at_reset(mapped.config[device.path])
         if section is not None:
-            offset, size = find_config(section, f"{device.id} ({device.type})")
             config = section.payload[offset : offset + size]
         container = own.get(("bus master container", "container"))
         alias = own.get(("bus master", "alias"))
@@ -171,6 +171,18 @@ def learn_functions(
             )
         )
     return tuple(sorted(result, key=lambda facts: facts.address))
+
+
+def _section(sections: Sequence[Section], name: str) -> tuple[Section | None, int, int]:
+    """The one of a function's sections (it may have several) with its config space, and where that is.
+
+    There are devices whose section leaves it out: it stays as it is at reset then, as without a section.
+    """
+    for section in sections:
+        found = find_config(section, name)
+        if found is not None:
+            return section, *found
+    return None, 0, 0
 
 
 def _at_reset(config: bytes) -> bytes:

@@ -75,7 +75,8 @@ def learn_machine(
         pristine = _look(vm)
         stream = read_own(pristine.before)
         blocks = list(pristine.limits)
-        regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks)
+        made = _made(stream, pristine.objects)
+        regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks, made)
         functions = learn_functions(stream, pristine.objects, mapped, regions, spaces)
         virtio = learn_virtio(vm, stream.sections, functions)
     dump = dump_vmstate(binary, pristine.machine)
@@ -147,6 +148,14 @@ def _look(vm: Qemu) -> _Pristine:
         low,
         high,
     )
+
+
+def _made(stream: Stream, objects: qom.Objects) -> dict[str, int]:
+    """Which PCI device was made before which other: section ids count registrations."""
+    numbers: dict[str, int] = {}
+    for section in stream.sections:
+        numbers.setdefault(section.name.rpartition("/")[0], section.section_id + 1)
+    return {path: numbers[address] for path, address in objects.functions.items() if address in numbers}
 
 
 def saved(vm: Qemu) -> bytes:

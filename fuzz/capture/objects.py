@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CHILD = re.compile(r"^child<(.*)>$")
 _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 _ORDINAL = re.compile(r"^(.*)\[(\d+)\]$", re.DOTALL)
+_REGION: Final = "memory-region"
 _U64 = (1 << 64) - 1
 _EXPANDERS: Final = frozenset({"pxb-host", "pxb-cxl-host"})
 """Types of the host bridges behind PCI expander bridges: each has a root bus with a number of its own."""
@@ -71,7 +72,7 @@ class Objects:
     ids: Mapping[str, str]
     """What QEMU prints as the owner of regions, as a path, where that is not the owner's own path."""
     kinds: Mapping[str, str]
-    """QOM types by path, of everything but memory regions."""
+    """QOM types by path, of everything but plain memory regions: those of IOMMUs have types of their own."""
 
 
 def shown_owner(path: str) -> str:
@@ -100,12 +101,12 @@ def walk(vm: Qemu) -> Objects:
                     continue
                 child = f"{path}/{entry['name']}"
                 found.append((child, kind[1]))
-                if kind[1] != "memory-region":
+                if not kind[1].endswith(_REGION):
                     following.append(child)
         level = following
-    paths = sorted(path for path, kind in found if kind == "memory-region")
+    paths = sorted(path for path, kind in found if kind.endswith(_REGION))
     devices = _devices(vm, sorted(candidates))
-    kinds = {path: kind for path, kind in found if kind != "memory-region"}
+    kinds = {path: kind for path, kind in found if kind != _REGION}
     expander_at = _numbers(vm, expanders)
     roots = _roots(vm, devices, kinds, expander_at)
     # The bridge in a conventional expander has the expander's id without being what -device made.

@@ -5,7 +5,7 @@ whether it is enabled, but only of what hangs in an address space, and names reg
 region is an object by its place: same container, name, owner, address and priority.
 
 `i/o` in the text is either a region that answers accesses or a mere container. It answers if `info mtree -f` shows
-it: a range under its name, owner and address. It does not if there is a hole where a BAR shows it. A region that was
+it: a range under its name, owner and address. It does not if there is a hole where it must be seen. A region that was
 nowhere visible and has no children answers, but for the names that QEMU gives to containers.
 """
 
@@ -32,6 +32,15 @@ _CONTAINERS: Final = frozenset({
     "bus master container", "pci_bridge_pci", "pci_bridge_io", "pci", "smram", "system", "gpex_mmio", "gpex_ioport",
 })  # fmt: skip
 _READONLY_ALIASES: Final = frozenset({"pam-rom"})
+_LOW_RAM: Final = "ram-below-4g"
+_RAM_ALIASES: Final = {"smram-low": 0xA0000, "smram-high": 0xA0000, "tseg-window": 0, "smbase-window": 0x30000}
+"""Aliases of the machine's RAM that no address space may show (without system management mode), and their offsets."""
+
+_DISABLED: Final = frozenset({
+    ("mch", "smram-low"), ("mch", "smram-high"), ("mch", "tseg-window"), ("mch", "smbase-window"), ("i440FX", "smram"),
+})  # fmt: skip
+"""Regions that are disabled at reset, which nobody sees where they are not shown: type of the owner, name."""
+
 _T64 = 1 << 64
 
 BRIDGE_WINDOWS: Final = {"io": "pci_bridge_io", "mem": "pci_bridge_mem", "pref": "pci_bridge_pref_mem"}
@@ -80,6 +89,7 @@ class Printed:
         self.objects = objects
         self.seen: dict[str, _Seen] = {}
         self.spaces: list[Space] = []
+        self._open: dict[str, str] = {}
         self._inside: dict[str, list[RegionObject]] = defaultdict(list)
         self._named: dict[tuple[str, str], list[RegionObject]] = defaultdict(list)
         for region in sorted(objects.regions.values(), key=lambda item: (item.owner, item.name, item.ordinal)):
@@ -98,7 +108,8 @@ class Printed:
         for section in parse_tree(tree):
             root = self._root(section.root, section.spaces, roots[bool(section.spaces)])
             self.spaces += [Space(name, root) for name in section.spaces]
-            self._visit(section.root, root, 0)
+            shown = next((name for name in section.spaces if name in self._ranges), "")
+            self._visit(section.root, root, 0, shown)
 
     def _shown(self, region: RegionObject) -> str:
         """The owner's path as QEMU prints it."""
@@ -106,14 +117,21 @@ class Printed:
 
     def _root(self, node: Node, spaces: Sequence[str], taken: set[str]) -> str:
         found = self._named[node.name, _owner_path(node.owner)]
-        # Of several with one name and owner's id, the one of the device that the space is named after comes first.
-        for region in sorted(found, key=lambda item: self.objects.kinds.get(item.owner) not in spaces):
+        # Of several with one name and owner's id, the one of the device that the space is named after comes first, and
+        # one that is in no other region.
+        for region in sorted(
+            found, key=lambda item: (self.objects.kinds.get(item.owner) not in spaces, item.container != "")
+        ):
             if region.path not in taken and (region.size or 1) == node.size and region.addr == node.start:
                 taken.add(region.path)
                 return region.path
         raise CaptureError(f"info mtree: no object for the region {node.name} {node.owner}")
 
-    def _visit(self, node: Node, path: str, rank: int) -> None:
+    def _visit(self, node: Node, path: str, rank: int, space: str) -> None:
+        """`space`: where the node is seen if nothing lies over it, "" if nowhere."""
+        space = "" if node.disabled else space
+        if space:
+            self._open[path] = space
         if path not in self.seen or self.seen[path].rank < 0:
             self.seen[path] = _Seen(node, rank)
         left = list(self._inside[path])
@@ -128,7 +146,7 @@ class Printed:
                     and (region.size or 1) == child.size
                 ):
                     left.remove(region)
-                    self._visit(child, region.path, index)
+                    self._visit(child, region.path, index, space)
                     if self.seen[region.path].rank != index:
                         self.seen[region.path] = _Seen(self.seen[region.path].node, index)
                     break
@@ -144,14 +162,17 @@ class Printed:
         return self._answering[region.name, self._shown(region), seen.node.start] > 0
 
     def is_hole(self, path: str, windows: Mapping[str, tuple[int, int]]) -> bool:
-        """Whether a region begins in one of `windows` (of BARs, by space) and the flat views show nothing there."""
+        """Whether nothing is shown where a region begins and must be seen. `windows` show BARs, by space."""
         node = self.seen[path].node
+        spaces = [self._open[path]] if path in self._open else []
         for space, (first, limit) in windows.items():
             if first <= node.start < limit and not node.disabled:
-                ranges = self._ranges.get("I/O" if space == "io" else "memory", ())
-                there = [line for line in ranges if line.start <= node.start <= line.end]
-                return all(line.name == "io" and line.offset == line.start for line in there)
-        return False
+                spaces.append("I/O" if space == "io" else "memory")
+        return any(self._is_bare(space, node.start) for space in spaces)
+
+    def _is_bare(self, space: str, address: int) -> bool:
+        there = [line for line in self._ranges.get(space, ()) if line.start <= address <= line.end]
+        return all(line.name == "io" and line.offset == line.start for line in there)
 
     def lookup(self, region: RegionObject) -> tuple[str, _Seen] | None:
         """The same region in this process: by path, or (bridge windows are made anew) by owner and name."""
@@ -164,11 +185,12 @@ class Printed:
 
 
 def assemble(
-    objects: Objects, tree: str, flat: str, mapped: Mapped, blocks: Sequence[str]
+    objects: Objects, tree: str, flat: str, mapped: Mapped, blocks: Sequence[str], made: Mapping[str, int] = {}
 ) -> tuple[tuple[Region, ...], tuple[Space, ...]]:
     """All regions (siblings together, winners first) and all address spaces of a machine at reset.
 
-    `blocks`: the names of its RAM blocks. Raises CaptureError if the texts and the objects do not fit.
+    `blocks`: the names of its RAM blocks. `made`: numbers that tell which bridge was made first, by path; one that is
+    not there counts as 0. Raises CaptureError if the texts and the objects do not fit.
     """
     pristine = Printed(objects, tree, flat)
     other = Printed(mapped.objects, mapped.tree, mapped.flat)
@@ -176,7 +198,7 @@ def assemble(
     regions: dict[str, Region] = {}
     ranks: dict[str, int] = {}
     for region in objects.regions.values():
-        regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks, mapped.windows)
+        regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks, mapped.windows, made)
     spaces = sorted(pristine.spaces, key=lambda space: _space_order(space, objects.functions))
     return tuple(_in_order(regions, ranks)), tuple(spaces)
 
@@ -188,6 +210,7 @@ def _region(
     other: Printed,
     blocks: Sequence[str],
     windows: Mapping[str, tuple[int, int]],
+    made: Mapping[str, int],
 ) -> tuple[Region, int]:
     seen = pristine.seen.get(region.path)
     elsewhere = other.lookup(region)
@@ -196,7 +219,9 @@ def _region(
     block = _block(region, blocks, pristine.objects.functions)
     kind, target = _kind(region, seen, elsewhere, pristine, other, block, windows), None
     if node is not None and node.alias is not None:
-        target = _target(region, node.alias, source, pristine)
+        target = _target(region, node.alias, source, pristine, made)
+    elif node is None and region.name in _RAM_ALIASES and (ram := _machine_ram(pristine, made)) is not None:
+        kind, target = "alias", ram
     if node is None and region.name in BRIDGE_VGA.values():
         raise CaptureError(f"{region.owner}: {region.name} was never seen")
     vga = region.name in BRIDGE_VGA.values()
@@ -208,15 +233,20 @@ def _region(
         size=region.size,
         addr=region.addr,
         priority=region.priority,
-        enabled=vga or node is None or not node.disabled,
+        enabled=vga or (_is_enabled(region, pristine) if node is None else not node.disabled),
         readonly=region.name in _READONLY_ALIASES if kind == "alias" else kind == "rom",
         container=region.container or None,
         target=target,
-        target_offset=node.alias_offset if node is not None and target is not None else 0,
+        target_offset=node.alias_offset if node is not None else _RAM_ALIASES.get(region.name, 0) if target else 0,
         block=block if kind in {"ram", "rom", "romd"} else None,
         owner=shown_owner(region.owner),
     )
     return result, seen.rank if seen else elsewhere[1].rank if elsewhere else 0
+
+
+def _is_enabled(region: RegionObject, pristine: Printed) -> bool:
+    """Of a region that is shown nowhere."""
+    return (pristine.objects.kinds.get(region.owner), region.name) not in _DISABLED
 
 
 def _kind(
@@ -235,14 +265,19 @@ def _kind(
         return "alias"
     if nodes[0].type != "i/o":
         return nodes[0].type
+    if region.path in pristine.objects.kinds:  # a region of a type of its own translates addresses
+        return "iommu"
     if pristine.answers(region.path) or (elsewhere is not None and other.answers(elsewhere[0])):
         return "io"
     if region.name in _CONTAINERS or any(node.children for node in nodes):
         return "container"
-    return "container" if elsewhere is not None and other.is_hole(elsewhere[0], windows) else "io"
+    holes = [pristine.is_hole(region.path, {})] if seen else []
+    if elsewhere is not None:
+        holes.append(other.is_hole(elsewhere[0], windows))
+    return "container" if any(holes) else "io"
 
 
-def _target(region: RegionObject, name: str, source: Printed, pristine: Printed) -> str:
+def _target(region: RegionObject, name: str, source: Printed, pristine: Printed, made: Mapping[str, int]) -> str:
     """The path (in the pristine process) of an alias's target: of its own device if that has one, else the only one."""
 
     def is_alias(path: str) -> bool:
@@ -254,11 +289,46 @@ def _target(region: RegionObject, name: str, source: Printed, pristine: Printed)
         for item in source.objects.regions.values()
         if item.name == name and item.path in source.seen and not is_alias(item.path)
     ]
-    own = [item for item in found if item.owner == region.owner]
-    chosen = own or found
+    chosen = [item for item in found if item.owner == region.owner] or found
+    if len(chosen) > 1:
+        chosen = [item for item in chosen if not item.container] or chosen
+    if len(chosen) > 1 and len({item.owner for item in chosen}) == 1:
+        chosen = [_by_order(region, chosen, source, made)]
     if len(chosen) != 1 or chosen[0].path not in pristine.objects.regions:
         raise CaptureError(f"{region.owner}: {region.name} is an alias of {name}: {len(chosen)} regions have that name")
     return chosen[0].path
+
+
+def _by_order(
+    alias: RegionObject, targets: Sequence[RegionObject], source: Printed, made: Mapping[str, int]
+) -> RegionObject:
+    """Which of the equally named regions that an IOMMU made is that of the device with this alias.
+
+    It made them when the machine was complete: for the functions of the bus that was made last first. A function
+    behind a conventional bridge has its bridge's.
+    """
+    devices = {device.path: device for device in source.objects.devices}
+    holders = {
+        path: source.seen[region.path].node.alias
+        for path in devices
+        for region in source.objects.regions.values()
+        if region.owner == path and region.name == alias.name and region.path in source.seen
+    }
+    wanted = holders.get(alias.owner)
+    buses = {device.bus for path, device in devices.items() if holders.get(path) == wanted}
+    order = sorted(buses, key=lambda bus: -made.get(bus.rpartition("/")[0], 0))
+    own = devices[alias.owner].bus if alias.owner in devices else ""
+    index = order.index(own) if own in order else 0
+    ordered = sorted(targets, key=lambda item: item.ordinal)
+    return ordered[min(index, len(ordered) - 1)]
+
+
+def _machine_ram(pristine: Printed, made: Mapping[str, int]) -> str | None:
+    """The path of the region of the machine's RAM."""
+    for path, seen in pristine.seen.items():
+        if seen.node.name == _LOW_RAM and seen.node.alias is not None:
+            return _target(pristine.objects.regions[path], seen.node.alias, pristine, pristine, made)
+    return None
 
 
 def _block(region: RegionObject, blocks: Sequence[str], functions: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.designs import UsageError, named_designs
-from model import REFERENCE, DescriptionError, Machine, judge, load, parse
+from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,12 +87,15 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
     except OSError as error:
         return _unusable(f"{error.filename}: {error.strerror}")
     loaded = load_all(machine, data, designs, loadvm=options.loadvm)
+    wrong = misfits(machine, data)
     if options.as_json:
-        print(json.dumps(_to_json(options.stream, machine, loaded), indent=2))
+        print(json.dumps(_to_json(options.stream, machine, loaded, wrong), indent=2))
     elif options.mtree:
         print(loaded[0].mtree, end="")
     else:
         _show(console, options.stream, name, loaded)
+        for line in wrong:
+            console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
 
 
@@ -109,11 +112,12 @@ def _unusable(line: str) -> int:
     return 2
 
 
-def _to_json(stream: str, machine: Machine, loaded: Sequence[Loaded]) -> dict[str, Any]:
+def _to_json(stream: str, machine: Machine, loaded: Sequence[Loaded], wrong: Sequence[str]) -> dict[str, Any]:
     return {
         "stream": stream,
         "machine": machine.name,
         "machine_sha256": machine.description.sha256,
+        "misfits": list(wrong),
         "outcomes": [one.outcome.to_json(one.findings) for one in loaded],
     }
 

@@ -293,9 +293,15 @@ class Qemu:
         assert self._process is not None
         status = self._process.returncode
         how = f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
-        lines = [line for line in self.output() if "warning:" not in line]
-        said = re.sub(PROGRAM, "", lines[0]) if lines else "it said nothing"
-        return f"QEMU ended with {how}: {said}"
+        return f"QEMU ended with {how}: {complaint(self.output())}"
+
+
+def complaint(lines: Sequence[str]) -> str:
+    """Of what a process that gave up wrote, the line that says why: its first own one that is no warning."""
+    telling = [line for line in lines if "warning:" not in line.lower()]
+    own = [line for line in telling if re.match(PROGRAM, line)]
+    found = own or telling or list(lines)
+    return re.sub(PROGRAM, "", found[0]) if found else "it said nothing"
 
 
 def find_binary(binary: str) -> str:
