@@ -63,6 +63,12 @@ class Effects:
         """A wanted vmsd's post-load function; `path` says which of several of that name."""
         return None
 
+    def opaque(self, load: LoadState, reader: Reader, field: Field, path: str) -> Refusal | None:
+        """A wanted field of a type that has a loader of its own. One whose inside nobody knows is passed over."""
+        load.not_modelled.add(f"{self.handler.kind}: {field.name} ({field.type}) is passed over")
+        reader.skip(field.width)
+        return None
+
     def wants(self, schema: Schema, field: Field, path: str) -> bool:
         """Whether a field is among `fields`."""
         names = {path, f"{schema.name}:{field.name}", f"type:{field.type}", _ELEMENT.sub("[]", path)}
@@ -172,7 +178,8 @@ LEGACY_INSTANCES: Final = {
     ("fdc", 0): 0x3F0,
     ("serial", 0): 0x3F8,
     ("serial", 1): 0x2F8,
-    ("parallel_isa", 0): 0x378,
+    ("serial", 2): 0x3E8,
+    ("serial", 3): 0x2E8,
 }
 """ISA devices that kept their I/O port as alias id, so that the wildcard does not name them (asked of QEMU 7.2)."""
 
@@ -222,11 +229,9 @@ class SectionVisitor:
             return function.state_version
         return self.handler.effects.local(path)
 
-    def opaque(self, reader: Reader, _schema: Schema, field: Field, _path: str) -> Refusal | None:
-        """A field whose inside nobody knows is passed over."""
-        self.load.not_modelled.add(f"{self.handler.kind}: {field.name} ({field.type}) is passed over")
-        reader.skip(field.width)
-        return None
+    def opaque(self, reader: Reader, _schema: Schema, field: Field, path: str) -> Refusal | None:
+        """The device's."""
+        return self.handler.effects.opaque(self.load, reader, field, path)
 
 
 def load_config(load: LoadState, function: PciFunction, value: bytes) -> Refusal | None:
