@@ -6,6 +6,7 @@ import pytest
 
 from model.devices.shapes import shaped
 from vmformat import Field, Reader, Schema, SilentVisitor, compile_plan
+from vmformat.tree import blank, encode
 
 FIFO = Schema("Fifo8", 1, 1, (Field("data", "uint8", count=4), Field("head", "uint32"), Field("num", "uint32")))
 SHOWN = Schema(
@@ -37,3 +38,13 @@ def test_esp(version: int, first: int | None, size: int) -> None:
 def test_what_is_not_known_stays_as_it_is() -> None:
     for schema in (SHOWN, FIFO, Schema("d", 1, 1, (Field("s", "struct", struct=SHOWN),), (FIFO,))):
         assert shaped(schema) is schema
+
+
+def test_a_field_that_only_older_versions_have() -> None:
+    schema = shaped(Schema("e1000", 2, 1, (Field("parent_obj", "uint8"), Field("x", "uint8"))))
+    for version, size in ((1, 6), (2, 2)):
+        reader = Reader(bytes(20))
+        assert compile_plan(schema).load(reader, version, SilentVisitor()) is None
+        assert reader.pos == size
+        assert len(encode(schema, blank(schema, version), version)) == size
+    assert Schema.from_json(schema.to_json()) == schema

@@ -216,7 +216,7 @@ class _Compiler:
     def program(self, vmsd: Vmsd, version: int, scope: _Scope) -> Program:
         ops = []
         for field in vmsd.schema.fields:
-            if field.when is None and field.since > version:
+            if not field.exists(version):
                 continue
             op = self.step(vmsd, field, scope)
             if field.when is not None and field.type != "must exist":

@@ -142,6 +142,7 @@ class Field:
     - `struct`: the element's schema, for nested types. For "gtree" its first field is the key, its second the value.
     - `version`: "vstruct" only: the version its struct is loaded with.
     - `label`: the name in QEMU's error messages, where `plain_name` would guess it wrongly from `name`.
+    - `until`: as `since`, from the other side: the field is read iff the version being loaded is at most this one.
     """
 
     name: str
@@ -153,6 +154,11 @@ class Field:
     struct: Schema | None = None
     version: int | None = None
     label: str | None = None
+    until: int | None = None
+
+    def exists(self, version: int) -> bool:
+        """Whether the field is there in a payload of a version, as far as that decides."""
+        return self.when is not None or (self.since <= version and (self.until is None or version <= self.until))
 
     @property
     def width(self) -> int:
@@ -241,6 +247,8 @@ def _field_to_json(field: Field) -> dict[str, Json]:
         result["version"] = field.version
     if field.label is not None:
         result["label"] = field.label
+    if field.until is not None:
+        result["until"] = field.until
     if field.struct is not None:
         result["struct"] = field.struct.to_json()
     return result
@@ -343,8 +351,9 @@ def _field_from_json(value: object, path: str) -> Field:
         inner.end()
     version = obj.number("version") if "version" in obj.rest else None
     label = obj.string("label") if "label" in obj.rest else None
+    until = obj.number("until") if "until" in obj.rest else None
     struct = _schema_from_json(obj.rest.pop("struct"), path) if "struct" in obj.rest else None
     if struct is None and type_ in {"struct", "vstruct", "tmp"}:
         raise StreamError(0, path, "a struct", "none")
     obj.end()
-    return Field(name, type_, size, count, since, when, struct, version, label)
+    return Field(name, type_, size, count, since, when, struct, version, label, until)

@@ -39,6 +39,7 @@ _TERM: Final = re.compile(
     r"(?P<field>[\w./\[\]-]+)(?: & (?P<mask>\w+)| - (?P<minus>[\w./\[\]-]+))?"
     r" (?P<operator>==|!=|<=|>=|<|>) (?P<than>[\w./\[\]-]+)"
 )
+_INDEX: Final = re.compile(r"\[\d*\]")
 _ELEMENT: Final = re.compile(r"\[\d+\]")
 
 
@@ -177,7 +178,7 @@ def watch_for(schema: Schema, table: Mapping[str, tuple[Check, ...]]) -> Watch |
     fields: set[tuple[str, str]] = set()
     for vmsd, path in _vmsds(schema, ""):
         for one in table.get(vmsd.name, ()):
-            names = {re.sub(r"\[\d*\]$", "", name) for term in one.terms for name in term.names()}
+            names = {_INDEX.sub("", name) for term in one.terms for name in term.names()}
             read = {name: set(_named(vmsd, name)) for name in names}
             # Two vmsds may share a name, and subsections may be unknown.
             if all(places or "/" in name for name, places in read.items()):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from model.devices.ahci import Ahci
 from model.devices.checks import by_vmsd, watch_for
 from model.devices.checks_platform import PLATFORM
+from model.devices.checks_sound import SOUND
 from model.devices.checks_storage import STORAGE
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
 from model.devices.fw_cfg import FwCfg
@@ -53,7 +54,7 @@ INERT: Final = frozenset({
 })  # fmt: skip
 
 
-CHECKS: Final = by_vmsd((*PLATFORM, *STORAGE))
+CHECKS: Final = by_vmsd((*PLATFORM, *SOUND, *STORAGE))
 """What devices refuse, by vmsd."""
 
 

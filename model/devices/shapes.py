@@ -8,9 +8,12 @@ predicates as QEMU 7.2 was seen to apply them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vmformat import Field, Schema, When
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ESP: Final = "esp.mig_version_id"
 _OLD, _NEW = When(_ESP, at_most=4), When(_ESP, at_most=4, invert=True)
@@ -43,13 +46,28 @@ ESP: Final = (
 """The fields of `esp` version 6: which of them there are says a field of the vmsd around it."""
 
 
+GONE: Final[Mapping[tuple[str, int], tuple[str, Field]]] = {
+    ("ac97", 3): ("mixer_data", Field("unused", "unused_buffer", 3, until=2)),
+    ("e1000", 2): ("parent_obj", Field("unused", "unused_buffer", 4, until=1)),
+    ("ipmi-interface-kcs", 2): ("atn_irq_set", Field("unused", "unused_buffer", 1, until=1)),
+    ("pcnet", 3): ("buffer", Field("unused", "unused_buffer", 4, until=2)),
+}
+"""By vmsd name and version: a field that only older versions have, behind which one it stands."""
+
+
 def shaped(schema: Schema) -> Schema:
     """The schema with what is known better here; the same object where nothing is."""
-    fields = tuple(_field(schema, field) for field in schema.fields)
+    fields = _with_gone(schema, tuple(_field(schema, field) for field in schema.fields))
     subsections = tuple(map(shaped, schema.subsections))
     if _same(fields, schema.fields) and _same(subsections, schema.subsections):
         return schema
     return replace(schema, fields=fields, subsections=subsections)
+
+
+def _with_gone(schema: Schema, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    before, gone = GONE.get((schema.name, schema.version), ("", None))
+    at = next((index for index, field in enumerate(fields, 1) if field.name == before), 0)
+    return fields if gone is None or not at else (*fields[:at], gone, *fields[at:])
 
 
 def _field(schema: Schema, field: Field) -> Field:

@@ -43,11 +43,7 @@ class Vmsd(construct.Construct):
     def __init__(self, schema: Schema, version: int) -> None:
         super().__init__()
         self.schema = schema
-        fields = [
-            field
-            for field in schema.fields
-            if field.type != "must exist" and (field.when is not None or field.since <= version)
-        ]
+        fields = [field for field in schema.fields if field.type != "must exist" and field.exists(version)]
         self.members = [member(field, schema) for field in fields]
         self.tail = None if schema.raw or not schema.subsections else Subsections(schema)
         sizes = [member.fixed for member in self.members]
