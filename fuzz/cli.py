@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -113,6 +114,43 @@ def capture_command(
     from fuzz.commands.capture import CaptureOptions, run  # noqa: PLC0415
 
     options = CaptureOptions(output, tuple(arguments or ()), qemu, boot, keep_vmdesc, keep_ram)
+    raise typer.Exit(run(options))
+
+
+@app.command("confirm")
+def confirm_command(
+    stream: Annotated[
+        list[str] | None, typer.Argument(help="Files, or NAME/before, NAME/after; none with --mutate: the seeds.")
+    ] = None,
+    machine: Machines = None,
+    qemu: Annotated[str, typer.Option(help="The QEMU to hold the model against.")] = "qemu-system-x86_64",
+    against: Annotated[str | None, typer.Option(help="A second QEMU, to hold the first against.")] = None,
+    design: Annotated[
+        str, typer.Option("--design", "-d", help="The design that this QEMU loads under.")
+    ] = "per-device",
+    mutate: Annotated[int, typer.Option(min=0, help="Hold so many mutants of the machine's seeds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the mutants.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="QEMUs at once; as many as processors if not given.")] = None,
+    crashers: Annotated[Path, typer.Option(help="Where mutants that disagree are kept.")] = Path("disagreements"),
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which a load waits or hangs.")] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """Load streams, or mutants, in the model and in a real QEMU; say where they disagree."""
+    from fuzz.commands.confirm import ConfirmOptions, run  # noqa: PLC0415
+
+    options = ConfirmOptions(
+        tuple(stream or ()),
+        tuple(machine or ()),
+        qemu,
+        against,
+        design,
+        mutate,
+        seed,
+        jobs or os.cpu_count() or 1,
+        crashers,
+        timeout,
+        as_json,
+    )
     raise typer.Exit(run(options))
 
 

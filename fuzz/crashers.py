@@ -102,11 +102,18 @@ def read_crasher(path: Path) -> Crasher:
     return Crasher(stream, machine, expect, values.get("schedule"))
 
 
-def write_crasher(folder: Path, name: str, data: bytes, machine: str, expect: Mapping[str, Expectation]) -> Crasher:
-    """Write ID.vmstate and ID.json, the stream first. Raises OSError."""
+def write_crasher(
+    folder: Path,
+    name: str,
+    data: bytes,
+    machine: str,
+    expect: Mapping[str, Expectation],
+    notes: Mapping[str, Any] | None = None,
+) -> Crasher:
+    """Write ID.vmstate and ID.json, the stream first. `notes` are more keys for people. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.vmstate"
     write_atomic(path, data)
-    values = {"machine": machine, "schedule": None, "expect": dict(expect)}
+    values = {"machine": machine, "schedule": None, "expect": dict(expect), **(notes or {})}
     write_atomic(path.with_suffix(".json"), json.dumps(values, indent=2).encode() + b"\n")
     return Crasher(path, machine, expect)

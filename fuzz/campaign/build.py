@@ -13,6 +13,8 @@ from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
 from vmformat import StreamError, read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
     from model import Description, Design, Outcome
@@ -52,17 +54,19 @@ def build_target(spec: Spec) -> Target:
 
 def build_mutator(spec: Spec) -> Mutator:
     """The mutator for the spec's machine, with its seeds as donors."""
-    description = read_description(Path(spec.description))
+    return make_mutator(read_description(Path(spec.description)), [Path(seed).read_bytes() for seed in spec.seeds])
+
+
+def make_mutator(description: Description, seeds: Sequence[bytes]) -> Mutator:
+    """The mutator for a machine, with those of its seeds that can be read as donors."""
     schemas = section_schemas(description)
     donors = []
-    largest = 4096
-    for seed in spec.seeds:
-        data = Path(seed).read_bytes()
-        largest = max(largest, len(data))
+    for data in seeds:
         try:
             donors.append(read(data, schemas))
         except StreamError:
             continue
+    largest = max((4096, *(len(data) for data in seeds)))
     known = tuple(sorted({region.addr for region in description.regions if 0 < region.addr < 1 << 63}))
     ram = max((block.length for block in description.blocks), default=description.below_4g)
     block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")

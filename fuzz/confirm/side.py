@@ -72,7 +72,8 @@ class VirtioSide:
 class Side:
     """What one side says of a load. None: it does not say.
 
-    `section` is where a load that failed fell, "" outside of any. `views` is what `model.memory.layout` makes of `info
+    `section` is where a load that failed fell, "" outside of any; `cut_off`: the stream ended there, so that what the
+    program found in a buffer is whatever was in its memory. `views` is what `model.memory.layout` makes of `info
     mtree -f`, `virtio` is by section name, `saved` the state that would be saved again, by section and instance.
     """
 
@@ -80,6 +81,7 @@ class Side:
     verdict: str
     how: str = ""
     section: str | None = None
+    cut_off: bool = False
     messages: tuple[str, ...] = ()
     rebuilds: int = 0
     views: Layout | None = None
@@ -133,6 +135,8 @@ def compare(one: Side, other: Side) -> Comparison:
         tell(Category.SECTION, one.section or "outside of any", other.section or "outside of any")
     if not found and one.verdict in {"accepted", "refused"}:
         left, right = said(one.messages), said(other.messages)
+        if one.cut_off or other.cut_off:
+            left, right = (tuple(_GARBAGE.sub(r"\1", line) for line in lines) for lines in (left, right))
         if left != right:
             left, right = _first_difference(left, right)
         tell(Category.MESSAGES, left, right)
@@ -145,6 +149,9 @@ def compare(one: Side, other: Side) -> Comparison:
         if one.saved is not None and other.saved is not None:
             list_all(Category.STATE, _saved(one, other))
     return Comparison(one, other, tuple(compared), tuple(found))
+
+
+_GARBAGE: Final = re.compile(r"(Bad config data): i=.*")
 
 
 _PLACE: Final = re.compile(r"^(GLib: )?\S*\.c:\d+: ")
@@ -243,12 +250,19 @@ def _saved(one: Side, other: Side) -> Iterator[str]:
     for key in sorted({*one.saved} & {*other.saved}):
         left, right = one.saved[key], other.saved[key]
         name = key[0] if not key[1] else f"{key[0]}/{key[1]}"
-        for path in sorted({*left, *right}):
+        groups: dict[str, list[tuple[str, object, object]]] = {}
+        for path in [*left, *(path for path in right if path not in left)]:
             mine, theirs = left.get(path, ABSENT), right.get(path, ABSENT)
-            if mine is UNKNOWN or theirs is UNKNOWN or mine == theirs:
-                continue
+            if mine is not UNKNOWN and theirs is not UNKNOWN and mine != theirs:
+                groups.setdefault(_ELEMENT.sub("[]", path), []).append((path, mine, theirs))
+        for found in groups.values():
+            path, mine, theirs = found[0]
             shown, shown_other = _shown(mine, theirs)
-            yield f"{name}: {path}: {one.name} {shown}, {other.name} {shown_other}"
+            more = f" (and {len(found) - 1} more of this array)" if len(found) > 1 else ""
+            yield f"{name}: {path}: {one.name} {shown}, {other.name} {shown_other}{more}"
+
+
+_ELEMENT: Final = re.compile(r"\[\d+\]")
 
 
 def _shown(left: object, right: object) -> tuple[str, str]:

@@ -70,6 +70,7 @@ def of_model(machine: Machine, data: bytes, design: type[Design]) -> Modelled:
             outcome.verdict,
             how=_how(outcome),
             section=_section(outcome.verdict, outcome.messages, outcome.at.section if outcome.at else ""),
+            cut_off=outcome.at is not None and outcome.at.offset >= len(data),
             messages=outcome.messages,
             rebuilds=outcome.rebuilds,
             views=layout(machine.mtree()) if outcome.verdict == "accepted" else None,

@@ -6,6 +6,7 @@ dependent on time: a device says so itself (`Effects.saved`), or the table of `m
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from model import Machine
     from model.machine import AnyHandler
     from vmformat import Leaf, Stream
+
+
+_REPEATED = re.compile(r"#\d+")
 
 
 def parsed(data: bytes, machine: Machine) -> Stream | None:
@@ -89,14 +93,26 @@ def expected(
         other = saved.get(key)
         if other is None or (other.payload == one.section.payload and not one.said):
             continue
-        mine = fields(one.section)
-        for path in mine.keys() | fields(other).keys():
-            if not_kept(handler.kind, path):
-                mine[path] = UNKNOWN
-        for path, value in one.said.items():
-            mine[path] = ABSENT if value is None else value
-        result[key] = mine
+        result[key] = _expected(handler.kind, one, fields(other))
     return result
+
+
+def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
+    mine: dict[str, object] = {}
+    for path, value in fields(one.section).items():
+        mine[_REPEATED.sub("", path)] = value  # of a subsection that came twice the last one counts
+    for path in mine.keys() | theirs.keys():
+        # Whether a subsection is written depends on the device's state, not on whether it was read.
+        optional = "/" in path and (path not in mine or path not in theirs)
+        if optional or not_kept(kind, path):
+            mine[path] = UNKNOWN
+    for path, value in one.said.items():
+        if path.endswith("*"):
+            for other in [known for known in mine if known.startswith(path[:-1])]:
+                mine[other] = ABSENT if value is None else value
+        else:
+            mine[path] = ABSENT if value is None else value
+    return mine
 
 
 def saved_sections(data: bytes, machine: Machine) -> dict[tuple[str, int], Section] | None:

@@ -1,7 +1,11 @@
 """Fields that are not saved as they were loaded: what time has changed, what the program rebuilds or drops.
 
-A table by kind of section (the vmsd of the section) and pattern of the field's path; learned from the program, by
+Two tables by kind of section (the vmsd of the section) and pattern of the field's path; learned from the program, by
 saving again what it had just loaded. Where the model follows a device it can say more: see `Effects.saved`.
+
+Model: interrupt lines are not followed. A load that raises an interrupt (a virtio device that breaks tells its driver
+so) changes the interrupt controllers, the counts of the PCI buses and the processor's pending requests; those fields
+are taken as unknown in every load.
 """
 
 from __future__ import annotations
@@ -13,18 +17,33 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CLOCK, REBUILT = "goes on with the host's time", "rebuilt by the load"
+CLOCK: Final = "goes on with the host's time"
+REBUILT: Final = "rebuilt by the load"
+WIRED: Final = "follows interrupt lines"
+MASKED: Final = "only the bits that exist are kept"
 
 NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "mc146818rtc": {"cmos_data*": CLOCK, "next_alarm_time": CLOCK, "update_timer": CLOCK},
+    "i2c_bus": {"saved_address": REBUILT},
+    "cpu": {"env.dr[7]": MASKED},
+    "PCIBUS": {"irq_count*": WIRED},
+    "i8259": {"irr": WIRED, "last_irr": WIRED},
+    "ioapic": {"irr": WIRED},
+    "cpu_common": {"interrupt_request": WIRED},
+    "virtio-*": {"virtio.pci.irq_state*": WIRED},
 }
-"""By kind of section, then by path with `*` and `?`: why the field is not what was loaded."""
+"""By kind of section, then by path, both with `*` and `?`: why the field is not what was loaded."""
 
 
 @lru_cache(maxsize=65536)
 def not_kept(kind: str, path: str) -> str | None:
     """Why the field of that path in a section of that kind is not saved as it was loaded; None if it is."""
-    patterns = NOT_KEPT.get(kind, {})
-    if path in patterns:
-        return patterns[path]
-    return next((why for pattern, why in patterns.items() if fnmatchcase(path, pattern.replace("[", "[[]"))), None)
+    for kinds, patterns in NOT_KEPT.items():
+        if not fnmatchcase(kind, kinds):
+            continue
+        if path in patterns:
+            return patterns[path]
+        for pattern, why in patterns.items():
+            if fnmatchcase(path, pattern.replace("[", "[[]")):
+                return why
+    return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from model.devices.handler import Effects, Handler
 from model.devices.requests import Requests
 from model.devices.virtio_queue import Queue
+from model.devices.virtio_saved import saved_fields
 from model.devices.virtio_transport import NO_VECTOR, Mmio, Pci
 from model.errors import Abort
 from model.memory import Listener
@@ -21,6 +22,8 @@ from model.outcome import DeviceState
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from model.description import VirtioEntry
     from model.loader import LoadState
     from model.machine import Machine
@@ -33,6 +36,7 @@ EVENT_IDX: Final = 1 << 29
 VERSION_1: Final = 1 << 32
 RING_PACKED: Final = 1 << 34
 DRIVER_OK, NEEDS_RESET = 0x04, 0x40
+CONFIG_INTERRUPT: Final = 0x03
 READER: Final = "virtio_init_region_cache"
 
 _HEAD = "virtio.head."
@@ -56,7 +60,7 @@ class Virtio(Effects):
 
     fields: ClassVar[frozenset[str]] = frozenset({
         "virtio.msix.msix", "virtio.msix.config_vector",
-        f"{_HEAD}status", f"{_HEAD}queue_sel", f"{_HEAD}features_lo",
+        f"{_HEAD}status", f"{_HEAD}isr", f"{_HEAD}queue_sel", f"{_HEAD}features_lo",
         "virtio.queues.num", "virtio.queues.vqs",
         f"{_CORE}64bit_features.guest_features", f"{_CORE}virtqueues.vq", f"{_CORE}broken.broken",
         f"{_CORE}started.started", f"{_CORE}packed_virtqueues.vq",
@@ -86,6 +90,7 @@ class Virtio(Effects):
 
     def _clear(self) -> None:
         self.status = 0
+        self.isr = 0
         self.features = 0
         self.features_lo = 0
         self.broken = False
@@ -147,6 +152,8 @@ class Virtio(Effects):
                 return self._vector(value, path)
             case "status":
                 self.status = value
+            case "isr":
+                self.isr = value
             case "queue_sel" if value >= QUEUE_MAX:
                 return Refusal(EPERM, (), 0, path)
             case "features_lo":
@@ -338,11 +345,16 @@ class Virtio(Effects):
         if self.features & VERSION_1:
             self.status |= NEEDS_RESET
             if self.status & DRIVER_OK:
+                self.isr |= CONFIG_INTERRUPT
                 self.transport.interrupt()
 
     def local(self, path: str) -> int:
         """The destination's own value of an `equal` field."""
         return self.entry.local.get(path, 0)
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """What follows from the device's state (`model.devices.virtio_saved`)."""
+        return saved_fields(self)
 
     def state(self) -> DeviceState | None:
         """Every queue that is set up or has moved."""
