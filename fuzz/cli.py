@@ -129,6 +129,9 @@ def confirm_command(
         str, typer.Option("--design", "-d", help="The design that this QEMU loads under.")
     ] = "per-device",
     mutate: Annotated[int, typer.Option(min=0, help="Hold so many mutants of the machine's seeds.")] = 0,
+    single_field: Annotated[
+        bool, typer.Option("--single-field", help="Mutants have one field changed and nothing else.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the mutants.")] = 1,
     jobs: Annotated[int | None, typer.Option(min=1, help="QEMUs at once; as many as processors if not given.")] = None,
     crashers: Annotated[Path, typer.Option(help="Where mutants that disagree are kept.")] = Path("disagreements"),
@@ -145,6 +148,7 @@ def confirm_command(
         against,
         design,
         mutate,
+        single_field,
         seed,
         jobs or os.cpu_count() or 1,
         crashers,

@@ -60,6 +60,7 @@ class ConfirmOptions:
     against: str | None = None
     design: str = "per-device"
     mutate: int = 0
+    single: bool = False
     seed: int = 1
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     crashers: Path = Path("disagreements")
@@ -197,7 +198,7 @@ def _mutants(options: ConfirmOptions, against: Against, console: Console) -> int
     kept: list[dict[str, Any]] = []
     progress = _Progress(console, options.mutate, quiet=options.as_json)
     with progress:
-        for result in campaign(benches, options.mutate, options.seed, against, options.jobs):
+        for result in campaign(benches, options.mutate, options.seed, against, options.jobs, single=options.single):
             tally.add(result)
             if not result.held.agrees:
                 path = _keep(options, result)
@@ -232,6 +233,7 @@ def _keep(options: ConfirmOptions, result: Result) -> Path:
         "confirm": {
             "seed": options.seed,
             "mutant": one.number,
+            "single_field": options.single,
             "parent": one.parent,
             "messages": list(program.messages),
             "disagreements": list(result.held.lines),

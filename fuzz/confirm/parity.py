@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.confirm.families import FAMILIES, family
 from fuzz.confirm.hold import in_model, in_programs
 from fuzz.confirm.side import Category
+from fuzz.mutate.dice import Dice
+from fuzz.mutate.single import single_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,24 +106,30 @@ class Tally:
         }
 
 
-def mutant(bench: Bench, number: int, seed: int) -> Mutant:
-    """Mutant `number` (from 0) of the bench's streams."""
+def mutant(bench: Bench, number: int, seed: int, *, single: bool = False) -> Mutant:
+    """Mutant `number` (from 0) of the bench's streams; `single`: with one field changed and nothing else."""
     own = (seed * _SPREAD + number + 1) * _SPREAD & 0xFFFF_FFFF
     name, parent = bench.streams[(own >> 16) % len(bench.streams)]
-    data = bench.mutator.mutate(parent, bench.mutator.max_size, own)
-    origin, made = bench.mutator.parse(parent), bench.mutator.parse(data)
+    origin = bench.mutator.parse(parent)
+    if single and origin is not None:
+        data = single_field(origin, Dice(own))
+    else:
+        data = bench.mutator.mutate(parent, bench.mutator.max_size, own)
+    made = bench.mutator.parse(data)
     kind = family(bench.machine, origin, made) if origin is not None else FAMILIES[-1]
     return Mutant(number, bench.name, name, kind, data)
 
 
-def campaign(benches: Sequence[Bench], count: int, seed: int, against: Against, jobs: int) -> Iterator[Result]:
+def campaign(
+    benches: Sequence[Bench], count: int, seed: int, against: Against, jobs: int, *, single: bool = False
+) -> Iterator[Result]:
     """Hold `count` mutants, of each bench in turn; results in order. Raises QemuError."""
     waiting: deque[tuple[Mutant, Future[Held]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for number in range(count):
                 bench = benches[number % len(benches)]
-                one = mutant(bench, number // len(benches), seed)
+                one = mutant(bench, number // len(benches), seed, single=single)
                 modelled = in_model(bench.machine, one.data, against)
                 one = Mutant(number, one.machine, one.parent, one.family, one.data)
                 waiting.append((one, pool.submit(in_programs, bench.machine, one.data, modelled, against)))

@@ -119,12 +119,13 @@ def mutate_field(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
         if index is None or not index.patterns:
             continue
         for _ in range(dice.few(3)):
-            section = _mutate_leaf(section, index.pick(dice.pick(index.patterns), dice), dice)
+            section = mutate_leaf(section, index.pick(dice.pick(index.patterns), dice), dice)
         return replace_record(stream, at, section)
     return None
 
 
-def _mutate_leaf(section: Section, leaf: Leaf, dice: Dice) -> Section:
+def mutate_leaf(section: Section, leaf: Leaf, dice: Dice) -> Section:
+    """The section with another value in a leaf."""
     if leaf.size in _INTEGERS:
         return write_leaf(section, leaf, values.integer(dice, read_leaf(section, leaf), leaf.size))
     old = section.payload[leaf.offset : leaf.offset + leaf.size]
