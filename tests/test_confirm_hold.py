@@ -99,6 +99,13 @@ def test_streams_by_command(real_qemu: str, tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.qemu
+def test_the_seeds_of_a_machine(real_qemu: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(ConfirmOptions(machines=("pc-small",), as_json=True)) == 0
+    shown = json.loads(capsys.readouterr().out)["streams"]
+    assert [one["stream"] for one in shown] == ["pc-small/after", "pc-small/before"]
+
+
+@pytest.mark.qemu
 def test_disagreements_are_kept_as_crashers(
     real_qemu: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

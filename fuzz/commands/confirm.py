@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -107,25 +107,29 @@ def _machine(text: str) -> Machine:
 
 
 def _streams(options: ConfirmOptions, against: Against, console: Console) -> int:
-    if not options.streams:
-        msg = "no STREAM: name one or more, or ask for mutants with --mutate N"
+    """The streams named, or else the seeds of the machines named."""
+    asked = [(stream, options.machines[0] if options.machines else None) for stream in options.streams]
+    if not asked:
+        asked = [(str(path), name) for name in options.machines for path in find_machine(name).seeds]
+    if not asked:
+        msg = "no STREAM: name one or more, or a --machine that has seeds"
         raise UsageError(msg)
-    if len(options.machines) > 1:
+    if options.streams and len(options.machines) > 1:
         msg = f"--machine: expected one for streams, found {len(options.machines)}"
         raise UsageError(msg)
     built: dict[str, Machine] = {}
     held: list[tuple[str, Held]] = []
-    plain = nullcontext() if not console.is_terminal else console.status("loading in QEMU")
-    with plain:
-        for stream in options.streams:
-            name = machine_of(stream, options.machines[0] if options.machines else None)
+    with nullcontext() if not console.is_terminal else console.status("loading in QEMU"):
+        for stream, machine in asked:
+            name = machine_of(stream, machine)
             data = find_stream(stream).read_bytes()
             if name not in built:
                 built[name] = _machine(name)
-            held.append((stream, hold(built[name], data, against)))
+            shown = stream if options.streams else f"{built[name].name}/{Path(stream).stem}"
+            held.append((shown, hold(built[name], data, against)))
     if options.as_json:
-        shown = [{"stream": stream, **one.to_json()} for stream, one in held]
-        print(json.dumps({"design": options.design, "streams": shown}, indent=2))
+        told = [{"stream": stream, **one.to_json()} for stream, one in held]
+        print(json.dumps({"design": options.design, "streams": told}, indent=2))
     else:
         _show_streams(console, held)
     return 0 if all(one.agrees for _, one in held) else 1
@@ -197,29 +201,28 @@ def _mutants(options: ConfirmOptions, against: Against, console: Console) -> int
     tally = Tally()
     kept: list[dict[str, Any]] = []
     progress = _Progress(console, options.mutate, quiet=options.as_json)
-    with progress:
-        for result in campaign(benches, options.mutate, options.seed, against, options.jobs, single=options.single):
-            tally.add(result)
-            if not result.held.agrees:
-                path = _keep(options, result)
-                kept.append(_told(result, path))
-                progress.say(_headline(result))
-                for line in result.held.lines[:MOST_LINES]:
-                    progress.say(f"    {line}")
-                if len(result.held.lines) > MOST_LINES:
-                    progress.say(f"    and {len(result.held.lines) - MOST_LINES} more")
-                progress.say(f"    kept as {path}")
-            progress.show(tally)
+    results = campaign(benches, options.mutate, options.seed, against, options.jobs, single=options.single)
+    stopped: QemuError | None = None
+    try:
+        with progress, closing(results):
+            for result in results:
+                tally.add(result)
+                if not result.held.agrees:
+                    path = _keep(options, result)
+                    kept.append(_told(result, path))
+                    progress.tell(result, path)
+                progress.show(tally)
+    except KeyboardInterrupt:
+        console.print("stopped; every disagreement is kept", highlight=False)
+    except QemuError as error:
+        stopped = error
     if options.as_json:
         print(json.dumps({"seed": options.seed, **tally.to_json(), "disagreements": kept}, indent=2))
     else:
         _report(console, tally, options)
+    if stopped is not None:
+        raise stopped
     return 1 if kept else 0
-
-
-def _headline(result: Result) -> str:
-    one = result.mutant
-    return f"mutant {one.number} of {one.parent} ({one.family}): {len(result.held.lines)} disagreements"
 
 
 def _keep(options: ConfirmOptions, result: Result) -> Path:
@@ -308,10 +311,20 @@ class _Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def say(self, line: str) -> None:
-        """A line of its own."""
-        if not self._quiet:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def tell(self, result: Result, path: Path) -> None:
+        """A disagreement."""
+        if self._quiet:
+            return
+        one, lines = result.mutant, result.held.lines
+        self._say(f"mutant {one.number} of {one.parent} ({one.family}): {len(lines)} disagreements")
+        for line in lines[:MOST_LINES]:
+            self._say(f"    {line}")
+        if len(lines) > MOST_LINES:
+            self._say(f"    and {len(lines) - MOST_LINES} more")
+        self._say(f"    kept as {path}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, tally: Tally) -> None:
         """How far it is."""
@@ -323,4 +336,4 @@ class _Progress:
         if now - self._last >= LINE_EVERY:
             self._last = now
             line = f"{now - self._start:5.0f}s  {tally.held} of {self._total} mutants, {text}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._say(line)

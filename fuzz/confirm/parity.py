@@ -18,12 +18,14 @@ from fuzz.confirm.hold import in_model, in_programs
 from fuzz.confirm.side import Category
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.single import single_field
+from fuzz.qemu import QemuError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from concurrent.futures import Future
 
     from fuzz.confirm.hold import Against, Held
+    from fuzz.confirm.sides import Modelled
     from fuzz.mutate.mutator import Mutator
     from model import Machine
 
@@ -122,7 +124,7 @@ def mutant(bench: Bench, number: int, seed: int, *, single: bool = False) -> Mut
 
 def campaign(
     benches: Sequence[Bench], count: int, seed: int, against: Against, jobs: int, *, single: bool = False
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Hold `count` mutants, of each bench in turn; results in order. Raises QemuError."""
     waiting: deque[tuple[Mutant, Future[Held]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
@@ -132,7 +134,7 @@ def campaign(
                 one = mutant(bench, number // len(benches), seed, single=single)
                 modelled = in_model(bench.machine, one.data, against)
                 one = Mutant(number, one.machine, one.parent, one.family, one.data)
-                waiting.append((one, pool.submit(in_programs, bench.machine, one.data, modelled, against)))
+                waiting.append((one, pool.submit(_patiently, bench.machine, one.data, modelled, against)))
                 while waiting and (len(waiting) >= 3 * jobs or waiting[0][1].done()):
                     yield _result(*waiting.popleft())
             while waiting:
@@ -140,6 +142,14 @@ def campaign(
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _patiently(machine: Machine, data: bytes, modelled: Modelled, against: Against) -> Held:
+    """A process that does not start is tried once more: a busy computer may be all that is wrong."""
+    try:
+        return in_programs(machine, data, modelled, against)
+    except QemuError:
+        return in_programs(machine, data, modelled, against)
 
 
 def _result(one: Mutant, future: Future[Held]) -> Result:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.confirm.side import ABSENT, UNKNOWN
 from model.devices.resaved import not_kept
-from vmformat import Section, StreamError, read
+from vmformat import Cmd, Command, Eof, Section, StreamError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,14 +68,21 @@ class Brought:
 
 
 def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
-    """The last section of the stream for each handler that is not iterable; the machine is as the load left it."""
+    """The last section of the stream for each handler that is not iterable; the machine is as the load left it.
+
+    Empty where the stream has packages: what is loaded of one depends on how it ends.
+    """
     found: dict[AnyHandler, Brought] = {}
-    for section in stream.sections:
-        if section.kind.name not in {"FULL", "START"}:
+    for record in stream.records:
+        if isinstance(record, Eof):
+            break  # nothing behind it is loaded
+        if isinstance(record, Command) and record.cmd == Cmd.PACKAGED:
+            return {}
+        if not isinstance(record, Section):
             continue
-        handler = machine.find_handler(section.name, section.instance)
+        handler = machine.find_handler(record.name, record.instance)
         if handler is not None and handler.effects is not None:
-            found[handler] = Brought(section, handler.effects.saved())
+            found[handler] = Brought(record, handler.effects.saved())
     return found
 
 

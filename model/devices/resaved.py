@@ -23,10 +23,25 @@ WIRED: Final = "follows interrupt lines"
 MASKED: Final = "only the bits that exist are kept"
 
 NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
-    "mc146818rtc": {"cmos_data*": CLOCK, "next_alarm_time": CLOCK, "update_timer": CLOCK},
+    "mc146818rtc": {
+        "cmos_data*": CLOCK,
+        "next_alarm_time": CLOCK,
+        "update_timer": CLOCK,
+        "period": REBUILT,
+        "periodic_timer": REBUILT,
+        "irq_coalesced": REBUILT,
+    },
+    "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
+    "piix4_pm": {"ar.tmr.timer": REBUILT},
     "i2c_bus": {"saved_address": REBUILT},
-    "cpu": {"env.dr[7]": MASKED},
+    "ide": {"bmdma[*].migration_retry_*": REBUILT},
+    "pckbd": {"kbd.pending_tmp": REBUILT, "kbd.pckbd/extended_state.migration_flags": REBUILT},
+    "ps2kbd": {"parent_obj.queue.*": REBUILT},
+    "ps2mouse": {"parent_obj.queue.*": REBUILT},
+    "globalstate": {"size": REBUILT},
+    "cpu": {"env.dr[7]": MASKED, "env.fptag_vmstate": MASKED, "env.hflags": REBUILT, "env.v_tpr": REBUILT},
     "PCIBUS": {"irq_count*": WIRED},
+    "PIIX3": {"pci_irq_levels_vmstate*": WIRED},
     "i8259": {"irr": WIRED, "last_irr": WIRED},
     "ioapic": {"irr": WIRED},
     "cpu_common": {"interrupt_request": WIRED},

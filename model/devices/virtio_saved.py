@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 QUEUE_MAX: Final = 1024
 VERSION_1: Final = 1 << 32
 RING_PACKED: Final = 1 << 34
+INTERRUPT_STATUS: Final = 0x08
 _CORE: Final = "virtio.core.virtio/"
 
 
@@ -24,6 +25,7 @@ def saved_fields(device: Virtio) -> dict[str, int | bytes | None]:
         "virtio.head.features_lo": device.features & 0xFFFF_FFFF,
     }
     said |= _queues(device)
+    said |= _config(device)
     host = device.entry.host_features
     said[f"{_CORE}64bit_features.guest_features"] = device.features if host >> 32 else None
     said[f"{_CORE}broken.broken"] = 1 if device.broken else None
@@ -38,6 +40,14 @@ def saved_fields(device: Virtio) -> dict[str, int | bytes | None]:
         for queue in device.queues:
             said[f"{_CORE}ringsize.vq[{queue.index}].vring.num_default"] = queue.default_num
     return said
+
+
+def _config(device: Virtio) -> dict[str, int | bytes | None]:
+    """The bit that shows the interrupt line is cleared before saving (pci.md 1.1)."""
+    config = device.function.config
+    which = 1 if len(config) > 256 else 0
+    status = int.from_bytes(config[6:8], "little") & ~INTERRUPT_STATUS
+    return {f"virtio.pci.config[{which}].status": status}
 
 
 def _queues(device: Virtio) -> dict[str, int | bytes | None]:
