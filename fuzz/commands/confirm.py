@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -137,7 +138,7 @@ def _streams(options: ConfirmOptions, against: Against, console: Console) -> int
 
 def _show_streams(console: Console, held: Sequence[tuple[str, Held]]) -> None:
     several = any(len(one.comparisons) > 1 for _, one in held)
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("stream", overflow="fold")
     if several:
         table.add_column("sides", overflow="fold")

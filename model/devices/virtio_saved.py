@@ -44,7 +44,10 @@ def saved_fields(device: Virtio) -> dict[str, int | bytes | None]:
 
 def _config(device: Virtio) -> dict[str, int | bytes | None]:
     """The bit that shows the interrupt line is cleared before saving (pci.md 1.1)."""
-    config = device.function.config
+    function = device.handler.function
+    if function is None:
+        return {}
+    config = function.config
     which = 1 if len(config) > 256 else 0
     status = int.from_bytes(config[6:8], "little") & ~INTERRUPT_STATUS
     return {f"virtio.pci.config[{which}].status": status}
