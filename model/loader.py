@@ -280,7 +280,8 @@ def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
 
 
 def _told(state: LoadState, refusal: Refusal) -> Refusal:
-    state.messages.extend(refusal.messages)
+    for message in refusal.messages:
+        state.messages.extend(message.splitlines() or [""])  # what a stream spells may hold ends of lines
     return refusal
 
 

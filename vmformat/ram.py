@@ -197,7 +197,8 @@ def _block_list(
         if lengths is not None:
             name = _c_string(name)
             if name not in lengths:
-                return _refused(at, f'Unknown ramblock "{name}", cannot accept migration')
+                shown = name.encode("latin-1").split(b"\0", 1)[0].decode("utf-8", "replace")
+                return _refused(at, f'Unknown ramblock "{shown}", cannot accept migration')
         elif reader.error:
             return Refusal(reader.error, (), at, "ram")
         yield BlockEntry(at, name, length, reader.u64() if ignore_shared else None)

@@ -27,6 +27,7 @@ _PARTEND = re.compile(r"^qemu_loadvm_state_section_partend (\d+)$")
 _FLATVIEW = re.compile(r"^flatview_new 0x[0-9a-f]+ \(root ((?:0x)?[0-9a-f]+|\(nil\))\)$")
 _MAPPING = re.compile(r"^pci_update_mappings_(add|del) (.*)$")
 _STAMP = re.compile(r"^\d+@\d+\.\d+:")
+_JOINED = re.compile(r"(?<=.)qemu-system-\w+: ")  # the program ends some of its lines without an end of line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTra
         elif match := _MAPPING.match(line):
             sections[-1].mappings.append(f"{match[1]} {match[2]}")
         elif not _RECORD.match(line):
-            messages.append(re.sub(PROGRAM, "", line))
+            messages += _JOINED.split(re.sub(PROGRAM, "", line))
     traces = tuple(
         SectionTrace(one.name, one.instance, one.rebuilds, tuple(one.mappings))
         for one in sections

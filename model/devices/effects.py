@@ -14,6 +14,7 @@ from model.devices.checks_platform import PLATFORM
 from model.devices.checks_sound import SOUND
 from model.devices.checks_storage import STORAGE
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
+from model.devices.e1000e import E1000e
 from model.devices.fw_cfg import FwCfg
 from model.devices.globalstate import GlobalState
 from model.devices.handler import Effects
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from model.machine import Machine
 
 _FOLLOWED: Final = (
-    Ahci, CirrusVga, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk, Vga,
+    Ahci, CirrusVga, E1000e, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk, Vga,
     VmGenId, Xhci,
 )  # fmt: skip
 

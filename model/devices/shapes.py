@@ -46,8 +46,23 @@ ESP: Final = (
 """The fields of `esp` version 6: which of them there are says a field of the vmsd around it."""
 
 
+_EEPRO100: Final = (
+    "i82550", "i82551", "i82557a", "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er",
+    "i82562", "i82801",
+)  # fmt: skip
+
+MINIMUM: Final[Mapping[tuple[str, int], int]] = {
+    ("eeprom", 20061113): 20061112,
+    **{(name, 3): 2 for name in _EEPRO100},
+}
+"""Oldest version that a vmsd of a name and version takes, where no dump says so."""
+
+SINCE: Final[Mapping[tuple[str, int, str], int]] = {("eeprom", 20061113, "size[1]"): 20061113}
+"""By vmsd name and version and field: since which version there is the field, where no dump says so."""
+
 GONE: Final[Mapping[tuple[str, int], tuple[str, Field]]] = {
     ("ac97", 3): ("mixer_data", Field("unused", "unused_buffer", 3, until=2)),
+    ("eeprom", 20061113): ("addrbits", Field("unused", "unused_buffer", 4, until=20061112)),
     ("e1000", 2): ("parent_obj", Field("unused", "unused_buffer", 4, until=1)),
     ("ipmi-interface-kcs", 2): ("atn_irq_set", Field("unused", "unused_buffer", 1, until=1)),
     ("pcnet", 3): ("buffer", Field("unused", "unused_buffer", 4, until=2)),
@@ -59,9 +74,10 @@ def shaped(schema: Schema) -> Schema:
     """The schema with what is known better here; the same object where nothing is."""
     fields = _with_gone(schema, tuple(_field(schema, field) for field in schema.fields))
     subsections = tuple(map(shaped, schema.subsections))
-    if _same(fields, schema.fields) and _same(subsections, schema.subsections):
+    minimum = MINIMUM.get((schema.name, schema.version), schema.minimum)
+    if minimum == schema.minimum and _same(fields, schema.fields) and _same(subsections, schema.subsections):
         return schema
-    return replace(schema, fields=fields, subsections=subsections)
+    return replace(schema, minimum=minimum, fields=fields, subsections=subsections)
 
 
 def _with_gone(schema: Schema, fields: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -72,6 +88,9 @@ def _with_gone(schema: Schema, fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def _field(schema: Schema, field: Field) -> Field:
     inner = field.struct
+    since = SINCE.get((schema.name, schema.version, field.name))
+    if since is not None:
+        return replace(field, since=since)
     if inner is None:
         return field
     if inner.name == "esp" and inner.version == 6 and any(other.name == _ESP for other in schema.fields):
