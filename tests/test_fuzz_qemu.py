@@ -154,3 +154,8 @@ def test_a_sealed_process_writes_nowhere_and_reaches_nobody(real_qemu: str, tmp_
     for words in (disk, block):
         with Qemu(words, binary=real_qemu, sealed=True), Qemu(words, binary=real_qemu, sealed=True):
             pass
+
+
+def test_lines_that_the_program_does_not_end() -> None:
+    messages, _, _ = parse_trace(["ERROR: they differqemu-system-x86_64: error while loading state"])
+    assert messages == ("ERROR: they differ", "error while loading state")

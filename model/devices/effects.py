@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from model.machine import Machine
 
 _FOLLOWED: Final = (
-    Ahci, CirrusVga, E1000e, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk, Vga,
-    VmGenId, Xhci,
+    Ahci, CirrusVga, E1000e, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk,
+    Vga, VmGenId, Xhci,
 )  # fmt: skip
 
 _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
