@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fuzz import qemu
 from fuzz.capture.errors import CaptureError
+from fuzz.capture.guest import has_guest
 from fuzz.capture.machine import saved
 from fuzz.qemu import Qemu, QemuError
 from model import Machine, load
@@ -68,27 +69,41 @@ def booted(
 ) -> bytes:
     """The stream of a machine that has run its firmware, as QEMU writes it. Raises QemuError.
 
-    It is taken when layout and ring indices have stood still long enough, or after `boot` seconds. Long enough is a
-    second, or on a slow host as long as it took the firmware to move the layout for the first time.
+    It is taken when layout and ring indices have stood still long enough, or after `boot` seconds. A guest with a
+    kernel of its own is taken after `boot` seconds: a busy one never stands still, and an idle one does while it boots.
     """
     with Qemu(arguments, binary=binary) as vm:
-        at_reset = last = _situation(vm)
-        vm.qmp("cont")
-        start = changed = time.monotonic()
-        first: float | None = None
-        while time.monotonic() - start < boot:
-            time.sleep(POLL)
-            now = _situation(vm)
-            moment = time.monotonic()
-            if now != last:
-                last, changed = now, moment
-                if first is None and now != at_reset:
-                    first = moment - start
-            if first is not None and moment - changed >= max(QUIET, first):
-                break
-            progress(f"the firmware runs ({moment - start:.0f} s)")
+        (_run_guest if has_guest(arguments) else _run_firmware)(vm, boot, progress)
         vm.qmp("stop")
         return saved(vm)
+
+
+def _run_guest(vm: Qemu, boot: float, progress: Callable[[str], None]) -> None:
+    start = time.monotonic()
+    vm.qmp("cont")
+    while (passed := time.monotonic() - start) < boot:
+        progress(f"the guest runs ({passed:.0f} s of {boot:g})")
+        time.sleep(min(POLL, boot - passed))
+        vm.qmp("query-status")  # raises if it has ended
+
+
+def _run_firmware(vm: Qemu, boot: float, progress: Callable[[str], None]) -> None:
+    """Until nothing moves: for a second, or on a slow host for as long as the layout took to move at all."""
+    at_reset = last = _situation(vm)
+    vm.qmp("cont")
+    start = changed = time.monotonic()
+    first: float | None = None
+    while time.monotonic() - start < boot:
+        time.sleep(POLL)
+        now = _situation(vm)
+        moment = time.monotonic()
+        if now != last:
+            last, changed = now, moment
+            if first is None and now != at_reset:
+                first = moment - start
+        if first is not None and moment - changed >= max(QUIET, first):
+            break
+        progress(f"the firmware runs ({moment - start:.0f} s)")
 
 
 def _situation(vm: Qemu) -> tuple[object, ...]:

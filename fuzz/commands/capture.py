@@ -13,6 +13,7 @@ from rich.console import Console
 from fuzz.atomic import write_atomic
 from fuzz.capture.describe import describe_machine
 from fuzz.capture.errors import CaptureError
+from fuzz.capture.guest import destination, has_guest
 from fuzz.capture.machine import learn_machine
 from fuzz.capture.seeds import Seed, booted, check, stripped
 from fuzz.qemu import DEFAULT_BINARY, QemuError, complete_arguments
@@ -85,12 +86,12 @@ def capture(name: str, options: CaptureOptions, progress: Callable[[str], None])
 
     Nothing is written: whoever asked gets all of it or nothing.
     """
-    arguments, binary = options.arguments, options.qemu
+    binary = options.qemu
+    arguments = destination(options.arguments, binary=binary)
     facts, before = learn_machine(name, arguments, binary=binary, progress=progress)
     streams = {"before": before}
     if options.boot:
-        progress("the firmware runs")
-        streams["after"] = booted(arguments, options.boot, binary=binary, progress=progress)
+        streams["after"] = booted(options.arguments, options.boot, binary=binary, progress=progress)
         facts = _with_schemas(facts, streams["after"])
     description = describe_machine(facts)
     machine = Machine(parse(description))
@@ -122,7 +123,9 @@ def _with_schemas(facts: MachineFacts, stream: bytes) -> MachineFacts:
 def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, Seed]) -> bytes:
     taken = {
         "before": "stopped at reset, no instruction run",
-        "after": f"stopped when layout and ring indices stood still, at most {options.boot:g} s after start",
+        "after": f"{options.boot:g} s after start, a guest running"
+        if has_guest(options.arguments)
+        else f"stopped when layout and ring indices stood still, at most {options.boot:g} s after start",
     }
     document: dict[str, Any] = {
         "format": 1,
