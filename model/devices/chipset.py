@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from model.devices.cpu_hotplug import CpuHotplug
 from model.devices.handler import Effects, Handler
 from model.devices.mmio import Mmio
 from model.memory import Kind, Region
@@ -143,11 +144,18 @@ class Ich9Lpc(Effects):
     """The q35 ISA bridge: the power-management ports, then the root complex registers (pci.md 5.4)."""
 
     vmsd: ClassVar[str] = "ICH9LPC"
+    pre: ClassVar[frozenset[str]] = frozenset({"ich9_pm/cpuhp"})
     post: ClassVar[frozenset[str]] = frozenset({"ICH9LPC"})
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
         super().__init__(machine, handler)
         self.rcrb = machine.optional("lpc-rcrb-mmio") or Region("lpc-rcrb-mmio", Kind.IO, 0x4000)
+        self.processors = CpuHotplug(machine)
+
+    def pre_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """The guest has switched to the narrow ports."""
+        self.processors.switch()
+        return None
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """The RCBA part takes for granted that it is unmapped: a second section dies there when it is on."""
@@ -193,7 +201,17 @@ class Piix4Pm(Effects):
     """The i440fx power management function: two port ranges, each re-applied in a transaction (pci.md 5.4)."""
 
     vmsd: ClassVar[str] = "piix4_pm"
+    pre: ClassVar[frozenset[str]] = frozenset({"piix4_pm/cpuhp"})
     post: ClassVar[frozenset[str]] = frozenset({"piix4_pm"})
+
+    def __init__(self, machine: Machine, handler: Handler) -> None:
+        super().__init__(machine, handler)
+        self.processors = CpuHotplug(machine)
+
+    def pre_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """The guest has switched to the narrow ports."""
+        self.processors.switch()
+        return None
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Enabled and address of both."""

@@ -51,7 +51,7 @@ INERT: Final = frozenset({
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
     "pci_bridge", "pcie-pci-bridge",
     "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
-    "usb-hub", "usb-kbd", "usb-ptr",
+    "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
 })  # fmt: skip
 
 
