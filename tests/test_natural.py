@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 import mutants
 import pytest
-from mutants import PC, Q35, again, byte, on, page, put, qword, subsection, word
+from mutants import PC, Q35, again, byte, on, page, put, qword, subsection, without, word
 
 from fuzz import qemu
 from fuzz.confirm import Against
+from fuzz.confirm.state import fields, saved_sections
 from model import DESIGNS, load
 from vmformat import Eof, write
 
@@ -39,7 +40,8 @@ RAM: Final = 64 << 20
 class Ends:
     """How a load ends: verdict, what is said (but for the last line), and of the queue (last, shadow, used, inuse).
 
-    `maps`: where the segments of a request under way are.
+    `maps`: where the segments of a request under way are. `slots`, `dropped`: of a USB controller, those that the guest
+    had addressed and that it still knows, or does not.
     """
 
     verdict: str = "accepted"
@@ -47,6 +49,8 @@ class Ends:
     queue: tuple[int, int, int, int] | None = None
     broken: bool = False
     maps: tuple[str, ...] = ()
+    slots: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
     rebuilds: int | None = None
 
     def after(self, rebuilds: int) -> Ends:
@@ -155,6 +159,7 @@ ROWS: Final[dict[str, Row]] = {
         Ends(),
         Ends("refused", ("AHCI: Failed to start FIS receive engine: bad FIS receive buffer address",)),
     ),
+    "8 a USB keyboard, a hub, a mouse": Row(USB, as_it_is, Ends(slots=(1, 2, 3)), Ends(dropped=(1, 2, 3))),
     "9 a ring where PAM shows RAM": Row(Q35, on(E_SEGMENT, STALE), FINE, READ_ROM),
     "10 the same with other indices": Row(
         Q35,
@@ -197,6 +202,7 @@ ROWS: Final[dict[str, Row]] = {
     "18 a ring in a hole": Row(Q35, ring(0x5000000, 0x5001000, 0x5002000), UNMAPPED, UNMAPPED),
     "19 a BAR over the ring": Row(Q35, qword(BLK, 0x20, 0x3FDC00C), FINE, FINE),
     "20 the device in front of the chipset": Row(Q35, on(E_SEGMENT, STALE, before(BLK, "mch")), READ_ROM, READ_ROM),
+    "21 packed rings of Linux": Row("linux-q35", without("ich9_ahci"), Ends(slots=(1, 2)), Ends(dropped=(1, 2))),
     "22 a legacy ring": Row(PC, as_it_is, FINE, FINE),
     "23 nothing but the end": Row(Q35, only_end, Ends(rebuilds=0), Ends(rebuilds=0)),
     "23 one device without decoding": Row(Q35, on(only(BLK), word(BLK, 4, 0)), FINE.after(0), FINE.after(0)),
@@ -219,6 +225,11 @@ def assert_ends(found: Outcome, ends: Ends) -> None:
     assert found.verdict == "refused" or len(told) == len(ends.says), found.messages
     assert ends.rebuilds in {None, found.rebuilds}
     assert not found.not_modelled
+    usb = next((dict(one.derived) for one in found.devices if one.kind == "xhci"), {})
+    usb.pop("controller", None)
+    dropped = {name for name, text in usb.items() if text.startswith("disabled")}
+    assert usb.keys() - dropped == {f"slot {number}" for number in ends.slots}
+    assert dropped == {f"slot {number}" for number in ends.dropped}
     device = next((one for one in found.devices if one.kind == BLK), None)
     if ends.queue is None or device is None:
         assert ends.queue is None
@@ -256,6 +267,22 @@ def disagreements(design: str, binary: str) -> dict[str, tuple[str, ...]]:
     """Rows in which a program does something else than the model."""
     found = mutants.hold_all(ROWS, Against(DESIGNS[design], binary=binary, save=False))
     return {name: lines for name, lines in found.items() if lines}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("design", [PER_DEVICE, WRAP_MAIN])
+def test_dropped_usb_slots_are_saved_so(design: str, real_qemu: str, wrapped: Path) -> None:
+    """Row 8 shows in nothing but the state that the program saves again."""
+    binary = real_qemu if design == PER_DEVICE else str(wrapped)
+    row = {"8": ROWS["8 a USB keyboard, a hub, a mouse"]}
+    assert mutants.hold_all(row, Against(DESIGNS[design], binary=binary)) == {"8": ()}
+    bench = mutants.machine(USB)
+    data = qemu.load(bench.description.arguments, mutants.data_of(row["8"]), binary=binary, save=True).saved
+    assert data is not None
+    saved = next(found for (name, _), found in (saved_sections(data, bench) or {}).items() if name.endswith("/xhci"))
+    values = fields(saved)
+    marks = {values[f"xhci.slots[{slot}].{mark}"] for slot in (0, 1, 2) for mark in ("enabled", "addressed")}
+    assert marks == ({1} if design == PER_DEVICE else {0})
 
 
 HEADER_PAGE: Final = page(0xE9000, b"\0" * 0x417 + b"\x55" + struct.pack("<IIQ", 0xFF, 0, 0))
