@@ -82,8 +82,17 @@ def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
             continue
         handler = machine.find_handler(record.name, record.instance)
         if handler is not None and handler.effects is not None:
-            found[handler] = Brought(record, handler.effects.saved())
+            found[handler] = Brought(_with_config(record, handler), handler.effects.saved())
     return found
+
+
+def _with_config(section: Section, handler: AnyHandler) -> Section:
+    """The section with the config space that the model's function has at the end of the load."""
+    function = handler.function
+    place = next((leaf for leaf in section.leaves if leaf.path.endswith(".vendor_id")), None) if function else None
+    if function is None or place is None or place.offset + len(function.config) > len(section.buffer):
+        return section
+    return section.replace_bytes(place.offset, function.config)
 
 
 def expected(
@@ -123,8 +132,16 @@ def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
 
 
 def saved_sections(data: bytes, machine: Machine) -> dict[tuple[str, int], Section] | None:
-    """The device sections of a stream that a program wrote, by name and instance; None if it cannot be read."""
+    """The device sections of a stream that a program wrote, by name and instance; None if it cannot be read.
+
+    Devices that are registered under one name and instance (isa-ide is) write a section each; all are loaded into the
+    first of them, so the first counts.
+    """
     stream = parsed(data, machine)
     if stream is None:
         return None
-    return {(s.name, s.instance): s for s in stream.sections if s.kind.name == "FULL"}
+    found: dict[tuple[str, int], Section] = {}
+    for section in stream.sections:
+        if section.kind.name == "FULL":
+            found.setdefault((section.name, section.instance), section)
+    return found

@@ -78,7 +78,18 @@ class Mch(Effects):
         self.pam.update(config[0x90:0x97])
         self.machine.memory.commit()
         self._smram()
+        self._queries()
         return None
+
+    def _queries(self) -> None:
+        """Two registers that a guest asks by writing ones: the loaded value is answered, or lost (pci.md 5.3)."""
+        function = self.handler.function
+        assert function is not None
+        config = bytearray(function.config)
+        if config[0x50:0x52] == b"\xff\xff":
+            config[0x50:0x52] = (self.EXTENDED_TSEG // MIB).to_bytes(2, "little")
+        config[0x9C] = 1 if config[0x9C] == 0xFF else 0
+        function.config = bytes(config)
 
     def _pciexbar(self, register: int) -> None:
         memory, mmcfg, system = self.machine.memory, self.mmcfg, self.machine.system

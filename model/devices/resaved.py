@@ -33,6 +33,8 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
     "piix4_pm": {"ar.tmr.timer": REBUILT},
+    "ICH9LPC": {"pm.acpi_regs.tmr.timer": REBUILT, "pm.ich9_pm/tco.tco_regs.tco_timer": REBUILT},
+    "ich9_ahci": {"ahci.dev[*].port_regs.cmd": REBUILT},
     "i2c_bus": {"saved_address": REBUILT},
     "ide": {"bmdma[*].migration_retry_*": REBUILT},
     "pckbd": {"kbd.pending_tmp": REBUILT, "kbd.pckbd/extended_state.migration_flags": REBUILT},
@@ -46,6 +48,7 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "ioapic": {"irr": WIRED},
     "cpu_common": {"interrupt_request": WIRED},
     "virtio-*": {"virtio.pci.irq_state*": WIRED},
+    "virtio-net": {"virtio.device.vlans": REBUILT, "virtio.device.mergeable_rx_bufs": REBUILT},
 }
 """By kind of section, then by path, both with `*` and `?`: why the field is not what was loaded."""
 
