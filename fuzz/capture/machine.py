@@ -11,7 +11,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from fuzz.capture import objects as qom
 from fuzz.capture.describe import MachineFacts
@@ -24,6 +24,7 @@ from fuzz.capture.qtest import Accessible
 from fuzz.capture.regions import assemble
 from fuzz.capture.sections import dump_vmstate, learn_sections
 from fuzz.capture.virtio import VirtioFacts, learn_virtio, with_features
+from fuzz.capture.writable import learn_writable
 from fuzz.qemu import DEFAULT_BINARY, Qemu, accelerator, complete_arguments
 from model.memory.mtree import layout, parse_flat
 from vmformat.errors import StreamError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fuzz.capture.regions import Region
     from vmformat.stream import Stream
 
+_RAM_HALVES: Final = ("ram-below-4g", "ram-above-4g")
 _BLOCK = re.compile(r"^\s*(.+?)\s+\d+ [KMG]iB\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
 
 
@@ -88,6 +90,8 @@ def learn_machine(
     masks: dict[str, Masks] = {}
     if with_masks:
         masks = learn_masks(arguments, functions, prologue, binary=binary, progress=progress)
+        progress("writable bits of config space")
+        masks = learn_writable(arguments, functions, masks, binary=binary)
     facts = MachineFacts(
         name=name,
         qemu=pristine.version,
@@ -134,14 +138,15 @@ def _look(vm: Qemu) -> _Pristine:
     found = answer["qemu"]
     machine = str(vm.qmp("qom-get", {"path": "/machine", "property": "type"}))
     flat = vm.hmp("info mtree -f -o")
-    low, high = _split(flat)
+    objects = qom.walk(vm)
+    low, high = _split(objects)
     return _Pristine(
         before,
         f"{found['major']}.{found['minor']}.{found['micro']}",
         str(answer["package"]),
         machine.removesuffix("-machine"),
         suppressed,
-        qom.walk(vm),
+        objects,
         vm.hmp("info mtree -o -D"),
         flat,
         _block_limits(vm.hmp("info ramblock")),
@@ -177,23 +182,13 @@ def _block_limits(text: str) -> dict[str, int]:
     return found
 
 
-def _split(flat: str) -> tuple[int, int]:
-    """How much RAM is below and above 4 GiB: where the highest range of RAM on either side ends."""
-    low = high = 0
-    for view in parse_flat(flat):
-        if any(space.name == "memory" for space in view.spaces):
-            for line in view.ranges:
-                if line.type == "ram" and line.name in {"pc.ram", "ram"} | _ram_names(view.ranges):
-                    if line.start < 1 << 32:
-                        low = max(low, line.end + 1)
-                    else:
-                        high = max(high, line.end + 1 - (1 << 32))
+def _split(objects: qom.Objects) -> tuple[int, int]:
+    """How much RAM is below and above 4 GiB, whatever it is made of: the sizes of the two aliases that show it."""
+    sizes = {region.name: region.size for region in objects.regions.values() if region.name in _RAM_HALVES}
+    low, high = (sizes.get(name, 0) for name in _RAM_HALVES)
+    if not low:
+        raise CaptureError(f"no region {_RAM_HALVES[0]}: this is no PC")
     return low, high
-
-
-def _ram_names(ranges: Sequence[Any]) -> set[str]:
-    """The name of the RAM at address 0 is the machine's RAM, whatever its memory backend is called."""
-    return {line.name for line in ranges if line.start == 0 and line.type == "ram"}
 
 
 def _destination(

@@ -29,7 +29,9 @@ _ANSWER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Masks by config byte. `compare`: effective, what a load checks. `writable`, `w1c`: as QEMU told them."""
+    """Masks by config byte. `compare`: effective, what a load checks. `writable`, `w1c`: as QEMU told them of the bytes
+    that it checks; of others `writable` is what was learned by writing (`writable`).
+    """
 
     compare: bytes
     writable: bytes
@@ -45,16 +47,22 @@ def learn_masks(
     progress: Callable[[str], None],
 ) -> dict[str, Masks]:
     """The masks of every function, by address. `prologue`: a stream's bytes before its first record."""
-    kinds: dict[tuple[object, ...], FunctionFacts] = {}
-    for function in functions:
-        if function.section is not None:
-            kinds.setdefault(function.kind, function)
+    kinds = representatives(functions)
     found: dict[tuple[object, ...], Masks] = {}
     for number, (kind, function) in enumerate(kinds.items(), 1):
         progress(f"compare masks: {function.device.type} ({number} of {len(kinds)})")
         with Prober(arguments, binary=binary) as prober:  # one each: what the last load leaves behind stays with it
             found[kind] = _walk(prober, function, prologue)
     return {function.address: found[function.kind] for function in functions if function.kind in found}
+
+
+def representatives(functions: Sequence[FunctionFacts]) -> dict[tuple[object, ...], FunctionFacts]:
+    """The first function of each kind whose config space is in a stream."""
+    kinds: dict[tuple[object, ...], FunctionFacts] = {}
+    for function in functions:
+        if function.section is not None:
+            kinds.setdefault(function.kind, function)
+    return kinds
 
 
 def _walk(prober: Prober, function: FunctionFacts, prologue: bytes) -> Masks:
