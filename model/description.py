@@ -117,6 +117,8 @@ class FunctionEntry:
     bus_master_alias: str | None
     vectors: int
     virtio: VirtioEntry | None
+    properties: Mapping[str, int] = field(default_factory=dict)
+    """Settings of the device that change what it does when it loads, as QEMU names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +342,7 @@ def _function(place: _Place) -> FunctionEntry:
         bus_master_alias=None if master is None else master.text("alias"),
         vectors=place.child("msix").number("vectors") if place.has("msix") else 0,
         virtio=_virtio(place.child("virtio")) if place.has("virtio") else None,
+        properties={key: place.child("properties").number(key) for key in place.child("properties").mapping()},
     )
 
 

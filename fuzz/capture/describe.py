@@ -54,6 +54,8 @@ class MachineFacts:
     virtio: Mapping[str, VirtioFacts]
     """By the name of the section."""
     sections: Sections
+    dump: Mapping[str, Any]
+    """What the binary says of its device states."""
     rom: tuple[tuple[str, int, bytes], ...]
     """Contents of read-only memory in a destination at reset: (RAM block, offset, bytes), zeros left out."""
 
@@ -168,6 +170,7 @@ def _function(function: FunctionFacts, facts: MachineFacts, ids: Mapping[str, st
             else {}
         ),
         **({"msix": {"vectors": function.vectors}} if function.vectors else {}),
+        **_unless("properties", dict(function.properties), {}),
         **({"virtio": _virtio(virtio)} if virtio is not None else {}),
     }
 

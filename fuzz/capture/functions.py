@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fuzz.capture.errors import CaptureError
+from fuzz.capture.objects import properties
 from fuzz.capture.regions import BRIDGE_VGA, BRIDGE_WINDOWS
 from vmformat import pci
 from vmformat.errors import StreamError
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from fuzz.capture.mapping import Bar, Mapped
     from fuzz.capture.objects import Objects, PciObject
     from fuzz.capture.regions import Region, Space
+    from fuzz.qemu import Qemu
     from vmformat.section import Section
     from vmformat.stream import Stream
 
+_SETTINGS: Final = {"mch": ("extended-tseg-mbytes",)}
 _STATE_VERSION = (2).to_bytes(4, "big")
 _HEADER, _BUS_NUMBERS, _BRIDGE = 0x0E, slice(0x18, 0x1C), 1
 _ROOT_MEMORY: Final = ("pci", "gpex_mmio")
@@ -56,6 +59,8 @@ class FunctionFacts:
     bridge: BridgeFacts | None
     space: int | None
     alias: str | None
+    properties: Mapping[str, int]
+    """Settings that change what the device does when it loads."""
 
     @property
     def express(self) -> bool:
@@ -123,10 +128,24 @@ def find_config(section: Section, name: str) -> tuple[int, int] | None:
     return start, told
 
 
+def learn_settings(vm: Qemu, objects: Objects) -> dict[str, dict[str, int]]:
+    """By path of the device, those of its properties that change what it does when it loads."""
+    return {
+        device.path: {name: int(value) for name, value in properties(vm, device.path, _SETTINGS[device.type]).items()}
+        for device in objects.devices
+        if device.type in _SETTINGS
+    }
+
+
 def learn_functions(
-    stream: Stream, objects: Objects, mapped: Mapped, regions: Sequence[Region], spaces: Sequence[Space]
+    stream: Stream,
+    objects: Objects,
+    mapped: Mapped,
+    regions: Sequence[Region],
+    spaces: Sequence[Space],
+    settings: Mapping[str, Mapping[str, int]] = {},
 ) -> tuple[FunctionFacts, ...]:
-    """All functions of the machine, in order of their addresses."""
+    """All functions of the machine, in order of their addresses. `settings`: by path of the device."""
     ids = {region.path: region.id for region in regions}
     sections: dict[str, list[Section]] = {}
     for item in stream.sections:
@@ -168,6 +187,7 @@ def learn_functions(
                 _bridge(device, own) if ("pci_bridge_pci", "container") in own else None,
                 None if container is None else space_of.get(container.path),
                 None if alias is None else alias.id,
+                settings.get(device.path, {}),
             )
         )
     return tuple(sorted(result, key=lambda facts: facts.address))

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fuzz.capture import objects as qom
 from fuzz.capture.describe import MachineFacts
 from fuzz.capture.errors import CaptureError
-from fuzz.capture.functions import learn_functions
+from fuzz.capture.functions import learn_functions, learn_settings
 from fuzz.capture.mapping import map_everything
 from fuzz.capture.masks import Masks, learn_masks, prologue_of
 from fuzz.capture.prober import Prober
 from fuzz.capture.qtest import Accessible
 from fuzz.capture.regions import assemble
-from fuzz.capture.sections import dump_vmstate, learn_sections
+from fuzz.capture.sections import dump_vmstate, extended, learn_sections
 from fuzz.capture.virtio import VirtioFacts, learn_virtio, with_features
 from fuzz.capture.writable import learn_writable
 from fuzz.qemu import DEFAULT_BINARY, Qemu, accelerator, complete_arguments
@@ -79,7 +79,8 @@ def learn_machine(
         blocks = list(pristine.limits)
         made = _made(stream, pristine.objects)
         regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks, made)
-        functions = learn_functions(stream, pristine.objects, mapped, regions, spaces)
+        settings = learn_settings(vm, pristine.objects)
+        functions = learn_functions(stream, pristine.objects, mapped, regions, spaces, settings)
         virtio = learn_virtio(vm, stream.sections, functions)
     dump = dump_vmstate(binary, pristine.machine)
     sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
@@ -110,9 +111,16 @@ def learn_machine(
         masks=masks,
         virtio=virtio,
         sections=sections,
+        dump=dump,
         rom=rom,
     )
     return facts, pristine.before
+
+
+def with_stream(facts: MachineFacts, data: bytes) -> MachineFacts:
+    """The facts with what another stream of the same machine, as QEMU wrote it, tells of its sections."""
+    functions = frozenset(item.address for item in facts.functions)
+    return replace(facts, sections=extended(facts.sections, read_own(data), facts.dump, functions))
 
 
 def read_own(data: bytes) -> Stream:

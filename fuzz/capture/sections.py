@@ -6,7 +6,7 @@ import json
 import subprocess
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from vmformat.ram import BlockEntry, RamState, parse_ram
 from vmformat.schema import EQUAL, Schema
 from vmformat.stream import Stream, describe
 from vmformat.tree import decode
+from vmformat.vmdescription import merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,6 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
         )
     merged = merge_all(described, dump)
     keys: dict[Schema, str] = {}
-    used: Counter[str] = Counter()
     schemas: dict[str, Schema] = {}
     full, iterable = _by_role(stream)
     counts: Counter[str] = Counter()
@@ -92,9 +92,7 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
         if schema is None:
             raise CaptureError(f"section {section.name}: not in the VMDESCRIPTION")
         if schema not in keys:
-            used[schema.name] += 1
-            keys[schema] = schema.name if used[schema.name] == 1 else f"{schema.name}#{used[schema.name]}"
-            schemas[keys[schema]] = schema
+            keys[schema] = _key(schema, schemas)
         function = section.name.rpartition("/")[0]
         facts[section.section_id] = SectionFacts(
             section.name,
@@ -112,6 +110,41 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
         )
     order = handler_order([s.section_id for s in full], [s.section_id for s in iterable])
     return Sections(tuple(facts[number] for number in order), schemas, _blocks(iterable))
+
+
+def extended(known: Sections, stream: Stream, dump: Mapping[str, Any], functions: frozenset[str]) -> Sections:
+    """What is known with what another stream of the same machine tells: subsections, and sections not sent at reset.
+
+    A section that is new is put behind the one that it follows there.
+    """
+    other = learn_sections(stream, dump, functions)
+    schemas = dict(known.schemas)
+    handlers = list(known.handlers)
+    at = {(handler.name, handler.instance): handler for handler in handlers}
+    previous: SectionFacts | None = None
+    for handler in other.handlers:
+        schema = other.schemas.get(handler.schema or "")
+        mine = at.get((handler.name, handler.instance))
+        if mine is None:
+            mine = replace(handler, schema=None if schema is None else _key(schema, schemas))
+            handlers.insert(handlers.index(previous) + 1 if previous is not None else 0, mine)
+        elif mine.schema is not None and schema is not None:
+            schemas[mine.schema] = merge(schemas[mine.schema], schema)
+        previous = mine
+    return Sections(tuple(handlers), schemas, known.blocks)
+
+
+def _key(schema: Schema, schemas: dict[str, Schema]) -> str:
+    """The key of a schema, added if it is new: the vmsd's name, with a number where that is taken."""
+    for key, other in schemas.items():
+        if other == schema:
+            return key
+    number, key = 1, schema.name
+    while key in schemas:
+        number += 1
+        key = f"{schema.name}#{number}"
+    schemas[key] = schema
+    return key
 
 
 def handler_order(full: list[int], iterable: list[int]) -> list[int]:

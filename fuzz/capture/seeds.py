@@ -17,7 +17,7 @@ from fuzz import qemu
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.guest import has_guest
 from fuzz.capture.machine import saved
-from fuzz.qemu import Qemu, QemuError
+from fuzz.qemu import Qemu, QemuError, option_names
 from model import Machine, load
 from model.designs import Design
 from model.devices.virtio import Virtio
@@ -58,21 +58,23 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A stream, and what of RAM is in it (None: all of it)."""
+    """A stream, what of RAM is in it (None: all of it), and why it is all of it where less was asked for."""
 
     data: bytes
     kept: tuple[Kept, ...] | None
+    note: str = ""
 
 
 def booted(
     arguments: Sequence[str], boot: float, *, binary: str, progress: Callable[[str], None] = lambda _: None
 ) -> bytes:
-    """The stream of a machine that has run its firmware, as QEMU writes it. Raises QemuError.
+    """The stream of a machine that has run its firmware, or a guest, as QEMU writes it. Raises QemuError.
 
     It is taken when layout and ring indices have stood still long enough, or after `boot` seconds. A guest with a
-    kernel of its own is taken after `boot` seconds: a busy one never stands still, and an idle one does while it boots.
+    kernel of its own is taken after `boot` seconds: a busy one never stands still, and an idle one does while it boots;
+    or when it powers off.
     """
-    with Qemu(arguments, binary=binary) as vm:
+    with Qemu(arguments, binary=binary, extra=("-no-shutdown",)) as vm:
         (_run_guest if has_guest(arguments) else _run_firmware)(vm, boot, progress)
         vm.qmp("stop")
         return saved(vm)
@@ -84,7 +86,8 @@ def _run_guest(vm: Qemu, boot: float, progress: Callable[[str], None]) -> None:
     while (passed := time.monotonic() - start) < boot:
         progress(f"the guest runs ({passed:.0f} s of {boot:g})")
         time.sleep(min(POLL, boot - passed))
-        vm.qmp("query-status")  # raises if it has ended
+        if not vm.qmp("query-status")["running"]:  # raises if it has ended
+            return
 
 
 def _run_firmware(vm: Qemu, boot: float, progress: Callable[[str], None]) -> None:
@@ -114,7 +117,10 @@ def _situation(vm: Qemu) -> tuple[object, ...]:
 
 
 def stripped(raw: bytes, machine: Machine, *, keep_vmdesc: bool, keep_ram: bool) -> Seed:
-    """The stream as it is shipped. Raises CaptureError if the model does not accept it."""
+    """The stream as it is shipped: all of RAM stays if the model does not accept the stream, which then gets a note.
+
+    Raises CaptureError if it cannot be read.
+    """
     try:
         description = machine.description
         stream = read(raw, machine.schemas, configuration=description.config_section, footers=description.footers)
@@ -124,7 +130,9 @@ def stripped(raw: bytes, machine: Machine, *, keep_vmdesc: bool, keep_ram: bool)
         stream = replace(stream, trailing=b"")
     if keep_ram:
         return Seed(write(stream), None)
-    kept = _kept(write(stream), machine)
+    kept, problem = _kept(write(stream), machine)
+    if problem:
+        return Seed(write(stream), None, problem)
     ranges: dict[str, list[tuple[int, int]]] = {}
     for one in kept:
         ranges.setdefault(one.block, []).append((one.offset, one.length))
@@ -152,17 +160,18 @@ class _Watch(Design):
         self.kept.add(Kept(block, offset, length, self._what))
 
 
-def _kept(data: bytes, machine: Machine) -> tuple[Kept, ...]:
+def _kept(data: bytes, machine: Machine) -> tuple[tuple[Kept, ...], str]:
+    """What a load reads, and what is wrong if it is not accepted."""
     watch = _Watch(machine)
     try:
         outcome = load(machine, data, watch)
         if outcome.verdict != "accepted":
             why = outcome.messages[0] if outcome.messages else "no message"
-            raise CaptureError(f"the model says {outcome.verdict} of QEMU's own stream: {why}")
+            return (), f"the model says {outcome.verdict} of QEMU's own stream: {why}"
         for handler in machine.handlers:
             if isinstance(handler.effects, Virtio):
                 watch.kept.update(_rings(handler.effects))
-        return _merged(watch.kept)
+        return _merged(watch.kept), ""
     finally:
         machine.memory.ram.on_read = None
         machine.reset()
@@ -204,11 +213,16 @@ def _telling(messages: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in messages if not line.startswith("Expected vmdescription section"))
 
 
-def check(arguments: Sequence[str], raw: bytes, seed: bytes, what: str, *, binary: str) -> None:
-    """Hold a seed against the whole stream on the real program. Raises CaptureError where they load differently."""
+def checked(arguments: Sequence[str], raw: bytes, seed: Seed, what: str, *, binary: str) -> Seed:
+    """The seed, if the real program loads it like the whole stream; else the whole stream with a note that says why.
+
+    Raises CaptureError if QEMU does not start.
+    """
+    if seed.kept is None:
+        return seed
     try:
         whole = qemu.load(arguments, raw, binary=binary)
-        short = qemu.load(arguments, seed, binary=binary)
+        short = qemu.load(arguments, seed.data, binary=binary)
     except QemuError as error:
         raise CaptureError(f"{what}: {error}") from None
     for name, one, other in (
@@ -220,4 +234,5 @@ def check(arguments: Sequence[str], raw: bytes, seed: bytes, what: str, *, binar
     ):
         if one != other:
             detail = f": {other} instead of {one}" if name in {"verdict", "messages", "rebuilds"} else ""
-            raise CaptureError(f"{what}: the stripped stream loads with other {name} than the whole one{detail}")
+            return Seed(raw, None, f"QEMU loads the stripped stream with other {name} than the whole one{detail}")
+    return seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,10 @@ from fuzz.atomic import write_atomic
 from fuzz.capture.describe import describe_machine
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.guest import destination, has_guest
-from fuzz.capture.machine import learn_machine
-from fuzz.capture.seeds import Seed, booted, check, stripped
+from fuzz.capture.machine import learn_machine, with_stream
+from fuzz.capture.seeds import Seed, booted, checked, stripped
 from fuzz.qemu import DEFAULT_BINARY, QemuError, complete_arguments
 from model import DescriptionError, Machine, parse
-from vmformat.stream import describe
-from vmformat.vmdescription import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +46,7 @@ def run(options: CaptureOptions, console: Console | None = None) -> int:
     try:
         with console.status("starting QEMU") as status:
             say = _progress(console, status.update)
-            files = capture(name, options, say)
+            files, notes = capture(name, options, say)
         for place, data in files.items():
             path = folder / place
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +57,8 @@ def run(options: CaptureOptions, console: Console | None = None) -> int:
         return _unusable(console, f"{error.filename}: {error.strerror}")
     for place, data in files.items():
         console.print(f"{folder / place}  {len(data)} bytes", highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -81,8 +81,10 @@ def _progress(console: Console, update: Callable[[str], None]) -> Callable[[str]
     return say
 
 
-def capture(name: str, options: CaptureOptions, progress: Callable[[str], None]) -> dict[str, bytes]:
-    """The files of a capture by their place below the output folder. Raises CaptureError and QemuError.
+def capture(
+    name: str, options: CaptureOptions, progress: Callable[[str], None]
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files of a capture by their place below the output folder, and notes. Raises CaptureError and QemuError.
 
     Nothing is written: whoever asked gets all of it or nothing.
     """
@@ -92,7 +94,7 @@ def capture(name: str, options: CaptureOptions, progress: Callable[[str], None])
     streams = {"before": before}
     if options.boot:
         streams["after"] = booted(options.arguments, options.boot, binary=binary, progress=progress)
-        facts = _with_schemas(facts, streams["after"])
+        facts = with_stream(facts, streams["after"])
     description = describe_machine(facts)
     machine = Machine(parse(description))
     files = {f"machines/{name}.json": description}
@@ -102,28 +104,17 @@ def capture(name: str, options: CaptureOptions, progress: Callable[[str], None])
         seed = stripped(
             raw, machine, keep_vmdesc=options.keep_vmdesc and facts.vmdescription, keep_ram=options.keep_ram
         )
-        check(arguments, raw, seed.data, moment, binary=binary)
-        seeds[moment] = seed
+        seed = seeds[moment] = checked(arguments, raw, seed, moment, binary=binary)
         files[f"seeds/{name}/{moment}.vmstate"] = seed.data
     files[f"seeds/{name}/provenance.json"] = _provenance(facts, options, seeds)
-    return files
-
-
-def _with_schemas(facts: MachineFacts, stream: bytes) -> MachineFacts:
-    """The facts with what another stream of the same machine tells of its sections: subsections not sent at reset."""
-    described = describe(stream)
-    schemas = dict(facts.sections.schemas)
-    for handler in facts.sections.handlers:
-        other = described.get((handler.name, handler.instance))
-        if handler.schema is not None and other is not None:
-            schemas[handler.schema] = merge(schemas[handler.schema], other)
-    return replace(facts, sections=replace(facts.sections, schemas=schemas))
+    notes = tuple(f"{moment}: {seed.note}; all of RAM is kept" for moment, seed in seeds.items() if seed.note)
+    return files, notes
 
 
 def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, Seed]) -> bytes:
     taken = {
         "before": "stopped at reset, no instruction run",
-        "after": f"{options.boot:g} s after start, a guest running"
+        "after": f"{options.boot:g} s after start, a guest running, or when it powered off"
         if has_guest(options.arguments)
         else f"stopped when layout and ring indices stood still, at most {options.boot:g} s after start",
     }
@@ -138,6 +129,7 @@ def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, S
                 "taken": taken[moment],
                 "sha256": hashlib.sha256(seed.data).hexdigest(),
                 "ram": "all of it" if seed.kept is None else [kept.to_json() for kept in seed.kept],
+                **({"note": seed.note} if seed.note else {}),
             }
             for moment, seed in seeds.items()
         },

@@ -62,11 +62,14 @@ class Mch(Effects):
     vmsd: ClassVar[str] = "mch"
     post: ClassVar[frozenset[str]] = frozenset({"mch"})
 
-    EXTENDED_TSEG: Final = 16 * MIB
+    EXTENDED_TSEG: Final = 16
+    """Mebibytes of the largest TSEG, where the machine does not say otherwise."""
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
         super().__init__(machine, handler)
         self.pam = Pam(machine)
+        told = handler.function.entry.properties if handler.function is not None else {}
+        self.extended_tseg = told.get("extended-tseg-mbytes", self.EXTENDED_TSEG) * MIB
         self.mmcfg = machine.optional("pcie-mmcfg-mmio") or Region("pcie-mmcfg-mmio", Kind.IO, 256 * MIB)
         machine.memory.mmio = Mmio(machine)
 
@@ -135,7 +138,7 @@ class Mch(Effects):
 
     def _tseg(self, extended: int, *, active: bool) -> None:
         machine, memory = self.machine, self.machine.memory
-        size = (MIB, 2 * MIB, 8 * MIB, self.EXTENDED_TSEG)[extended >> 1 & 3] if active else 0
+        size = (MIB, 2 * MIB, 8 * MIB, self.extended_tseg)[extended >> 1 & 3] if active else 0
         start = machine.description.below_4g - size
         blackhole, window = machine.optional("tseg-blackhole"), machine.optional("tseg-window")
         if blackhole is not None and blackhole.container is not None:
