@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from mutants import PC, Case, Cases, Change, Seen, again, byte, check, dword, on, payload, qword, word
+from mutants import PC, Case, Cases, Seen, again, byte, check, dword, on, qword, word
 
 MCH, LPC, SMB = "mch", "ICH9LPC", "ich9_smb"
 
 _ADD_ASSERTION = "memory_region_add_subregion_common: Assertion `!subregion->container' failed."
-
-
-def modern_hotplug(device: str, vmsd: bytes, behind: bytes, times: int = 1) -> Change:
-    """A guest has asked for the modern form of the processors' hotplug ports: a subsection in front of another."""
-    sent = bytes([5, len(vmsd)]) + vmsd + bytes((0, 0, 0, 1)) + bytes(15)
-    mark = bytes([5, len(behind)]) + behind
-    return payload(device, lambda data: data.replace(mark, sent * times + mark))
-
 
 CASES: Cases = {
     # q35: PAM. Register 0x90 is 0xf0000 (high nibble), 0x91..0x96 two ranges of 16 KiB each, low nibble first.
@@ -78,14 +70,6 @@ CASES: Cases = {
     "LPC twice": Case(again(LPC), "aborted", _ADD_ASSERTION),
     "LPC twice, RCBA off": Case(on(dword(LPC, 0xF0, 0), again(LPC))),
     "LPC twice, first without RCBA": Case(on(again(LPC), dword(LPC, 0xF0, 0))),
-    "cpu hotplug, modern": Case(
-        modern_hotplug(LPC, b"ich9_pm/cpuhp", b"ich9_pm/pcihp"),
-        shows={0xCD8: "acpi-cpu-hotplug", 0xCE3: "acpi-cpu-hotplug", 0xCE4: "io"},
-        space="I/O",
-    ),
-    "cpu hotplug, modern twice": Case(
-        modern_hotplug(LPC, b"ich9_pm/cpuhp", b"ich9_pm/pcihp", 2), shows={0xCE4: "io"}, space="I/O"
-    ),
     # the SMBus function of q35
     "SMB host enable off": Case(byte(SMB, 0x40, 0), shows={0x700: "pm-smbus"}, space="I/O"),
     "SMB ports off": Case(word(SMB, 0x04, 0x100), shows={0x700: "io"}, space="I/O"),
@@ -104,12 +88,6 @@ CASES: Cases = {
     "piix4 SMBus off": Case(byte("piix4_pm", 0xD2, 0), shows={0x700: "io"}, space="I/O", machine=PC),
     "piix4 SMBus moved": Case(dword("piix4_pm", 0x90, 0x7C1), shows={0x7C0: "pm-smbus"}, space="I/O", machine=PC),
     "piix4 twice": Case(again("piix4_pm"), machine=PC),
-    "piix4 cpu hotplug, modern": Case(
-        modern_hotplug("piix4_pm", b"piix4_pm/cpuhp", b"piix4_pm/memhp"),
-        shows={0xAF00: "acpi-cpu-hotplug", 0xAF0C: "io"},
-        space="I/O",
-        machine=PC,
-    ),
 }
 
 

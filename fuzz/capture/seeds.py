@@ -17,7 +17,7 @@ from fuzz import qemu
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.guest import has_guest
 from fuzz.capture.machine import saved
-from fuzz.qemu import Qemu, QemuError, option_names
+from fuzz.qemu import Qemu, QemuError
 from model import Machine, load
 from model.designs import Design
 from model.devices.virtio import Virtio

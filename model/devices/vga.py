@@ -93,7 +93,11 @@ class Vga(Effects):
 
 
 class CirrusVga(Effects):
-    """The Cirrus card: two banks and the linear view, in one transaction."""
+    """The Cirrus card: two banks and the linear view, in one transaction.
+
+    The program loads an ISA card's section into the wrong place and dies when it moves a bank of it that it takes for
+    an alias: that is how every stream of such a card ends, unless its registers say that there are no banks.
+    """
 
     vmsd: ClassVar[str] = "cirrus_vga"
     fields: ClassVar[frozenset[str]] = frozenset({"cirrus_vga:vga.sr", "cirrus_vga:vga.gr"})
@@ -127,6 +131,10 @@ class CirrusVga(Effects):
         mode, extension = graphics(5) & 7, graphics(0x0B)
         through_handlers = sequencer[0x17] & 0x44 == 0x44 or extension & 0x14 == 0x14 or bool(extension & 0x02)
         through_handlers |= mode in {4, 5} and bool(extension & 0x04)
+        if self.handler.function is None:
+            if not through_handlers:
+                raise Abort("memory_region_set_alias_offset: Assertion `mr->alias' failed.")
+            return
         memory.begin()
         if through_handlers:
             self._linear(shown=False)
