@@ -114,7 +114,7 @@ def capture(
 def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, Seed]) -> bytes:
     taken = {
         "before": "stopped at reset, no instruction run",
-        "after": f"{options.boot:g} s after start, a guest running, or when it powered off"
+        "after": f"{options.boot:g} s after start, a guest running"
         if has_guest(options.arguments)
         else f"stopped when layout and ring indices stood still, at most {options.boot:g} s after start",
     }
