@@ -65,7 +65,8 @@ class Seal:
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         self.arguments = _without_locks(arguments)
-        self.environment = {**os.environ, "TMPDIR": str(folder)}
+        self.environment = {"TMPDIR": str(folder)}
+        """What is added to the environment."""
         names = {word.lstrip("-") for word in arguments if word.startswith("-")}
         if names & _IMAGE_OPTIONS and "snapshot" not in names:
             self.arguments = (*self.arguments, "-snapshot")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BINARY = "qemu-system-x86_64"
 
+_QUIET = {"QEMU_AUDIO_DRV": "none"}  # sound that a guest makes goes nowhere, and no driver of the host complains
 _BATCH = 256  # commands under way at once
 
 _T = TypeVar("_T")
@@ -137,7 +138,7 @@ class Qemu:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=None if seal is None else seal.environment,
+                env={**os.environ, **_QUIET, **({} if seal is None else seal.environment)},
                 preexec_fn=limit if seal is None else seal,  # noqa: PLW1509 - system calls only, no lock
             )
         self._run(self._accept(), "start")
