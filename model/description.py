@@ -72,9 +72,9 @@ class BridgeEntry:
 class VirtioEntry:
     """What a virtio device offers: features as a 64-bit mask, default ring sizes by queue index.
 
-    `id` is that of a device without a PCI function. `num_queues` are those a request may belong to. `ports` are the ids
-    of serial ports, `ports_map` the bits of all that may be. `local` has the destination's values, by path in the
-    section, of fields that must equal it.
+    `id` is that of a device without a PCI function. `num_queues` are those a request may belong to. `extra_state`: the
+    transport's registers are saved. `ports` are the ids of serial ports, `ports_map` the bits of all that may be.
+    `local` has the destination's values, by path in the section, of fields that must equal it or are saved from it.
     """
 
     kind: str
@@ -90,6 +90,7 @@ class VirtioEntry:
     has_ufo: bool
     modern: bool
     legacy: bool
+    extra_state: bool
     max_ports: int
     ports: tuple[int, ...]
     ports_map: tuple[int, ...]
@@ -416,6 +417,7 @@ def _virtio(place: _Place) -> VirtioEntry:
         has_ufo=place.flag("has_ufo", default=False),
         modern=place.flag("modern", default=True),
         legacy=place.flag("legacy", default=False),
+        extra_state=place.flag("extra_state", default=place.flag("modern", default=True)),
         max_ports=place.number("max_ports", 0),
         ports=_numbers(place, "ports", "a list of port ids"),
         ports_map=_numbers(place, "ports_map", "a list of words"),

@@ -21,10 +21,9 @@ _OPAQUE: Final = frozenset({"virtio", "scsi-requests"})
 _COUNTED: Final = {"blk": 34, "net": 8}
 """Where the number of queues (pairs) stands in the device config."""
 
-_PORTS: Final = 4
-"""Where the number of ports stands in the device config of virtio-serial."""
+_MOST_PORTS: Final = 512
+"""More ports than any virtio-serial has."""
 
-_WORDS_OF_PORTS: Final = 16
 _MMIO_HEAD: Final = 12
 
 
@@ -78,9 +77,7 @@ def guesses(kind: str, data: bytes, offset: int) -> Iterator[Schema]:
     pci_function = VirtioShape(kind, express, vectors)
     mmio = VirtioShape(kind, express=False, vectors=0, transport="mmio")
     for base, head in ((pci_function, offset + 4 + size + 16 + table), (mmio, offset + _MMIO_HEAD)):
-        config = _device_config(data, head)
-        base = replace(base, blocks=_blocks(base, data, head))
-        for shape in _shapes(base, min(_number(kind, config), 2), _ports(kind, config)):
+        for shape in _shapes(_told(base, data, head), min(_number(kind, _device_config(data, head)), 2)):
             yield virtio_schema(shape)
 
 
@@ -99,31 +96,26 @@ def _number(kind: str, config: bytes) -> int:
     return 0 if at is None else int.from_bytes(config[at : at + 2], "little")
 
 
-def _blocks(shape: VirtioShape, data: bytes, head: int) -> int:
-    """How many blocks virtio-mem's map has: region size by block size, which come right before it."""
-    if shape.kind != "mem":
-        return 0
+def _told(shape: VirtioShape, data: bytes, head: int) -> VirtioShape:
+    """The shape with what the device's payload says of the length of its map: of ports, of plugged memory."""
+    if shape.kind not in {"console", "mem"}:
+        return shape
     at = head + 12 + int.from_bytes(data[head + 8 : head + 12], "big")
     record = 18 if shape.transport == "mmio" else 16 if shape.vectors else 14
     at += 4 + record * int.from_bytes(data[at : at + 4], "big")
+    if shape.kind == "console":
+        return replace(shape, max_ports=min(int.from_bytes(data[at + 4 : at + 8], "big"), _MOST_PORTS))
     region, block = (int.from_bytes(data[at + 8 * i : at + 8 * i + 8], "big") for i in (1, 2))
-    return min(region // block, 8 * len(data)) if block else 0
-
-
-def _ports(kind: str, config: bytes) -> int:
-    return int.from_bytes(config[_PORTS : _PORTS + 4], "little") if kind == "console" else 0
+    return replace(shape, blocks=min(region // block, 8 * len(data)) if block else 0)
 
 
 @lru_cache(maxsize=256)
-def _shapes(base: VirtioShape, told: int, ports: int) -> tuple[VirtioShape, ...]:
+def _shapes(base: VirtioShape, told: int) -> tuple[VirtioShape, ...]:
     shapes = [base]
     if base.kind == "blk":
         shapes.append(replace(base, queues=2))
     elif base.kind == "net":
         shapes.append(replace(base, max_queue_pairs=2))
-    elif base.kind == "console":
-        shapes = [replace(base, max_ports=32 * words) for words in range(1, _WORDS_OF_PORTS + 1)]
-        shapes.sort(key=lambda shape: shape.max_ports != (ports + 31) & ~31)
     if base.kind in {"blk", "console"}:
         shapes += [replace(shape, packed=True) for shape in shapes]
     if told:

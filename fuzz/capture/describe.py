@@ -194,6 +194,7 @@ def _virtio(virtio: VirtioFacts) -> dict[str, Any]:
         "iommu_platform": virtio.iommu_platform,
         "has_vnet_hdr": virtio.has_vnet_hdr,
         "has_ufo": virtio.has_ufo,
+        **_unless("extra_state", virtio.modern and virtio.migrates_registers, virtio.modern),
         **_unless("max_ports", len(virtio.ports_map) * _WORD, 0),
         **_unless("ports_map", list(virtio.ports_map), []),
         **_unless("ports", list(virtio.ports), []),

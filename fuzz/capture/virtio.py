@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
 _ALLOWED = re.compile(r"Features 0x[0-9a-f]+ unsupported\. Allowed features: 0x([0-9a-f]+)")
 _QUEUES: Final = ("num-queues", "num_queues")
-_PROPERTIES: Final = (*_QUEUES, "iommu_platform", "packed")
+_PROPERTIES: Final = (*_QUEUES, "iommu_platform", "packed", "migrate-extra")
 _MMIO: Final = "virtio-mmio"
 _KINDS: Final = {f"virtio-{kind}": kind for kind in KINDS}
 _CHECKED: Final = tuple(f"virtio.device.tmp.{name}" for name in ("addr", "region_size", "block_size", "node"))
 """Fields of virtio-mem that are compared without their type saying so."""
+
+_OF_THE_HOST: Final = re.compile(r"virtio\.device\.(cols|rows|max_nr_ports|ports\[\d+\]\.(guest|host)_connected)")
+"""Fields of virtio-serial that are saved from what the host has, whatever was loaded (the guest's if nothing was)."""
 
 _WORDS_OF_PORTS: Final = 16
 _VERSION_1: Final = 1 << 32
@@ -52,6 +55,7 @@ class VirtioFacts:
     iommu_platform: bool
     has_vnet_hdr: bool
     has_ufo: bool
+    migrates_registers: bool
     ports: tuple[int, ...] = ()
     ports_map: tuple[int, ...] = ()
     local: Mapping[str, int] = field(default_factory=dict)
@@ -132,6 +136,7 @@ def _learn(section: Section, shape: VirtioShape, properties: Mapping[str, object
         iommu_platform=bool(properties.get("iommu_platform", False)),
         has_vnet_hdr=bool(_number(tree, "virtio.device.tmp[0].has_vnet_hdr", 0)),
         has_ufo=bool(_number(tree, "virtio.device.tmp[1].has_ufo", 0)),
+        migrates_registers=bool(properties.get("migrate-extra", True)),
         ports=tuple(_number(tree, f"virtio.device.ports[{i}].id") for i in range(ports)),
         ports_map=tuple(word for word in words if isinstance(word, int)),
         local=_local(tree),
@@ -171,7 +176,8 @@ def _blocks(section: Section) -> int:
 
 def _local(tree: Node) -> dict[str, int]:
     found = {path: node.value for path, node in tree.walk() if node.type in EQUAL and isinstance(node.value, int)}
-    checked = {path: node.value for path in _CHECKED if (node := tree.find(path)) is not None}
+    ports = (path for path, _ in tree.walk() if _OF_THE_HOST.fullmatch(path))
+    checked = {path: node.value for path in (*_CHECKED, *ports) if (node := tree.find(path)) is not None}
     return found | {path: value for path, value in checked.items() if isinstance(value, int)}
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _REPEATED = re.compile(r"#\d+")
+"""What marks a subsection that came before: of several the last one counts."""
 
 
 def parsed(data: bytes, machine: Machine) -> Stream | None:
@@ -47,7 +48,7 @@ def fields(section: Section) -> dict[str, object]:
             elif leaf.integer:
                 value = int.from_bytes(piece, "little" if leaf.byteorder == "little" else "big")
             if leaf.type not in {"unused_buffer", "unused"} and not path.endswith(("@version", "@more", "@end")):
-                found[path] = value
+                found[_REPEATED.sub("", path)] = value
     return found
 
 

@@ -13,6 +13,8 @@ from model.errors import Abort, Exit
 from model.memory import address_space_map
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.devices.virtio import Virtio
     from model.loader import LoadState
     from model.memory import Mapping
@@ -69,6 +71,25 @@ class Requests:
         """Remember where guest memory was found."""
         where = mapping.region.key if mapping.region is not None else "unmapped"
         self.mapped.append(f"{where}+{mapping.xlat:#x}:{mapping.length:#x}" + ("" if mapping.direct else " bounced"))
+
+    def saved(self, path: str, data: bytes) -> Iterator[tuple[str, int]]:
+        """How an element is saved again: what it does not use is zero, and where the host had it in memory."""
+        data = data.ljust(OUT_SG + 16 * SEGMENTS, b"\0")
+        out_num, in_num = struct.unpack_from("<II", data, 4)
+        for number, addresses, lengths, names in (
+            (in_num, IN_ADDR, IN_SG, ("in_addr", "in_sg")),
+            (out_num, OUT_ADDR, OUT_SG, ("out_addr", "out_sg")),
+        ):
+            for segment in range(SEGMENTS):
+                used = segment < number
+                address = struct.unpack_from("<Q", data, addresses + 8 * segment)[0] if used else 0
+                length = struct.unpack_from("<Q", data, lengths + 16 * segment + 8)[0] if used else 0
+                yield f"{path}.{names[0]}[{segment}]", address
+                yield f"{path}.{names[1]}[{2 * segment}]", 0
+                yield f"{path}.{names[1]}[{2 * segment + 1}]", length
+        yield from zip(
+            (f"{path}.{name}" for name in ("index", "out_num", "in_num")), struct.unpack_from("<3I", data), strict=True
+        )
 
     def derived(self) -> tuple[tuple[str, str], ...]:
         """For the outcome."""

@@ -13,7 +13,11 @@ from model.devices.virtio import Virtio
 from model.errors import Abort, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from model.devices.handler import Handler
     from model.loader import LoadState
+    from model.machine import Machine
     from vmformat import Refusal
 
 REQUEST, RESPONSE = 19 + 32, 12 + 96
@@ -26,6 +30,12 @@ INVALID: Final = "invalid SCSI request migration data"
 
 READS: Final = frozenset({0x08, 0x28, 0xA8, 0x88})
 WRITES: Final = frozenset({0x0A, 0x2A, 0xAA, 0x8A, 0x2E, 0xAE, 0x8E})
+LENGTHS: Final = {0: 6, 1: 10, 2: 10, 4: 16, 5: 12}
+"""Bytes of a command by its group; none of the others."""
+
+SENSE, MORE_SENSE = 96, 156
+"""Bytes of sense data in the section, and in its subsection."""
+
 SIX_BYTES: Final = frozenset({0x08, 0x0A})
 NONE, FROM_DEVICE, TO_DEVICE = "none", "from device", "to device"
 
@@ -38,7 +48,17 @@ class ScsiDisk(Effects):
         "type:scsi-requests",
         "qdev.requests[].opcode", "qdev.requests[].cdb", "qdev.requests[].queue", "qdev.requests[].element",
         "qdev.requests[].own.calm.blocks.read.begun.got.length", "qdev.requests[].own.calm.blocks.buflen",
+        "qdev.sense_len", "qdev.SCSIDevice/sense.sense",
     })  # fmt: skip
+
+    def __init__(self, machine: Machine, handler: Handler) -> None:
+        super().__init__(machine, handler)
+        self.under_way: list[tuple[int, bytes, bytes]] = []
+
+    def reset(self) -> None:
+        """Nothing is under way."""
+        super().reset()
+        self.under_way = []
 
     def field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Checks of a request in wire order; all of them end the program."""
@@ -51,9 +71,28 @@ class ScsiDisk(Effects):
             controller = self._controller()
             controller.requests.element(load, value)
             self._parse(value, controller.features)
+            cdb = self.loaded.get("cdb", b"")
+            self.under_way.append((self.number("opcode"), cdb if isinstance(cdb, bytes) else b"", value))
         elif name == "length" and self.number("length") > self.number("buflen"):
             raise Abort("scsi_disk_load_request: Assertion `r->iov.iov_len <= r->buflen' failed.")
         return None
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """Commands as far as they reach, elements without what they do not use, long sense data as it is needed."""
+        found: dict[str, int | bytes | None] = {}
+        for index, (opcode, cdb, element) in enumerate(self.under_way):
+            path = f"qdev.requests[{index}]"
+            length = LENGTHS.get(opcode >> 5, 0)
+            found[f"{path}.opcode"] = opcode if length else 0
+            found[f"{path}.cdb"] = cdb[: max(length - 1, 0)].ljust(len(cdb), b"\0")
+            found |= dict(self._controller().requests.saved(f"{path}.element", element))
+        is_long = self.number("sense_len") > SENSE
+        sense = self.loaded.get("sense", (0,) * MORE_SENSE)
+        if not isinstance(sense, tuple):
+            return found
+        for index, byte in enumerate(sense):
+            found[f"qdev.SCSIDevice/sense.sense[{index}]"] = byte if is_long else None
+        return found
 
     def _controller(self) -> Virtio:
         path = self.handler.name.rsplit("/", 2)[0]

@@ -69,9 +69,14 @@ GONE: Final[Mapping[tuple[str, int], tuple[str, Field]]] = {
 }
 """By vmsd name and version: a field that only older versions have, behind which one it stands."""
 
+SENSE: Final = (Field("sense", "uint8", count=156),)
+"""The fields of `SCSIDevice/sense`: sense data beyond the 96 bytes that the section has."""
+
 
 def shaped(schema: Schema) -> Schema:
     """The schema with what is known better here; the same object where nothing is."""
+    if schema.name == "SCSIDevice/sense":
+        return replace(schema, fields=SENSE)
     fields = _with_gone(schema, tuple(_field(schema, field) for field in schema.fields))
     subsections = tuple(map(shaped, schema.subsections))
     minimum = MINIMUM.get((schema.name, schema.version), schema.minimum)

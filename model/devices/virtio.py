@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from model.devices.handler import Effects, Handler
 from model.devices.requests import Requests
 from model.devices.virtio_queue import Queue
-from model.devices.virtio_saved import saved_fields
+from model.devices.virtio_saved import core_fields
 from model.devices.virtio_transport import NO_VECTOR, Mmio, Pci
 from model.errors import Abort
 from model.memory import Listener
@@ -22,9 +22,8 @@ from model.outcome import DeviceState
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from model.description import VirtioEntry
+    from model.devices.virtio_saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
     from model.memory import AddressSpace
@@ -36,7 +35,7 @@ EVENT_IDX: Final = 1 << 29
 VERSION_1: Final = 1 << 32
 RING_PACKED: Final = 1 << 34
 DRIVER_OK, NEEDS_RESET = 0x04, 0x40
-CONFIG_INTERRUPT: Final = 0x03
+CONFIG_CHANGED: Final = 0x3
 READER: Final = "virtio_init_region_cache"
 
 _HEAD = "virtio.head."
@@ -60,10 +59,11 @@ class Virtio(Effects):
 
     fields: ClassVar[frozenset[str]] = frozenset({
         "virtio.msix.msix", "virtio.msix.config_vector",
-        f"{_HEAD}status", f"{_HEAD}isr", f"{_HEAD}queue_sel", f"{_HEAD}features_lo",
+        f"{_HEAD}status", f"{_HEAD}isr", f"{_HEAD}queue_sel", f"{_HEAD}features_lo", f"{_HEAD}config",
         "virtio.queues.num", "virtio.queues.vqs",
         f"{_CORE}64bit_features.guest_features", f"{_CORE}virtqueues.vq", f"{_CORE}broken.broken",
-        f"{_CORE}started.started", f"{_CORE}packed_virtqueues.vq",
+        f"{_CORE}started.started", f"{_CORE}packed_virtqueues.vq", f"{_CORE}ringsize.vq", f"{_CORE}disabled.disabled",
+        f"{_CORE}device_endian.device_endian", f"{_CORE}extra_state.extra_state",
     })  # fmt: skip
     post: ClassVar[frozenset[str]] = frozenset({"virtio"})
 
@@ -83,6 +83,7 @@ class Virtio(Effects):
         self.load: LoadState | None = None
         self.listener = _CommitListener(self)
         self._used_queues = len(entry.queues)
+        self.config_space = bytes(entry.config_size)
         self._clear()
         machine.memory.register(self.listener, self.space)
         if handler.function is not None:
@@ -90,11 +91,12 @@ class Virtio(Effects):
 
     def _clear(self) -> None:
         self.status = 0
-        self.isr = 0
         self.features = 0
         self.features_lo = 0
         self.broken = False
-        self.started = False
+        self.started = self.disabled = False
+        self.isr = self.endian = 0
+        self.extra_state_came = False
         self.loaded_queues = 0
         self.has_rings = False
         self.transport.reset()
@@ -108,6 +110,7 @@ class Virtio(Effects):
         self._used_queues = len(self.entry.queues)
         self.requests.reset()
         self.load = None
+        self.config_space = bytes(self.entry.config_size)
         self._clear()
 
     def device_reset(self) -> None:
@@ -166,6 +169,10 @@ class Virtio(Effects):
                 self.broken = bool(value)
             case "started":
                 self.started = bool(value)
+            case "disabled":
+                self.disabled = bool(value)
+            case "device_endian":
+                self.endian = value
         return None
 
     def _bytes(self, load: LoadState, path: str, value: bytes) -> Refusal | None:
@@ -177,6 +184,12 @@ class Virtio(Effects):
             self._addresses(value)
         elif path == f"{_CORE}packed_virtqueues.vq":
             self._packed(value)
+        elif path == f"{_CORE}ringsize.vq":
+            self._default_sizes(value)
+        elif path == f"{_HEAD}config":
+            self.config_space = (value + self.config_space[len(value) :])[: self.entry.config_size]
+        elif path == f"{_CORE}extra_state.extra_state":
+            self.extra_state_came |= value != b""
         return None
 
     def _vector(self, value: int, path: str) -> Refusal | None:
@@ -210,6 +223,7 @@ class Virtio(Effects):
                 text = f"VQ {queue.index} address 0x0 inconsistent with Host index 0x{queue.last_avail:x}"
                 return Refusal(EPERM, (text,), 0, f"{path}[{queue.index}].last_avail_idx")
             if self.transport.vectors:
+                queue.vector = found[3]
                 refusal = self._vector(found[3], f"{path}[{queue.index}].vector")
                 if refusal is not None:
                     return refusal
@@ -227,7 +241,13 @@ class Virtio(Effects):
         limit = self._used_queues
         record = struct.Struct(">HBHBI")
         for queue, found in zip(self.queues[:limit], record.iter_unpack(value[: record.size * limit]), strict=False):
-            queue.last_avail, queue.used_idx, queue.inuse = found[0], found[2], found[4]
+            queue.last_avail, wrap, queue.used_idx, used_wrap, queue.inuse = found
+            queue.last_wrap, queue.used_wrap = int(wrap != 0), int(used_wrap != 0)
+
+    def _default_sizes(self, value: bytes) -> None:
+        limit = self._used_queues
+        for queue, (size,) in zip(self.queues[:limit], struct.iter_unpack(">I", value[: 4 * limit]), strict=False):
+            queue.default_num = size
 
     # What follows the fields: features, rings
 
@@ -345,16 +365,20 @@ class Virtio(Effects):
         if self.features & VERSION_1:
             self.status |= NEEDS_RESET
             if self.status & DRIVER_OK:
-                self.isr |= CONFIG_INTERRUPT
+                self.isr |= CONFIG_CHANGED
                 self.transport.interrupt()
 
     def local(self, path: str) -> int:
         """The destination's own value of an `equal` field."""
         return self.entry.local.get(path, 0)
 
-    def saved(self) -> Mapping[str, int | bytes | None]:
-        """What follows from the device's state (`model.devices.virtio_saved`)."""
-        return saved_fields(self)
+    def saved(self) -> Fields:
+        """Everything of the core; what is the device's own a kind may add (`own_saved`)."""
+        return core_fields(self) | self.own_saved()
+
+    def own_saved(self) -> Fields:
+        """Of the device's payload."""
+        return {}
 
     def state(self) -> DeviceState | None:
         """Every queue that is set up or has moved."""

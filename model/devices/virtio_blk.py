@@ -8,7 +8,11 @@ from model.devices.virtio import EINVAL, Virtio
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from model.description import VirtioEntry
+    from model.devices.handler import Handler
+    from model.devices.virtio_saved import Fields
     from model.loader import LoadState
+    from model.machine import Machine
 
 
 class VirtioBlk(Virtio):
@@ -18,10 +22,33 @@ class VirtioBlk(Virtio):
         "virtio.device.requests[].queue", "virtio.device.requests[].element",
     }  # fmt: skip
 
+    def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
+        super().__init__(machine, handler, entry)
+        self.under_way: list[tuple[int, bytes]] = []
+        self._queue = 0
+
+    def reset(self) -> None:
+        """Pristine: nothing is under way."""
+        super().reset()
+        self.under_way = []
+
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """The queue of a request, then the request."""
         if isinstance(value, bytes):
             self.requests.element(load, value)
+            self.under_way.append((self._queue, value))
         elif isinstance(value, int) and value >= self.entry.num_queues:
             return Refusal(EINVAL, (f"Invalid virtqueue index in request list: {value:#x}",), 0, path)
+        elif isinstance(value, int):
+            self._queue = value
         return None
+
+    def own_saved(self) -> Fields:
+        """The request that came last is saved first."""
+        found: Fields = {}
+        for index, (queue, element) in enumerate(reversed(self.under_way)):
+            path = f"virtio.device.requests[{index}]"
+            found |= dict(self.requests.saved(f"{path}.element", element))
+            if self.entry.num_queues > 1:
+                found[f"{path}.queue"] = queue
+        return found

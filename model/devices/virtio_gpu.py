@@ -17,6 +17,7 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
+    from model.devices.virtio_saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
 
@@ -48,7 +49,7 @@ class VirtioGpu(Virtio):
         self._forget()
 
     def _forget(self) -> None:
-        self.resources: set[int] = set()
+        self.resources: dict[int, tuple[dict[str, int], bytes, bytes]] = {}
         self.scanouts: list[int] = []
         self._now: dict[str, int] = {}
         self._iov = b""
@@ -70,7 +71,7 @@ class VirtioGpu(Virtio):
             if name == "iov":
                 self._iov = value
                 return None
-            return self._map(load, path)
+            return self._map(load, path, value)
         assert isinstance(value, int)
         if name == "resource_id":
             self.scanouts.append(value)
@@ -93,7 +94,7 @@ class VirtioGpu(Virtio):
             raise Abort(f"GLib: failed to allocate {PIECE_IN_MEMORY * pieces} bytes")
         return None
 
-    def _map(self, load: LoadState, path: str) -> Refusal | None:
+    def _map(self, load: LoadState, path: str, picture: bytes) -> Refusal | None:
         whole = self._iov.ljust(PIECE.size * self._now["iov_cnt"], b"\0")
         bounced = False
         for address, length in PIECE.iter_unpack(whole):
@@ -108,7 +109,7 @@ class VirtioGpu(Virtio):
             if mapping.length < length:
                 return self._unmapped(path, bounced=bounced)
             self.requests.note(mapping)
-        self.resources.add(self._now["id"])
+        self.resources[self._now["id"]] = self._now, whole, picture
         return None
 
     def _unmapped(self, path: str, *, bounced: bool) -> Refusal:
@@ -123,3 +124,16 @@ class VirtioGpu(Virtio):
         if any(shown and shown not in self.resources for shown in scanouts):
             return Refusal(EINVAL, (), 0, path)
         return None
+
+    def own_saved(self) -> Fields:
+        """The resource that came last is saved first."""
+        found: Fields = {}
+        for index, (sizes, pieces, picture) in enumerate(reversed(self.resources.values())):
+            path = f"virtio-gpu.resources[{index}]"
+            found |= {f"{path}.{name}": value for name, value in sizes.items() if name != "id"}
+            for number, (address, length) in enumerate(PIECE.iter_unpack(pieces)):
+                found |= {f"{path}.iov[{number}].address": address, f"{path}.iov[{number}].length": length}
+            for number, pixel in enumerate(pixel for (pixel,) in struct.iter_unpack("<I", picture)):
+                row, column = divmod(number, sizes["width"])
+                found[f"{path}.rows[{row}].pixels[{column}]"] = pixel
+        return found

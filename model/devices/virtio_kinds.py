@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from model.devices.virtio import Virtio
+from model.devices.virtio_balloon import VirtioBalloon
 from model.devices.virtio_blk import VirtioBlk
 from model.devices.virtio_gpu import VirtioGpu
 from model.devices.virtio_mem import VirtioMem
@@ -12,7 +13,7 @@ from model.devices.virtio_net import VirtioNet
 from model.devices.virtio_serial import VirtioSerial
 
 VIRTIO: Final[dict[str, type[Virtio]]] = {
-    "balloon": Virtio,
+    "balloon": VirtioBalloon,
     "blk": VirtioBlk,
     "console": VirtioSerial,
     "gpu": VirtioGpu,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.queue_pairs import QueuePairs
 from model.devices.virtio import EINVAL, Virtio
@@ -11,15 +11,29 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
+    from model.devices.virtio_saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
+
+GUEST_OFFLOADS, MRG_RXBUF, CTRL_VLAN = 1 << 2, 1 << 15, 1 << 19
+VLANS: Final = 512
+ADDRESSES: Final = 64
+NEGATIVE: Final = 1 << 31
+_RSS: Final = (
+    *(
+        f"virtio.device.virtio-net-device/rss.rss_data.{name}"
+        for name in ("enabled", "redirect", "populate_hash", "hash_types", "indirections_len", "default_queue")
+    ),
+    *(f"virtio.device.virtio-net-device/rss.rss_data.key[{index}]" for index in range(40)),
+)
 
 
 class VirtioNet(Virtio):
     """A network card."""
 
     fields: ClassVar[frozenset[str]] = Virtio.fields | {
-        "virtio.device.curr_queue_pairs", "virtio-net-vnet:has_vnet_hdr", "virtio-net-ufo:has_ufo",
+        "virtio.device.mac_table.in_use", "virtio.device.curr_queue_pairs",
+        "virtio-net-vnet:has_vnet_hdr", "virtio-net-ufo:has_ufo", "virtio-net-device/rss:rss_data.enabled",
     }  # fmt: skip
     pre: ClassVar[frozenset[str]] = frozenset({"virtio-net-tx_waiting"})
     post: ClassVar[frozenset[str]] = Virtio.post | {"virtio-net-vnet", "virtio-net-ufo"}
@@ -43,7 +57,7 @@ class VirtioNet(Virtio):
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Kept for what comes behind."""
         assert isinstance(value, int)
-        self.net[path.rsplit(".", 1)[-1]] = value
+        self.net[path.rsplit(".", 1)[-1]] = int(value)
         return None
 
     def pre_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
@@ -61,6 +75,24 @@ class VirtioNet(Virtio):
         if vmsd == "virtio-net-ufo" and self.net.get("has_ufo") and not self.entry.has_ufo:
             return Refusal(EINVAL, ("virtio-net: saved image requires TUN_F_UFO support",), 0, "has_ufo")
         return None
+
+    def own_saved(self) -> Fields:
+        """What features decide, what the device has or has not, a table of addresses that was too long."""
+        found: Fields = {
+            "virtio.device.mergeable_rx_bufs": int(bool(self.features & MRG_RXBUF)),
+            "virtio.device.vlans": bytes(VLANS) if self.features & CTRL_VLAN else b"\xff" * VLANS,
+            "virtio.device.tmp[0].has_vnet_hdr": int(self.entry.has_vnet_hdr),
+            "virtio.device.tmp[1].has_ufo": int(self.entry.has_ufo),
+        }
+        if self.net.get("in_use", 0) > ADDRESSES:
+            found["virtio.device.mac_table.in_use"] = 0
+            if self.net["in_use"] < NEGATIVE:
+                found |= dict.fromkeys((f"virtio.device.unused[{index}]" for index in range(self.net["in_use"])), None)
+        if not self.features & GUEST_OFFLOADS:
+            found["virtio.device.curr_guest_offloads"] = None
+        if not self.net.get("enabled"):
+            found |= dict.fromkeys(_RSS, None)
+        return found
 
     def queue_count(self, load: LoadState, count: int) -> None:
         """The device gets so many queues before they are loaded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.devices.virtio_transport import NO_VECTOR
 from model.outcome import QueueState
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ class Queue:
         "index",
         "inuse",
         "last_avail",
+        "last_wrap",
         "num",
         "own_num",
         "shadow",
         "used",
         "used_idx",
+        "used_wrap",
+        "vector",
     )
 
     def __init__(self, index: int, default_num: int) -> None:
@@ -42,7 +46,9 @@ class Queue:
         self.num = self.default_num
         self.align = PCI_ALIGN
         self.desc = self.avail = self.used = 0
+        self.vector = NO_VECTOR
         self.last_avail = self.shadow = self.used_idx = self.inuse = 0
+        self.last_wrap = self.used_wrap = 1
         self.caches: tuple[Cache, Cache, Cache] | None = None
 
     def state(self) -> QueueState:

@@ -1,68 +1,145 @@
-"""What a virtio device saves: the parts of its section that follow from its state and not from what was loaded.
+"""What a virtio device saves after a load, where that is not what was loaded (virtio.md 1, 3).
 
-Source: virtio.md 1 (leading queues), 3 (which subsections the core writes, and when), 2 (status and features).
+The program writes what it has, by its own rules of what is there: the leading queues that have a size, subsections
+that its features or its state call for, indices that it took from the rings.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from model.devices.virtio_transport import CAP_MSIX, INTERRUPT_PIN, MASK_ALL, MSIX_ENABLE, PINS, Pci
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.devices.virtio import Virtio
 
-QUEUE_MAX: Final = 1024
+Fields: TypeAlias = "dict[str, int | bytes | None]"
+
 VERSION_1: Final = 1 << 32
 RING_PACKED: Final = 1 << 34
-INTERRUPT_STATUS: Final = 0x08
+LITTLE: Final = 1
+STATUS: Final = 0x06
+INTERRUPT: Final = 0x08
 _CORE: Final = "virtio.core.virtio/"
+_STATE: Final = {
+    "pci": f"{_CORE}extra_state.extra_state.virtio_pci/modern_state.",
+    "mmio": f"{_CORE}extra_state.extra_state.virtio_mmio/state.",
+}
 
 
-def saved_fields(device: Virtio) -> dict[str, int | bytes | None]:
-    """Fields by path with what is saved in them; None for one that is not saved."""
-    said: dict[str, int | bytes | None] = {
+def core_fields(device: Virtio) -> Fields:
+    """By path in the section: values, and None for what is not there."""
+    found: Fields = {}
+    if isinstance(device.transport, Pci):
+        found |= _pci(device, device.transport)
+    found |= _head(device) | _queues(device) | _subsections(device) | _per_queue(device) | _extra_state(device)
+    return found
+
+
+def _head(device: Virtio) -> Fields:
+    size = device.entry.config_size
+    return {
         "virtio.head.status": device.status,
         "virtio.head.isr": device.isr,
-        "virtio.head.features_lo": device.features & 0xFFFF_FFFF,
+        "virtio.head.features_lo": device.features & 0xFFFFFFFF,
+        "virtio.head.config_len": size,
+        "virtio.head.config": device.config_space if size else None,
     }
-    said |= _queues(device)
-    said |= _config(device)
-    host = device.entry.host_features
-    said[f"{_CORE}64bit_features.guest_features"] = device.features if host >> 32 else None
-    said[f"{_CORE}broken.broken"] = 1 if device.broken else None
-    said[f"{_CORE}started.started"] = 1 if device.started else None
-    if not host & VERSION_1:
-        said |= {f"{_CORE}virtqueues.*": None}
-    if not host & RING_PACKED:
-        said |= {f"{_CORE}packed_virtqueues.*": None}
-    if all(queue.num == queue.default_num for queue in device.queues):
-        said[f"{_CORE}ringsize.*"] = None
-    else:
-        for queue in device.queues:
-            said[f"{_CORE}ringsize.vq[{queue.index}].vring.num_default"] = queue.default_num
-    return said
 
 
-def _config(device: Virtio) -> dict[str, int | bytes | None]:
-    """The bit that shows the interrupt line is cleared before saving (pci.md 1.1)."""
-    function = device.handler.function
-    if function is None:
-        return {}
+def _pci(device: Virtio, transport: Pci) -> Fields:
+    """The interrupt line and its bit in the status register, which is not saved; pending vectors."""
+    function = transport.function
     config = function.config
-    which = 1 if len(config) > 256 else 0
-    status = int.from_bytes(config[6:8], "little") & ~INTERRUPT_STATUS
-    return {f"virtio.pci.config[{which}].status": status}
+    status = int.from_bytes(config[STATUS : STATUS + 2], "little") & ~INTERRUPT
+    found: Fields = {f"virtio.pci.config[{int(function.entry.express)}].status": status}
+    capability = function.capability(CAP_MSIX)
+    control = config[capability + 3] if capability else 0
+    pin = config[INTERRUPT_PIN]
+    if not control & MSIX_ENABLE and 1 <= pin <= PINS:
+        found[f"virtio.pci.irq_state[{pin - 1}]"] = device.isr & 1
+    table, vectors = transport.table, transport.vectors
+    if table and vectors:
+        pending = bytearray(table[16 * vectors :])
+        is_open = control & (MSIX_ENABLE | MASK_ALL) == MSIX_ENABLE
+        for vector in range(vectors):
+            if is_open and not table[16 * vector + 12] & 1:
+                pending[vector // 8] &= ~(1 << vector % 8)
+        for vector in transport.pending:
+            pending[vector // 8] |= 1 << vector % 8
+        found["virtio.msix.msix.pending"] = bytes(pending)
+    return found
 
 
-def _queues(device: Virtio) -> dict[str, int | bytes | None]:
-    """The leading queues that have a size. What is loaded behind the first that has none is not saved."""
-    leading = next((queue.index for queue in device.queues if not queue.num), QUEUE_MAX)
-    said: dict[str, int | bytes | None] = {"virtio.queues.num": leading}
-    for queue in device.queues[: max(leading, device.loaded_queues)]:
-        kept = queue.index < leading
-        record = f"virtio.queues.vqs[{queue.index}]."
-        said[f"{record}num"] = queue.num if kept else None
-        said[f"{record}desc"] = queue.desc if kept else None
-        said[f"{record}last_avail_idx"] = queue.last_avail if kept else None
-        if not kept:
-            said[f"{record}vector"] = None
-    return said
+def _queues(device: Virtio) -> Fields:
+    count = next((queue.index for queue in device.queues if not queue.num), len(device.queues))
+    found: Fields = {"virtio.queues.num": count}
+    for queue in device.queues:
+        path = f"virtio.queues.vqs[{queue.index}]."
+        there = queue.index < count
+        if not there and queue.index >= device.loaded_queues:
+            break
+        for name, value in (
+            ("num", queue.num), ("desc", queue.desc), ("last_avail_idx", queue.last_avail),
+            ("vector", queue.vector), ("align", queue.align),
+        ):  # fmt: skip
+            if name == "vector" and not device.transport.vectors:
+                continue
+            if name == "align" and isinstance(device.transport, Pci):
+                continue
+            found[path + name] = value if there else None
+    return found
+
+
+def _subsections(device: Virtio) -> Fields:
+    wide = device.entry.host_features >> 32
+    values = {
+        "device_endian.device_endian": device.endian if device.endian not in {0, LITTLE} else None,
+        "64bit_features.guest_features": device.features if wide else None,
+        "broken.broken": 1 if device.broken else None,
+        "started.started": 1 if device.started else None,
+        "disabled.disabled": 1 if device.disabled else None,
+    }
+    return {_CORE + name: value for name, value in values.items()}
+
+
+def _per_queue(device: Virtio) -> Fields:
+    host, queues = device.entry.host_features, device.queues
+    sized = any(queue.num != queue.default_num for queue in queues)
+    found: Fields = {}
+    for queue in queues:
+        for there, name, value in (
+            (host & VERSION_1, "virtqueues.vq[{}].vring.avail", queue.avail),
+            (host & VERSION_1, "virtqueues.vq[{}].vring.used", queue.used),
+            (sized, "ringsize.vq[{}].vring.num_default", queue.default_num),
+            (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_idx", queue.last_avail),
+            (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_wrap_counter", queue.last_wrap),
+            (host & RING_PACKED, "packed_virtqueues.vq[{}].used_idx", queue.used_idx),
+            (host & RING_PACKED, "packed_virtqueues.vq[{}].used_wrap_counter", queue.used_wrap),
+            (host & RING_PACKED, "packed_virtqueues.vq[{}].inuse", queue.inuse),
+        ):
+            found[_CORE + name.format(queue.index)] = value if there else None
+    return found
+
+
+def _extra_state(device: Virtio) -> Fields:
+    """The transport's registers: as loaded; as at reset where the stream had none; not there on a device without."""
+    if device.entry.extra_state and device.extra_state_came:
+        return {}
+    found: Fields = {}
+    for path in _registers(device):
+        found[path] = 0 if device.entry.extra_state else None
+    return found
+
+
+def _registers(device: Virtio) -> Iterator[str]:
+    prefix = _STATE[device.entry.transport]
+    if device.entry.transport == "pci":
+        yield from (f"{prefix}dfselect", f"{prefix}gfselect")
+    yield from (f"{prefix}guest_features[{index}]" for index in range(2))
+    for queue in device.queues:
+        path = f"{prefix}vqs[{queue.index}]."
+        yield from (f"{path}num", f"{path}enabled")
+        yield from (f"{path}{name}[{index}]" for name in ("desc", "avail", "used") for index in range(2))

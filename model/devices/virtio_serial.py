@@ -9,7 +9,11 @@ from model.errors import Abort
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from model.description import VirtioEntry
+    from model.devices.handler import Handler
+    from model.devices.virtio_saved import Fields
     from model.loader import LoadState
+    from model.machine import Machine
 
 PORT_RECORD: Final = 16
 """Bytes that the program takes for each active port that a section announces."""
@@ -17,14 +21,27 @@ PORT_RECORD: Final = 16
 MEMORY: Final = 32 << 30
 """Model: an allocation of so many bytes fails. Where it really does is a matter of the host's memory."""
 
+_PORT: Final = ("id", "guest_connected", "host_connected", "has_element")
+
 
 class VirtioSerial(Virtio):
     """A controller of serial ports and consoles."""
 
     fields: ClassVar[frozenset[str]] = Virtio.fields | {
         "virtio.device.ports_map", "virtio.device.nr_active_ports",
-        "virtio.device.ports[].id", "virtio.device.ports[].element",
+        "virtio.device.ports[].id", "virtio.device.ports[].guest_connected", "virtio.device.ports[].element",
     }  # fmt: skip
+
+    def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
+        super().__init__(machine, handler, entry)
+        self.open: dict[int, int] = {}
+        self._announced = self._port = 0
+
+    def reset(self) -> None:
+        """Pristine: no port has been loaded."""
+        super().reset()
+        self.open = {}
+        self._announced = 0
 
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Map, number, ports one by one.
@@ -43,7 +60,29 @@ class VirtioSerial(Virtio):
                 assert isinstance(value, int)
                 if value * PORT_RECORD >= MEMORY:
                     raise Abort(f"GLib: failed to allocate {value * PORT_RECORD} bytes")
+                self._announced = value
+                known = True
+            case "guest_connected":
+                self.open[self._port] = int(value != 0)
                 known = True
             case _:
+                assert isinstance(value, int)
+                self._port = value
                 known = value in self.entry.ports
         return None if known else Refusal(EINVAL, (), 0, path)
+
+    def own_saved(self) -> Fields:
+        """The ports that there are, in the order in which they were made; the host's side of them is the host's."""
+        found: Fields = {name: value for name, value in self.entry.local.items() if name.startswith("virtio.device.")}
+        found.pop("virtio.device.max_queue_pairs", None)
+        ports = self.entry.ports
+        found["virtio.device.nr_active_ports"] = len(ports)
+        for index, port in enumerate(ports):
+            path = f"virtio.device.ports[{index}]."
+            found |= {f"{path}id": port, f"{path}has_element": 0}
+            if port in self.open:
+                found[f"{path}guest_connected"] = self.open[port]
+        for index in range(len(ports), self._announced):
+            path = f"virtio.device.ports[{index}]."
+            found |= dict.fromkeys((path + name for name in _PORT), None)
+        return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_VECTOR: Final = 0xFFFF
 CAP_MSIX: Final = 0x11
-MSIX_ENABLE: Final = 0x80
+MSIX_ENABLE, MASK_ALL = 0x80, 0x40
 INTERRUPT_PIN: Final = 0x3D
 PINS: Final = 4
 
@@ -64,6 +64,7 @@ class Pci(Mmio):
         """Table and vector as at reset."""
         self.table = b""
         self.config_vector = NO_VECTOR
+        self.pending: set[int] = set()
 
     def line(self) -> None:
         """Without MSI-X the line is driven. Raises Abort where there is no such line."""
@@ -75,14 +76,15 @@ class Pci(Mmio):
             raise Abort("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed.")
 
     def interrupt(self) -> None:
-        """With MSI-X on, a four-byte store through the bus-master space."""
+        """With MSI-X on, a four-byte store through the bus-master space, or a bit that waits for the mask to go."""
         function, vector = self.function, self.config_vector
         capability = function.capability(CAP_MSIX)
-        if not capability or vector >= self.vectors or function.master_space is None:
-            return
-        control = function.config[capability + 3]
+        control = function.config[capability + 3] if capability else 0
         entry = self.table[16 * vector : 16 * vector + 16]
-        if control & 0xC0 != MSIX_ENABLE or len(entry) < 16 or entry[12] & 1:
+        if not control & MSIX_ENABLE or vector >= self.vectors or function.master_space is None or len(entry) < 16:
+            return
+        if control & MASK_ALL or entry[12] & 1:
+            self.pending.add(vector)
             return
         address = int.from_bytes(entry[:8], "little")
         self.memory.getter(function.master_space, Use("msi_send_message", address, 4, write=True))
