@@ -25,7 +25,7 @@ from fuzz.capture.regions import assemble
 from fuzz.capture.sections import dump_vmstate, extended, learn_sections
 from fuzz.capture.virtio import VirtioFacts, learn_virtio, with_features
 from fuzz.capture.writable import learn_writable
-from fuzz.qemu import DEFAULT_BINARY, Qemu, accelerator, complete_arguments
+from fuzz.qemu import DEFAULT_BINARY, Qemu, QemuError, accelerator, complete_arguments
 from model.memory.mtree import layout, parse_flat
 from vmformat.errors import StreamError
 from vmformat.stream import read
@@ -176,7 +176,11 @@ def saved(vm: Qemu) -> bytes:
     vm.qmp("qom-set", {"path": "/machine", "property": "suppress-vmdesc", "value": False})
     with tempfile.TemporaryDirectory(prefix="vmfuzz-stream-") as folder:
         path = Path(folder) / "stream"
-        vm.migrate(path)
+        try:
+            vm.migrate(path)
+        except QemuError as error:
+            line = str(error)
+            raise QemuError(line if line.startswith("migrate: ") else f"migrate: {line}") from None
         return path.read_bytes()
 
 

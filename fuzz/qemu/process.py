@@ -24,6 +24,7 @@ from qemu.qmp import QMPClient
 from qemu.qmp.error import QMPError
 
 from fuzz.qemu.confine import Seal, limit
+from fuzz.qemu.files import absent_files
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -141,7 +142,10 @@ class Qemu:
                 env={**os.environ, **_QUIET, **({} if seal is None else seal.environment)},
                 preexec_fn=limit if seal is None else seal,  # noqa: PLW1509 - system calls only, no lock
             )
-        self._run(self._accept(), "start")
+        try:
+            self._run(self._accept(), "start")
+        except QemuError as error:
+            raise QemuError(f"{error}{self._absent()}") from None
 
     async def _accept(self) -> None:
         accepting = asyncio.ensure_future(self._client.accept())
@@ -289,6 +293,11 @@ class Qemu:
         if status is None:
             return ""
         return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+
+    def _absent(self) -> str:
+        """Why a process may not have started, when it was another place that its arguments were made for."""
+        absent = absent_files(self.arguments)
+        return f" (not here, seen from {Path.cwd()}: {', '.join(absent)})" if absent else ""
 
     def _ended(self) -> str:
         assert self._process is not None
