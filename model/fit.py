@@ -157,7 +157,7 @@ def _lacking(machine: Machine, seen: set[tuple[str, int]], blocks: set[str] | No
     lines = [
         f"section {handler.name}{f'/{handler.instance}' if handler.instance else ''}: not in the stream"
         for handler in machine.handlers
-        if id(handler) not in found
+        if id(machine.find_handler(handler.name, handler.instance)) not in found  # equal ones: the first gets it all
     ]
     if blocks is not None:
         lines += [

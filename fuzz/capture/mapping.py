@@ -81,7 +81,8 @@ class _Allocator:
         first, limit = self.limits[space]
         at = (self._next.get(space, first) + size - 1) // size * size
         if at + size > limit:  # no room left to be seen in: still an address of its own
-            at = (_FIRST_64BIT if space == "memory64" else 0x1000_0000 if space == "memory" else 0x1_0000) + size
+            first = _FIRST_64BIT if space == "memory64" else 0x1000_0000 if space == "memory" else 0x1_0000
+            at = max(first // size * size, size)
             while at in self._seen:
                 at += size
             self._seen.add(at)
