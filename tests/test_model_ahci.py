@@ -136,6 +136,15 @@ CASES: Cases = {
             put(AHCI, "dev[1].port_regs.cmd_issue", 0xFFFFFFFF),
         )
     ),
+    "list at the end of the ROM": Case(
+        put(AHCI, "dev[0].port_regs.lst_addr", 0xFFFFFFFF),
+        "refused",
+        "AHCI: Failed to start DMA engine: bad command list buffer address",
+        machine=SATA,
+    ),
+    "list in ROM": _sata(put(AHCI, "dev[0].port_regs.lst_addr", 0xFFFC0000)),
+    "list in a register": _sata(put(AHCI, "dev[0].port_regs.lst_addr", 0xFED00000)),
+    "list behind everything": _sata(put(AHCI, "dev[0].port_regs.lst_addr_hi", 0xFFFFFFFF)),
     "twice": _sata(again(AHCI)),
 }
 

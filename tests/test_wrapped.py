@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.qemu
 
 TABLES = (
-    "ahci", "bridge", "chipset", "commands", "fw_cfg", "globalstate", "header", "pci", "ram", "requests", "sections",
-    "vapic", "virtio", "xhci",
+    "ahci", "bridge", "chipset", "commands", "fw_cfg", "globalstate", "hda", "header", "pci", "ram", "requests",
+    "sections", "vapic", "vga", "virtio", "vtd", "xhci",
 )  # fmt: skip
 
 

@@ -23,9 +23,10 @@ from model.devices.root_port import RootPort
 from model.devices.scsi_adapters import AdapterDisk
 from model.devices.scsi_disk import ScsiDisk
 from model.devices.vapic import KvmTprOpt
-from model.devices.vga import CirrusVga, Vga
+from model.devices.vga import CirrusVga, Qxl, Vga
 from model.devices.virtio_kinds import VIRTIO
 from model.devices.vmgenid import VmGenId
+from model.devices.vtd import IntelIommu
 from model.devices.xhci import Xhci
 
 if TYPE_CHECKING:
@@ -33,13 +34,28 @@ if TYPE_CHECKING:
     from model.machine import Machine
 
 _FOLLOWED: Final = (
-    Ahci, CirrusVga, E1000e, FwCfg, GlobalState, I440fx, Ich9Lpc, IntelHda, KvmTprOpt, Mch, Piix4Pm, RootPort, ScsiDisk,
-    Vga, VmGenId, Xhci,
-)  # fmt: skip
+    Ahci,
+    CirrusVga,
+    E1000e,
+    FwCfg,
+    GlobalState,
+    I440fx,
+    Ich9Lpc,
+    IntelHda,
+    IntelIommu,
+    KvmTprOpt,
+    Mch,
+    Piix4Pm,
+    Qxl,
+    RootPort,
+    ScsiDisk,
+    Vga,
+    VmGenId,
+    Xhci,
+)
 
 _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
     "ioh-3240-express-root-port": RootPort,
-    "qxl": Vga,
     "virtio-vga": Vga,
     "vmware_vga": Vga,
     "xio3130-express-downstream-port": RootPort,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CLOCK: Final = "goes on with the host's time"
 REBUILT: Final = "rebuilt by the load"
 WIRED: Final = "follows interrupt lines"
+ONLY_IF: Final = "saved only in some states"
 MASKED: Final = "only the bits that exist are kept"
 
 NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -34,9 +35,10 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
     "piix4_pm": {"ar.tmr.timer": REBUILT},
     "ICH9LPC": {"pm.acpi_regs.tmr.timer": REBUILT, "pm.ich9_pm/tco.tco_regs.tco_timer": REBUILT},
-    "ich9_ahci": {"ahci.dev[*].port_regs.cmd": REBUILT},
+    "ich9_ahci": {"*.ide_drive/pio_state*": ONLY_IF},
     "i2c_bus": {"saved_address": REBUILT},
-    "ide": {"bmdma[*].migration_retry_*": REBUILT},
+    "ide": {"bmdma[*].migration_retry_*": REBUILT, "*.ide_drive/pio_state*": ONLY_IF},
+    "qxl": {"ssd.unique": REBUILT, "guest_slots[*].active": REBUILT},
     "pckbd": {"kbd.pending_tmp": REBUILT, "kbd.pckbd/extended_state.migration_flags": REBUILT},
     "ps2kbd": {"parent_obj.queue.*": REBUILT},
     "ps2mouse": {"parent_obj.queue.*": REBUILT},
@@ -47,6 +49,8 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "i8259": {"irr": WIRED, "last_irr": WIRED},
     "ioapic": {"irr": WIRED},
     "cpu_common": {"interrupt_request": WIRED},
+    "hda-audio": {"*.buft": CLOCK},
+    "intel-hda": {"pci.irq_state*": WIRED, "pci.config[0].status": WIRED},
     "virtio-*": {"virtio.pci.irq_state*": WIRED},
     "virtio-net": {"virtio.device.vlans": REBUILT, "virtio.device.mergeable_rx_bufs": REBUILT},
 }

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
-from model.errors import Abort
+from model.errors import Abort, Killed
 from model.memory import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from model.loader import LoadState
     from model.machine import Machine
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from vmformat import Refusal
 
 U64: Final = (1 << 64) - 1
+VBE_WIDTH, VBE_HEIGHT, VBE_BPP, VBE_ENABLE = 1, 2, 3, 4
+PLANAR: Final = 4
+"""Bits per pixel at which VBE does not switch the planes off."""
 
 
 def own_region(machine: Machine, handler: Handler, name: str) -> Region | None:
@@ -36,15 +39,20 @@ def own_region(machine: Machine, handler: Handler, name: str) -> Region | None:
 
 
 class Vga(Effects):
-    """Standard VGA, of its own or inside of another card."""
+    """Standard VGA, of its own or inside of another card.
+
+    The program keeps the ISA card's registers in a wrong place, and dies of it when it must show the memory directly.
+    """
 
     vmsd: ClassVar[str] = "vga"
-    fields: ClassVar[frozenset[str]] = frozenset({"vga:sr", "vga:gr", "vga:bank_offset", "vga:vbe_regs"})
+    fields: ClassVar[frozenset[str]] = frozenset(
+        f"vga:{name}" for name in ("sr", "gr", "cr", "bank_offset", "vbe_regs", "vbe_line_offset")
+    )
     post: ClassVar[frozenset[str]] = frozenset({"vga"})
 
-    PLANE_WRITE, MEMORY_MODE, MISC = 2, 4, 6
+    PLANE_WRITE, MEMORY_MODE = 2, 4
     ALL_PLANES, CHAIN_4 = 0x0F, 0x08
-    VBE_BPP, VBE_ENABLE = 3, 4
+    MODE, MISC = 5, 6
     WINDOWS: ClassVar[tuple[tuple[int, int], ...]] = (
         (0xA0000, 0x20000),
         (0xA0000, 0x10000),
@@ -59,37 +67,101 @@ class Vga(Effects):
         low = own_region(machine, handler, "vga-lowmem")
         self.container = low.container if low is not None else None
         self.alias: Region | None = None
+        self.vbe_shows = False
+        self.changed: dict[str, int | bytes | None] = {}
 
     def reset(self) -> None:
-        """No alias."""
+        """No alias; the registers that VBE has of its own are clear."""
         super().reset()
         self.alias = None
+        self.vbe_shows = False
+        self.changed = {}
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Only the inner vmsd `vga` has the registers and the hook; an ISA card has no outer one."""
         if not path and self.handler.function is not None:
             return None
-        if self.video is None or self.container is None:
+        prefix = f"{path}." if path else ""
+        sequencer, graphics = self.loaded.get(f"{prefix}sr"), self.loaded.get(f"{prefix}gr")
+        vbe, controller = self.loaded.get(f"{prefix}vbe_regs"), self.loaded.get(f"{prefix}cr")
+        if not isinstance(sequencer, bytes) or not isinstance(graphics, bytes):
             return None
+        self.changed = {}
+        shows = sequencer[self.PLANE_WRITE] & self.ALL_PLANES == self.ALL_PLANES
+        shows &= bool(sequencer[self.MEMORY_MODE] & self.CHAIN_4)
+        if isinstance(vbe, tuple) and isinstance(controller, bytes) and vbe[VBE_ENABLE] & 1:
+            self.vbe_shows |= vbe[VBE_BPP] != PLANAR
+            shows = self.vbe_shows
+            graphics, controller = _by_vbe(graphics, controller, vbe, self.number(f"{prefix}vbe_line_offset"))
+            self.changed = {f"{prefix}gr": graphics, f"{prefix}cr": controller}
+        self._show(graphics[self.MISC] >> 2 & 3 if shows else None, self.number(f"{prefix}bank_offset"))
+        return None
+
+    def _show(self, window: int | None, bank: int) -> None:
+        """Show the memory directly in one of the windows, from `bank` on in the second of them."""
+        if self.video is None or self.container is None:
+            return
         memory = self.machine.memory
         if self.alias is not None:
             memory.del_subregion(self.container, self.alias)
             self.alias = None
-        values = {key.rsplit(".", 1)[-1]: value for key, value in self.loaded.items()}
-        sequencer, graphics = values.get("sr"), values.get("gr")
-        if not isinstance(sequencer, bytes) or not isinstance(graphics, bytes):
-            return None
-        planes, mode, misc = sequencer[self.PLANE_WRITE], sequencer[self.MEMORY_MODE], graphics[self.MISC]
-        if planes & self.ALL_PLANES == self.ALL_PLANES and mode & self.CHAIN_4:
-            window = misc >> 2 & 3
-            base, size = self.WINDOWS[window]
-            bank = values.get("bank_offset", 0)
-            offset = bank & U64 if window == 1 and isinstance(bank, int) else 0
-            if (offset + size) & U64 > self.video.size:
-                raise Abort("vga_update_memory_access: Assertion `offset + size <= s->vram_size' failed.")
-            self.alias = memory.create("vga.chain4", Kind.ALIAS, size, alias=self.video, alias_offset=offset)
-            memory.add_subregion(self.container, base, self.alias, self.PRIORITY)
+        if window is None:
+            return
+        base, size = self.WINDOWS[window]
+        offset = bank & U64 if window == 1 else 0
+        if (offset + size) & U64 > self.video.size:
+            raise Abort("vga_update_memory_access: Assertion `offset + size <= s->vram_size' failed.")
+        if self.handler.function is None:
+            raise Killed("SIGSEGV: an ISA card's memory is looked for in a wrong place")
+        self.alias = memory.create("vga.chain4", Kind.ALIAS, size, alias=self.video, alias_offset=offset)
+        memory.add_subregion(self.container, base, self.alias, self.PRIORITY)
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """The registers that VBE overrides."""
+        return self.changed
+
+
+class Qxl(Vga):
+    """The QXL card: standard VGA, and modes of its own.
+
+    Model: what a guest's driver has created (surfaces, commands in the card's memory) is not followed.
+    """
+
+    vmsd: ClassVar[str] = "qxl"
+    fields: ClassVar[frozenset[str]] = Vga.fields | {"mode", "last_release_offset"}
+    post: ClassVar[frozenset[str]] = Vga.post | {"qxl"}
+    UNDEFINED, LEGACY, COMPATIBLE, NATIVE = 0, 1, 2, 3
+
+    def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
+        """The card's own hook runs last."""
+        if vmsd != self.vmsd:
+            return super().post_load(load, vmsd, path)
+        if self.video is not None and self.number("last_release_offset") >= self.video.size:
+            raise Abort("qxl_post_load: Assertion `d->last_release_offset < d->vga.vram_size' failed.")
+        if self.number("mode") in {self.COMPATIBLE, self.NATIVE}:
+            load.not_modelled.add("qxl: the surfaces and commands of a guest's driver")
         return None
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """A mode that is none becomes none."""
+        known = {self.LEGACY, self.COMPATIBLE, self.NATIVE}
+        return super().saved() if self.number("mode") in known else {**super().saved(), "mode": self.UNDEFINED}
+
+
+def _by_vbe(graphics: bytes, controller: bytes, vbe: tuple[int, ...], pitch: int) -> tuple[bytes, bytes]:
+    """The registers of the graphics and the CRT controller as VBE sets them; `pitch` in bytes."""
+    gr, cr = bytearray(graphics), bytearray(controller)
+    width, last = vbe[VBE_WIDTH], vbe[VBE_HEIGHT] - 1
+    gr[6] = gr[6] & ~0x0C | 0x05
+    gr[5] = gr[5] & ~0x60 | (0 if vbe[VBE_BPP] == PLANAR else 0x40)
+    cr[0x17] |= 3
+    cr[0x13] = pitch >> 3 & 0xFF
+    cr[0x01] = (width >> 3) - 1 & 0xFF
+    cr[0x12] = last & 0xFF
+    cr[0x07] = cr[0x07] & ~0x42 | last >> 7 & 0x02 | last >> 3 & 0x40 | 0x10
+    cr[0x18] = 0xFF
+    cr[0x09] = (cr[0x09] | 0x40) & ~0x9F
+    return bytes(gr), bytes(cr)
 
 
 class CirrusVga(Effects):
@@ -143,6 +215,8 @@ class CirrusVga(Effects):
         for index, bank in enumerate(self.banks):
             if bank is None:
                 continue
+            if self.handler.function is None and not through_handlers:  # the program looks for them in a wrong place
+                raise Abort("memory_region_set_alias_offset: Assertion `mr->alias' failed.")
             memory.set_enabled(bank, enabled=not through_handlers and bool(sequencer[7] & 1))
             if not through_handlers:
                 memory.set_alias_offset(bank, self._bank_base(graphics, index))

@@ -330,6 +330,7 @@ class Virtio(Effects):
         available = self._index(queue, 2)
         heads = (available - queue.last_avail) & 0xFFFF
         if heads > queue.num:
+            available = self._index(queue, 2)  # read once more to be told, which an IOMMU notices
             self.error(
                 f"VQ {index} size 0x{queue.num:x} Guest index 0x{available:x} inconsistent with "
                 f"Host index 0x{queue.last_avail:x}: delta 0x{heads:x}"

@@ -206,16 +206,20 @@ def write_view(memory: Memory, view: FlatView, addr: int, data: bytes, ram: Ram)
 def address_space_map(memory: Memory, space: AddressSpace, addr: int, length: int, write: bool, reader: str) -> Mapping:
     """`address_space_map`: as far as one piece of RAM goes, or a bounce buffer of at most a page.
 
+    A bounce buffer for a ROM that is written to ends with the ROM's section, one for registers does not.
+
     Model: the one bounce buffer of the program is always free. A second map of something that is not RAM returns
     nothing in QEMU while the first is held.
     """
     view = memory.getter(space, Use(reader, addr, length, write=write, maps=True))
     region, xlat, mapped = map_length(view, addr, length, write)
     if region is not None and region.kind is Kind.IOMMU:
-        region, xlat, mapped = _map_remapped(memory, region, xlat, mapped, write)
+        region, xlat, mapped = _map_remapped(memory, region, xlat, length, write)
+    elif region is None or not region.is_direct(write):
+        mapped = translate(view, addr, length, write).length
     if region is not None and region.is_direct(write):
         return Mapping(region, xlat, mapped, direct=True)
-    return Mapping(region, xlat, min(length, BOUNCE_SIZE), direct=False)
+    return Mapping(region, xlat, min(mapped, BOUNCE_SIZE), direct=False)
 
 
 def _map_remapped(
@@ -228,6 +232,8 @@ def _map_remapped(
         found, xlat, n = (None, addr, count) if view is None else map_length(view, addr, count, write)
         if done == 0:
             first, start = found, xlat
+            if view is not None and (found is None or not found.is_direct(write)):
+                return found, xlat, translate(view, addr, count, write).length
         elif found is not first or xlat != start + done:
             break
         done += n

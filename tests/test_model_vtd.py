@@ -1,0 +1,154 @@
+"""intel-iommu: which address spaces translate after a load, and where DMA leads, by the tables in guest memory."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from mutants import Case, Cases, Change, again, byte, check, machine, on, outcome_of, page, put, stream
+
+from model import DESIGNS, load
+from vmformat import write
+
+IOMMU, MACHINE, XHCI, BLK = "iommu-intel", "q35-intel-iommu", "xhci", "virtio-blk"
+ROOT, CONTEXTS, TOP, MIDDLE, LAST = 0x2000000, 0x2001000, 0x2002000, 0x2003000, 0x2004000
+BEHIND = 0x2005000
+DEVFN, PORT_DEVFN = 4 << 3, 5 << 3
+REGION, TOP_OF_RAM = 0x3E00000, 31
+TABLES = 1 | 1 << 8
+PASS, WITH_TLB, UNKNOWN = 2 << 2, 1 << 2, 3 << 2
+
+Entries = dict[int, int]
+IDENTITY: Entries = {index: REGION + index * 4096 | 3 for index in range(512)}
+
+
+def _pairs(entries: dict[int, tuple[int, int]]) -> bytes:
+    table = bytearray(4096)
+    for index, (low, high) in entries.items():
+        struct.pack_into("<QQ", table, 16 * index, low, high)
+    return bytes(table)
+
+
+def _words(entries: Entries) -> bytes:
+    table = bytearray(4096)
+    for index, entry in entries.items():
+        struct.pack_into("<Q", table, 8 * index, entry)
+    return bytes(table)
+
+
+def tables(
+    *more: Change,
+    root: tuple[int, int] = (CONTEXTS | 1, 0),
+    context: tuple[int, int] = (TOP | 1, TABLES),
+    top: Entries | None = None,
+    middle: Entries | None = None,
+    last: Entries | None = None,
+) -> Change:
+    """Translation is on: for the controller on bus 0 as told, for what is behind the port (bus 1) one to one."""
+    return on(
+        put(IOMMU, "root", ROOT),
+        put(IOMMU, "dmar_enabled", 1),
+        page(ROOT, _pairs({0: root, 1: (BEHIND | 1, 0)})),
+        page(CONTEXTS, _pairs({DEVFN: context, 0: (TOP | 1, TABLES)})),
+        page(BEHIND, _pairs({0: (TOP | 1, TABLES)})),
+        page(TOP, _words({0: MIDDLE | 3} if top is None else top)),
+        page(MIDDLE, _words({TOP_OF_RAM: LAST | 3} if middle is None else middle)),
+        page(LAST, _words(IDENTITY if last is None else last)),
+        *more,
+    )
+
+
+def shifted(flags: int) -> Entries:
+    """The same pages, with other flags."""
+    return {index: entry & ~3 | flags for index, entry in IDENTITY.items()}
+
+
+def _case(edit: Change, text: str = "", space: str = "qemu-xhci", shown: str = "vtd-04.0-dmar") -> Case:
+    return Case(edit, text=text, shows={0x100000: shown}, space=space, machine=MACHINE)
+
+
+FAILED = "vtd_iommu_translate: detected translation failure (dev=00:04:00, iova=0x"
+CASES: Cases = {
+    "off": _case(on(), shown="pc.ram"),
+    "on, no root": _case(put(IOMMU, "dmar_enabled", 1), FAILED),
+    "on, root above RAM": _case(on(put(IOMMU, "dmar_enabled", 1), put(IOMMU, "root", 0x5000000)), FAILED),
+    "one to one": _case(tables()),
+    "bus master off": _case(tables(byte(XHCI, 4, 2)), shown=None),  # type: ignore[arg-type]
+    "passes through": _case(tables(context=(PASS | 1, TABLES)), shown="pc.ram"),
+    "passes through, another width": _case(tables(context=(PASS | 1, 2 | 1 << 8)), "(level 4 not supported)"),
+    "no root entry": _case(tables(root=(CONTEXTS, 0)), FAILED),
+    "root entry, upper half": _case(tables(root=(CONTEXTS | 1, 1)), "invalid root entry: hi=0x1, lo=0x2001001"),
+    "root entry, reserved": _case(tables(root=(CONTEXTS | 3, 0)), "invalid root entry"),
+    "root entry, beyond the width": _case(tables(root=(CONTEXTS | 1 | 1 << 39, 0)), "invalid root entry"),
+    "contexts above RAM": _case(tables(root=(0x5000001, 0)), FAILED),
+    "no context": _case(tables(context=(TOP, TABLES)), FAILED),
+    "context, reserved": _case(tables(context=(TOP | 1, TABLES | 0x80)), "hi=181, lo=2002001 (reserved nonzero)"),
+    "context, reserved domain": _case(tables(context=(TOP | 1, TABLES | 1 << 24)), "(reserved nonzero)"),
+    "context, reserved below": _case(tables(context=(TOP | 0x11, TABLES)), "(reserved nonzero)"),
+    "context, ignored": _case(tables(context=(TOP | 1, TABLES | 0x78))),
+    "context, device TLB": _case(tables(context=(TOP | 1 | WITH_TLB, TABLES)), "DT specified but not supported"),
+    "context, unknown": _case(tables(context=(TOP | 1 | UNKNOWN, TABLES)), "unknown ce type: 12"),
+    "context, two levels": _case(tables(context=(TOP | 1, 1 << 8)), "(level 2 not supported)"),
+    "context, silent": _case(tables(context=(TOP | 3, TABLES), top={}), "permission error"),
+    "context, silent and absent": _case(tables(context=(TOP | 2, TABLES)), FAILED),
+    "nothing": _case(tables(top={}), "level=0x3, slpte=0x0, write=0, pasid=0xffffffff)"),
+    "reserved": _case(tables(top={0: MIDDLE | 0x803}), "level=0x3slpte=0x2003803, pasid=0xFFFFFFFF)"),
+    "beyond the width": _case(tables(top={0: MIDDLE | 3 | 1 << 39}), "reserve non-zero"),
+    "ignored": _case(tables(top={0: MIDDLE | 3 | 0x3FF << 52})),
+    "transient": _case(tables(top={0: MIDDLE | 3 | 1 << 62}), "reserve non-zero"),
+    "table above RAM": _case(tables(top={0: 0x5000003}), "read error on DMAR slpte"),
+    "table above RAM, at once": _case(tables(context=(0x5000001, TABLES)), "read error on DMAR slpte"),
+    "all ones": _case(tables(top={0: (1 << 64) - 1}), "read error on DMAR slpte"),
+    "a gigabyte": _case(tables(top={0: 0x83})),
+    "a gigabyte, not aligned": _case(tables(top={0: 0x1083}), "reserve non-zero"),
+    "two megabytes": _case(tables(middle={TOP_OF_RAM: REGION | 0x83})),
+    "two megabytes, not aligned": _case(tables(middle={TOP_OF_RAM: REGION | 0x1083}), "reserve non-zero"),
+    "two megabytes, snooped": _case(tables(middle={TOP_OF_RAM: REGION | 0x883}), "reserve non-zero"),
+    "only to write": _case(tables(last=shifted(2)), "permission error"),
+    "only to read": _case(tables(last=shifted(1))),
+    "large where nothing is larger": _case(tables(last=shifted(0x83))),
+    "to the interrupts": _case(tables(last={i: 0xFEE00003 + i * 4096 for i in range(512)}), "iova=0x0"),
+    "address beyond the width": _case(tables(put(XHCI, ".dcbaap_high", 0x80)), "IOVA overflow (iova=0x80"),
+    "the last address of the width": _case(tables(put(XHCI, ".dcbaap_high", 0x7F)), "level=0x3"),
+    "address of interrupts": _case(tables(put(XHCI, ".dcbaap_low", 0xFEE00000)), "iova=0x0"),
+    "a fault before": _case(tables(put(IOMMU, "csr[52]", 2), top={}), "There are pending faults already"),
+    "an overflow before": _case(tables(put(IOMMU, "csr[52]", 1), top={}), "due to Primary Fault Overflow"),
+    "a queue error before": _case(tables(put(IOMMU, "csr[52]", 16), top={}), "There are previous interrupt conditions"),
+    "a record before": _case(tables(put(IOMMU, "csr[559]", 0x80), top={}), "Next Fault Recording Reg is used"),
+    "on, twice": _case(tables(again(IOMMU))),
+    "on, then off": _case(tables(again(IOMMU, put(IOMMU, "dmar_enabled", 0))), shown="pc.ram"),
+    "off, then on": _case(on(again(IOMMU, tables()))),
+    "behind a port": _case(tables(), space="virtio-blk-pci", shown="vtd-00.0-dmar"),
+    "behind a port, not its bus's tables": _case(tables(page(BEHIND, bytes(4096))), "dev=01:00:00"),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_the_model(case: Case) -> None:
+    check(case)
+
+
+def test_a_ring_that_is_translated() -> None:
+    """The cache of a ring behind an IOMMU translates when it is read."""
+    found = outcome_of(CASES["one to one"])
+    device = next(device for device in found.devices if device.kind == BLK)
+    assert not device.broken
+    assert [(queue.last_avail, queue.used) for queue in device.queues] == [(1, 1)]
+    found = outcome_of(CASES["behind a port, not its bus's tables"])
+    assert next(device for device in found.devices if device.kind == BLK).broken
+
+
+def test_batched_the_device_breaks() -> None:
+    """virtio.md 9.1, row 3."""
+    bench = machine(MACHINE)
+    try:
+        found = load(bench, write(stream(MACHINE)), DESIGNS["wrap-main"]())
+    finally:
+        bench.reset()
+    assert next(device for device in found.devices if device.kind == BLK).broken
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("name", CASES)
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()
