@@ -65,6 +65,8 @@ _SINCE: Final[Mapping[tuple[str, str], int]] = {
     ("ide", "bus"): 1,
     ("ide", "bus[0].ifs"): 3,
     ("ide", "bus[1].ifs"): 3,
+    ("isa-ide", "bus"): 1,
+    ("isa-ide", "bus.ifs"): 3,
 }
 # Versions of their fields. These and the above were tried on QEMU 7.2.22 with sections of older versions.
 

@@ -19,10 +19,10 @@ from fuzz.capture.errors import CaptureError
 from fuzz.capture.functions import learn_functions, learn_settings
 from fuzz.capture.mapping import map_everything
 from fuzz.capture.masks import Masks, learn_masks, prologue_of
-from fuzz.capture.prober import Prober
+from fuzz.capture.prober import Persistent, Prober
 from fuzz.capture.qtest import Accessible
 from fuzz.capture.regions import assemble
-from fuzz.capture.sections import dump_vmstate, extended, learn_sections
+from fuzz.capture.sections import dump_vmstate, extended, learn_sections, with_minimums
 from fuzz.capture.virtio import VirtioFacts, learn_virtio, with_features
 from fuzz.capture.writable import learn_writable
 from fuzz.qemu import DEFAULT_BINARY, Qemu, QemuError, accelerator, complete_arguments
@@ -86,6 +86,9 @@ def learn_machine(
     sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
     rom = _destination(arguments, binary, pristine, regions)
     prologue = prologue_of(stream)
+    progress("oldest versions of sections")
+    with Persistent(arguments, binary=binary) as prober:
+        sections = with_minimums(sections, stream, dump, prober, prologue)
     progress("virtio features")
     virtio = _with_features(virtio, arguments, prologue, binary)
     masks: dict[str, Masks] = {}

@@ -105,3 +105,33 @@ class Prober:
         if "error" in state and "loading VM state" not in state["error"]:
             raise CaptureError(f"snapshot-load: {state['error']}")
         return tuple(_PROGRAM.sub("", line) for line in self._vm.output()[before:])
+
+
+class Persistent:
+    """A prober that is started again when a stream ends it. Use in a `with`."""
+
+    def __init__(self, arguments: Sequence[str], *, binary: str) -> None:
+        self._arguments, self._binary = arguments, binary
+        self._prober: Prober | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is started before it is needed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._prober is not None:
+            self._prober.__exit__()
+            self._prober = None
+
+    def load(self, stream: bytes) -> tuple[str, ...] | None:
+        """What QEMU says while loading `stream`, None if that ended it. Raises QemuError if it cannot be started."""
+        if self._prober is None:
+            self._prober = Prober(self._arguments, binary=self._binary).__enter__()
+        try:
+            return self._prober.load(stream)
+        except QemuError:
+            self._stop()
+            return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections import Counter
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.capture.errors import CaptureError
 from fuzz.qemu import find_binary
-from vmformat.dump_vmstate import merge_all
+from vmformat.dump_vmstate import descriptions, merge_all
 from vmformat.errors import StreamError
+from vmformat.guess import is_opaque
 from vmformat.ram import BlockEntry, RamState, parse_ram
 from vmformat.schema import EQUAL, Schema
 from vmformat.stream import Stream, describe
@@ -23,6 +25,7 @@ from vmformat.vmdescription import merge
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuzz.capture.prober import Persistent
     from vmformat.section import Section
 
 _LOCAL_TYPES = EQUAL | {"int32 le"}
@@ -110,6 +113,36 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
         )
     order = handler_order([s.section_id for s in full], [s.section_id for s in iterable])
     return Sections(tuple(facts[number] for number in order), schemas, _blocks(iterable))
+
+
+_TOO_OLD = re.compile(r"incoming version_id \d+ is too old for local minimum version_id +(\d+)")
+
+
+def with_minimums(
+    sections: Sections, stream: Stream, dump: Mapping[str, Any], prober: Persistent, prologue: bytes
+) -> Sections:
+    """The sections with the oldest version that is taken, asked of the program where its dump does not tell.
+
+    A section of version 0 is refused with a line that names it; if it is not refused for that, it is 0.
+    """
+    known = descriptions(dump)
+    schemas = dict(sections.schemas)
+    by_name = {(section.name, section.instance): section for section in stream.sections}
+    asked: set[str] = set()
+    for handler in sections.handlers:
+        section, key = by_name.get((handler.name, handler.instance)), handler.schema
+        if section is None or key is None or key in asked or not handler.version:
+            continue
+        schema = schemas[key]
+        asked.add(key)
+        told = any(one["version_id"] == schema.version for one in known.get(schema.name, ()))
+        if told or is_opaque(schema):
+            continue
+        data = prologue + replace(section, version=0).head() + section.payload + section.foot() + bytes(64)
+        lines = prober.load(data)
+        too_old = next((match for line in lines or () if (match := _TOO_OLD.search(line))), None)
+        schemas[key] = replace(schema, minimum=int(too_old[1]) if too_old else 0)
+    return replace(sections, schemas=schemas)
 
 
 def extended(known: Sections, stream: Stream, dump: Mapping[str, Any], functions: frozenset[str]) -> Sections:
