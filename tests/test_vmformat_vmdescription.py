@@ -194,6 +194,15 @@ def test_merge_keeps_what_either_has() -> None:
     assert merge(a, a) is a
 
 
+def test_of_a_subsection_that_was_only_heard_of_what_is_seen_stands() -> None:
+    guessed, seen = (Schema("a/s", 1, 1, (Field("devs", "uint8", count=count),)) for count in (None, 2))
+    heard, told = (Schema("a", 1, 1, (), (sub,)) for sub in (guessed, seen))
+    assert merge(heard, told).subsections == (guessed,)
+    assert merge(heard, told, {"a/s"}).subsections == (seen,)
+    outer, inner = (Schema("o", 1, 1, (Field("a", "struct", struct=schema),)) for schema in (heard, told))
+    assert merge(outer, inner, {"a/s"}) == inner
+
+
 @pytest.mark.parametrize("sent", [False, True], ids=["not sent", "sent"])
 def test_a_drive_s_identity_comes_when_it_is_set(sent: bool) -> None:
     shown = [field("identify_data", "buffer", 512)] if sent else []

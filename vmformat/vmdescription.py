@@ -15,7 +15,7 @@ from vmformat.errors import StreamError
 from vmformat.schema import INTEGERS, SIGNED_LIMIT, Count, Field, Schema, When
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _AER_ERROR: Final = Schema(
     "PCIE_AER_ERROR",
@@ -259,17 +259,19 @@ def _refined(vmsd: str, fields: list[Field]) -> tuple[Field, ...]:
     return tuple(result)
 
 
-def merge(first: Schema, second: Schema) -> Schema:
+def merge(first: Schema, second: Schema, better: Collection[str] = ()) -> Schema:
     """Two descriptions of one vmsd made into one: the subsections of both, lists known from either.
 
-    Where their fields differ in kind, those of `first` stand.
+    Where their fields differ in kind, those of `first` stand, but for the subsections named in `better`: `second` has
+    seen these, and `first` has only heard of them.
     """
     fields = first.fields
-    if len(fields) == len(second.fields) and all(map(_alike, fields, second.fields)):
-        fields = tuple(map(_merge_field, fields, second.fields))
+    if len(fields) == len(second.fields) and all(_alike(a, b) for a, b in zip(fields, second.fields, strict=True)):
+        fields = tuple(_merge_field(a, b, better) for a, b in zip(fields, second.fields, strict=True))
     subs = {sub.name: sub for sub in first.subsections}
     for sub in second.subsections:
-        subs[sub.name] = merge(subs[sub.name], sub) if sub.name in subs else sub
+        known = sub.name in subs and sub.name not in better
+        subs[sub.name] = merge(subs[sub.name], sub, better) if known else sub
     merged = replace(first, fields=fields, subsections=tuple(subs.values()))
     return first if merged == first else merged
 
@@ -287,7 +289,7 @@ def _alike(a: Field, b: Field) -> bool:
     )
 
 
-def _merge_field(a: Field, b: Field) -> Field:
+def _merge_field(a: Field, b: Field, better: Collection[str] = ()) -> Field:
     if a.struct is None or b.struct is None:
         return replace(a, struct=a.struct or b.struct)
-    return replace(a, struct=merge(a.struct, b.struct))
+    return replace(a, struct=merge(a.struct, b.struct, better))

@@ -23,7 +23,7 @@ from vmformat.tree import decode
 from vmformat.vmdescription import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fuzz.capture.prober import Persistent
     from vmformat.section import Section
@@ -47,11 +47,15 @@ class SectionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """All handlers in the program's order, their schemas by key, the RAM blocks in stream order."""
+    """All handlers in the program's order, their schemas by key, the RAM blocks in stream order.
+
+    `seen`: subsections that a stream has described; of others the program's dump tells, which knows no lengths.
+    """
 
     handlers: tuple[SectionFacts, ...]
     schemas: Mapping[str, Schema]
     blocks: tuple[BlockEntry, ...]
+    seen: frozenset[str] = frozenset()
 
 
 def dump_vmstate(binary: str, machine: str) -> dict[str, Any]:
@@ -112,7 +116,18 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
             section.name, section.instance, section.version, None, iterable=True, compat=None, function=None, local={}
         )
     order = handler_order([s.section_id for s in full], [s.section_id for s in iterable])
-    return Sections(tuple(facts[number] for number in order), schemas, _blocks(iterable))
+    seen = frozenset(name for schema in described.values() for name in _subsections(schema))
+    return Sections(tuple(facts[number] for number in order), schemas, _blocks(iterable), seen)
+
+
+def _subsections(schema: Schema) -> Iterator[str]:
+    """The names of all subsections, those of nested vmsds and of each other included."""
+    for field in schema.fields:
+        if field.struct is not None:
+            yield from _subsections(field.struct)
+    for sub in schema.subsections:
+        yield sub.name
+        yield from _subsections(sub)
 
 
 _TOO_OLD = re.compile(r"incoming version_id \d+ is too old for local minimum version_id +(\d+)")
@@ -162,9 +177,9 @@ def extended(known: Sections, stream: Stream, dump: Mapping[str, Any], functions
             mine = replace(handler, schema=None if schema is None else _key(schema, schemas))
             handlers.insert(handlers.index(previous) + 1 if previous is not None else 0, mine)
         elif mine.schema is not None and schema is not None:
-            schemas[mine.schema] = merge(schemas[mine.schema], schema)
+            schemas[mine.schema] = merge(schemas[mine.schema], schema, other.seen - known.seen)
         previous = mine
-    return Sections(tuple(handlers), schemas, known.blocks)
+    return Sections(tuple(handlers), schemas, known.blocks, known.seen | other.seen)
 
 
 def _key(schema: Schema, schemas: dict[str, Schema]) -> str:
