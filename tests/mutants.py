@@ -327,6 +327,8 @@ def seen_by_program(case: Case, binary: str) -> Seen:
     patience = 2 if case.verdict in {"waiting", "hung"} else 20
     arguments = machine(case.machine).description.arguments
     found = qemu.load(arguments, data_of(case), binary=binary, timeout=patience, queues=4)
+    if found.verdict in {"waiting", "hung"}:
+        return Seen("hung", (), 0)
     if found.verdict != "accepted":
         return Seen(found.verdict, _said(found.messages), found.rebuilds)
     devices: dict[str, tuple[bool, bool, dict[int, tuple[int, ...]]]] = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from mutants import PC, Case, Cases, Seen, machine, put
+from mutants import PC, Case, Cases, Seen, header, leaf_of, machine, put
 from mutants import check as hold
+from mutants import section as edit_section
 
 from model.devices.checks import Check, Watch, by_vmsd, check, watch_for
 from model.devices.handler import Handler
 from model.errors import Abort, Hang, Killed
-from vmformat import Count, Field, Reader, Refusal, Schema, SilentVisitor, compile_plan
+from vmformat import Count, Field, Reader, Refusal, Schema, Section, SilentVisitor, Stream, compile_plan
 
 PORT = Schema(
     "d",
@@ -119,18 +120,75 @@ def test_what_is_no_condition() -> None:
         check("d", "n is large")
 
 
-CPU = "cpu"
+CPU, LSI, MPT, ESP, SERIAL, CODEC = "cpu", "lsiscsi", "mptsas", "pciespscsi", "serial", "hda-audio"
+ATTIC = "pc-attic"
+
+
+def attic(device: str, path: str, value: int, verdict: str = "accepted", text: str = "") -> Case:
+    return Case(put(device, path, value), verdict, text, machine=ATTIC)
+
+
+def requests(adapter: str, count: int, verdict: str = "accepted", text: str = "") -> Case:
+    """The byte that announces requests, in the section of the disk behind an adapter: it follows the sense's length."""
+
+    def edit(found: Stream) -> Stream:
+        place = next(r.name for r in found.sections if r.name.endswith(adapter)).rpartition("/")[0]
+        disk = next(r.name for r in found.sections if r.name.startswith(place) and r.name.endswith("/scsi-disk"))
+
+        def change(section: Section) -> Section:
+            return section.replace_bytes(leaf_of(section, "qdev.sense_len").offset + 4, bytes([count]))
+
+        return edit_section(disk, change)(found)
+
+    return Case(edit, verdict, text, machine=ATTIC)
+
 
 CASES: Cases = {
+    # the mutants of machines with old devices
+    **{f"LSI message of {n}": attic(LSI, "msg_len", n, *end) for n, end in {
+        8: (), 9: ("refused", "Invalid argument"), 0x80000000: ("refused", "Invalid argument"),
+    }.items()},
+    **{f"MPT {name} {n}": attic(MPT, name, n, *(() if good else ("refused", "Invalid argument"))) for name, n, good in (
+        ("diagnostic_idx", 4, True), ("diagnostic_idx", 5, False),
+        ("request_post_head", 129, True), ("request_post_head", 130, False), ("request_post_tail", 130, False),
+        ("reply_post_head", 130, False), ("reply_post_tail", 130, False),
+        ("reply_free_head", 130, False), ("reply_free_tail", 0xFFFF, False),
+        ("doorbell_idx", 0xFFFFFFFF, True), ("doorbell_idx", 0x7FFFFFFF, False),
+        ("doorbell_cnt", 256, True), ("doorbell_cnt", 257, False), ("doorbell_cnt", 0xFFFFFFFF, False),
+        ("doorbell_reply_size", 256, True), ("doorbell_reply_size", 257, False),
+    )},
+    **{f"ESP of version {n}": attic(ESP, "esp.mig_version_id", n, *end) for n, end in {
+        0: ("refused", "Missing section footer"), 5: ("refused", "Missing section footer"), 6: (), 200: (),
+    }.items()},
+    "ESP section of version 1": Case(header(ESP, version=1), machine=ATTIC),
+    "serial port, shift register full": attic(SERIAL, "lsr", 0, "refused", "tsr not empty, tsr_retry=0"),
+    "serial port, shift register empty": attic(SERIAL, "lsr", 0x40),
+    "HDA stream 15": attic(CODEC, "st[0].stream", 15),
+    "HDA stream -16 of an output": attic(CODEC, "st[0].stream", 0xFFFFFFF0),
+    "HDA stream far away": attic(CODEC, "st[0].stream", 0xFFFFFFEF, "aborted"),
+    "HDA stream -1 of an input": attic(CODEC, "st[1].stream", 0xFFFFFFFF, "aborted"),
+    "HDA stream -1 of nothing": attic(CODEC, "st[2].stream", 0xFFFFFFFF),
+    "AC97 of old": Case(header("ac97", version=2), "refused", "Missing section footer", machine=ATTIC),
+    "EEPROM of old": Case(header("eeprom", version=20061112), "refused", "Missing section footer", machine=ATTIC),
+    "EEPROM older than that": Case(header("eeprom", version=1), "refused", "too old", machine=ATTIC),
+    "i82550 of old": Case(header("i82550", version=2), machine=ATTIC),
+    **{f"{n} requests behind {adapter}": requests(adapter, n, *end) for adapter, n, end in (
+        (LSI, 1, ("refused", "Missing section footer")), (LSI, 0x80, ()),
+        (ESP, 2, ("refused", "Missing section footer")),
+        ("megasas", 1, ("aborted",)), (MPT, 1, ("hung",)),
+        ("usb-storage", 1, ("aborted", "usb_msd_load_request: Assertion `s->req == NULL' failed.")),
+    )},
+    "wildcard for the parallel port": Case(header("parallel_isa", instance=0xFFFFFFFF), machine=ATTIC),
     "floating point registers of old": Case(
         put(CPU, "env.fpregs_format_vmstate", 1), "refused", "Unsupported old non-softfloat CPU state"
     ),
     "guest mode": Case(put(CPU, "env.hflags", 1 << 21), "refused", "vCPU set in guest-mode inconsistent"),
     "all flags but guest mode": Case(put(CPU, "env.hflags", 0xFFFFFFFF & ~(1 << 21))),
+    # any machine
     "guest mode, and registers of old": Case(
         lambda found: put(CPU, "env.hflags", 1 << 21)(put(CPU, "env.fpregs_format_vmstate", 1)(found)), "refused"
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

@@ -68,6 +68,13 @@ INERT: Final = frozenset({
     "pci_bridge", "pcie-pci-bridge",
     "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
     "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
+    "ac97", "cs4231a", "es1370", "hda-audio", "sb16",
+    "eeprom", "i82550", "i82801", "ipoctal232", "ne2000", "pci-serial", "pcnet", "tpci200", "tulip", "vmxnet3",
+    "lsiscsi", "megasas", "megasas-gen2", "mptsas", "pciespscsi", "pvscsi", "sd-card", "sdhci",
+    "ehci", "ohci", "usb-ccid", "usb-storage",
+    "acpi-erst", "i6300esb_wdt", "i82801b11_bridge", "ib700_wdt", "ipmi-bmc-sim", "ipmi-interface",
+    "ipmi-interface-isa-bt", "ipmi-interface-pci-bt", "ipmi-interface-pci-kcs", "ivshmem-plain", "pvpanic-pci",
+    "smbus-ipmi", "vmcoreinfo",
 })  # fmt: skip
 
 
