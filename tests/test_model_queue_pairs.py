@@ -16,7 +16,7 @@ LOAD: Any = SimpleNamespace(not_modelled=set())
 
 
 def device(*sizes: int) -> Any:
-    entry = SimpleNamespace(max_queue_pairs=2, queues=(256, 256, 256, 256, 64))
+    entry = SimpleNamespace(transport="pci", max_queue_pairs=2, queues=(256, 256, 256, 256, 64))
     queues = [Queue(index, size) for index, size in enumerate((*sizes, *[0] * 16))]
     return SimpleNamespace(entry=entry, queues=queues, use=lambda _count: None)
 

@@ -25,6 +25,8 @@ def queue(what: str, value: int, device: str = SCSI, number: int = 2) -> Change:
     return put(device, f"queues.vqs[{number}].{what}", value)
 
 
+RECORD = struct.pack(">IIQH", 64, 4096, 0, 0)
+
 CASES: Cases = {
     "registers": case(on(put(BLK, "host_features_sel", 1), put(BLK, "guest_features_sel", 9))),
     "page shift": case(put(BLK, "guest_page_shift", 0xFFFFFFFF)),
@@ -67,6 +69,8 @@ CASES: Cases = {
     "twice": case(again(SCSI)),
     "twice, elsewhere": case(again(SCSI, queue("desc", RAM)), text=INCONSISTENT),
     "net without queues": case(patch(NET, ("queues.num", 58, bytes(4))), "aborted"),
+    "net: five queues": case(patch(NET, ("queues.num", 4, struct.pack(">I", 5) + 2 * RECORD)), "aborted"),
+    "net: four queues": case(patch(NET, ("queues.num", 4, struct.pack(">I", 4) + RECORD)), "aborted"),
     "net: first ring of 0": case(put(NET, "queues.vqs[0].num", 0), "aborted", "old_num_queues >= 3"),
 }
 

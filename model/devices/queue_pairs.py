@@ -20,7 +20,10 @@ FEATURES: Final = 1 << 22 | 1 << 60
 """MQ and RSS: with either, all pairs of the device are in use."""
 
 SURVIVED: Final = 2
-"""Pairs beyond the device's own that can be made and taken away again. What the memory there holds is chance."""
+"""Pairs beyond the device's own that can be made and taken away again. What the memory there holds is chance.
+
+On PCI, that is: behind the arrays of a device on MMIO stands something that the first such pair destroys.
+"""
 
 CONTROL_SIZE: Final = 64
 
@@ -71,6 +74,8 @@ class QueuePairs:
     def _add(self, load: LoadState, pair: int) -> None:
         entry = self.device.entry
         if pair >= entry.max_queue_pairs:
+            if entry.transport == "mmio":
+                raise Killed("SIGSEGV: the queues of virtio-net are resized")
             load.not_modelled.add("virtio-net: queue pairs beyond the device's own are written over other memory")
         self.present.add(pair)
         for size in entry.queues[:2]:
