@@ -8,6 +8,7 @@ from model.devices.virtio import Virtio
 from model.devices.virtio_balloon import VirtioBalloon
 from model.devices.virtio_blk import VirtioBlk
 from model.devices.virtio_gpu import VirtioGpu
+from model.devices.virtio_iommu import VirtioIommu
 from model.devices.virtio_mem import VirtioMem
 from model.devices.virtio_net import VirtioNet
 from model.devices.virtio_serial import VirtioSerial
@@ -18,6 +19,7 @@ VIRTIO: Final[dict[str, type[Virtio]]] = {
     "console": VirtioSerial,
     "gpu": VirtioGpu,
     "input": Virtio,
+    "iommu": VirtioIommu,
     "mem": VirtioMem,
     "net": VirtioNet,
     "rng": Virtio,

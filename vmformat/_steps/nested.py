@@ -139,6 +139,7 @@ class List(Op):
         path = ctx.where(place.path)
         announced = reader.u32() if kind == "gtree" else 0
         count = 0
+        wrong = f"{place.field.plain_name} inconsistent stream when loading the gtree"
         ctx.indices.append(0)
         while (number := self._announced(reader)) > 0:
             ctx.indices[-1] = count
@@ -148,7 +149,7 @@ class List(Op):
             if place.wanted and (refused := place.deliver(ctx, number)) is not None:
                 return refused
             if kind == "gtree" and count > announced and not ctx.strict:
-                return Refusal(EINVAL, (), reader.base + start, path)
+                return Refusal(EINVAL, (wrong,), reader.base + start, path)
             if self.program is None:
                 return Refusal(EINVAL, (), reader.offset - 1, path)
             failed = self.program.run(ctx)
@@ -156,8 +157,7 @@ class List(Op):
                 return self._element_failed(failed)
         ctx.indices.pop()
         if kind == "gtree" and count != announced and not ctx.strict:
-            line = f"{place.field.plain_name} inconsistent stream when loading the gtree"
-            return Refusal(EINVAL, (line,), reader.base + start, path)
+            return Refusal(EINVAL, (wrong,), reader.base + start, path)
         return None
 
     def _announced(self, reader: Reader) -> int:
