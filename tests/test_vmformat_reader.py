@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmformat.reader import EIO, Reader
+from vmformat.reader import BUFFER, EIO, SMALL, Reader
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,58 @@ def test_reads_are_slices_of_the_data_followed_by_zeros(data: bytes, sizes: list
         at = min(at + size, len(data))
         assert reader.pos == at
     assert reader.error == (EIO if sum(sizes) > len(data) else 0)
+
+
+class Plain:
+    """A file object with QEMU's buffer, as it is filled, moved and read from."""
+
+    def __init__(self, data: bytes) -> None:
+        self.file, self.buf = data, bytearray(BUFFER)
+        self.index = self.size = 0
+
+    def fill(self) -> int:
+        held = self.size - self.index
+        self.buf[:held] = self.buf[self.index : self.size]
+        self.index, self.size = 0, held
+        got = self.file[: BUFFER - held]
+        self.file = self.file[len(got) :]
+        self.buf[held : held + len(got)] = got
+        self.size += len(got)
+        return len(got)
+
+    def byte(self) -> bytes:
+        if self.index >= self.size and not self.fill():
+            return b""
+        self.index += 1
+        return bytes(self.buf[self.index - 1 : self.index])
+
+    def take(self, n: int) -> bytes:
+        taken = b""
+        while n > len(taken):
+            size, index = min(n - len(taken), BUFFER), self.index
+            while self.size - index < size and self.fill():
+                index = self.index
+            held = min(self.size - self.index, size)
+            if not held:
+                break
+            taken += self.buf[index : index + held]
+            self.index += held
+        return taken
+
+
+@given(
+    st.integers(0, 100_000),
+    st.lists(st.tuples(st.booleans(), st.integers(SMALL + 1, 60_000)), max_size=6),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60, deadline=None)
+def test_buffers_are_what_a_moved_buffer_gives(length: int, reads: list[tuple[bool, int]], seed: int) -> None:
+    data = random.Random(seed).randbytes(length)
+    reader, plain = Reader(data), Plain(data)
+    for whole, size in reads:
+        if whole:
+            assert reader.take(size) == plain.take(size)
+        else:
+            assert reader.digits(size) == b"".join(plain.byte() for _ in range(size))
+        if reader.error:
+            break

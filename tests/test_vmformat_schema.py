@@ -25,7 +25,7 @@ def _schemas(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
     )
     fields = st.lists(leaves | labelled | nested, max_size=4).map(tuple)
     subsections = st.lists(inner, max_size=2).map(tuple)
-    return st.builds(Schema, names, numbers, numbers, fields, subsections, st.booleans())
+    return st.builds(Schema, names, numbers, numbers, fields, subsections, st.booleans(), st.booleans())
 
 
 schemas = st.recursive(st.builds(Schema, names, numbers, numbers, st.just(())), _schemas, max_leaves=6)

@@ -9,8 +9,9 @@ A buffer cut off by the end may even come out wrong: asking for more, QEMU moves
 buffer and then copies from where it was, which the move may have overwritten. Seen on 7.2.22 with PCI config spaces
 (`Bad config data: i=0x0` where byte 0 was right).
 
-Model: that is done where the whole data fit QEMU's buffer, so that it is known where they lie in it. In longer streams
-it depends on how much each read of the channel returned; the bytes then come as they are. The load fails either way.
+Model: where the buffer's front stands is followed from one taken buffer to the next; what is read byte by byte between
+them fills it when it is empty, and a read of the channel gives what there is room for, as a file's does. Buffers that
+are passed over together with other fields are not seen. The load fails either way.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ EIO: Final = 5
 BUFFER: Final = 32768
 """Bytes of a QEMU file object's buffer."""
 
+SMALL: Final = 64
+"""Buffers up to so many bytes are not looked at: they seldom lie where one filling ends."""
+
 
 class Reader:
     """Bytes, a position and the latched error (0, or a positive errno).
@@ -30,13 +34,14 @@ class Reader:
     `base` is the offset of the first byte in the whole stream; `offset` counts from there, `pos` from the first byte.
     """
 
-    __slots__ = ("base", "data", "error", "pos")
+    __slots__ = ("_front", "base", "data", "error", "pos")
 
     def __init__(self, data: bytes, base: int = 0) -> None:
         self.data = data
         self.base = base
         self.pos = 0
         self.error = 0
+        self._front = 0  # where the byte at the front of QEMU's buffer stands in the data
 
     @property
     def offset(self) -> int:
@@ -93,11 +98,28 @@ class Reader:
         pos = self.pos
         chunk = self.data[pos : pos + n]
         self.pos = pos + len(chunk)
+        if n > SMALL:
+            self._fill(pos, min(n, BUFFER))
         if len(chunk) < n and not self.error:
             self.error = EIO
-            if pos < len(chunk) and len(self.data) <= BUFFER:
-                return (chunk[pos:] + chunk[len(chunk) - pos :])[: len(chunk)]
+            return self._moved(pos, chunk)
         return chunk
+
+    def _fill(self, pos: int, n: int) -> None:
+        """`n` bytes at `pos` are wanted together: the buffer is filled anew if it has fewer, and more can be had."""
+        if pos > self._front + BUFFER:  # read byte by byte: filled whenever it was empty
+            self._front += (pos - self._front - 1) // BUFFER * BUFFER
+        end = min(self._front + BUFFER, len(self.data))
+        if end - pos < n and end < len(self.data):
+            self._front = pos
+
+    def _moved(self, pos: int, chunk: bytes) -> bytes:
+        """A buffer at `pos` that the end cuts off, as it comes out where all of it was in QEMU's buffer already."""
+        self._fill(pos, 1)
+        at = pos - self._front
+        if not 0 <= at < len(chunk) or len(chunk) > BUFFER:
+            return chunk
+        return (chunk[at:] + chunk[len(chunk) - at :])[: len(chunk)]
 
     def skip(self, n: int) -> None:
         """Pass over `n` bytes, or over what follows, with EIO if that is less."""

@@ -185,7 +185,8 @@ class Schema:
     """One vmsd: its name, the versions it takes (`minimum`..`version`), fields in wire order, subsections it knows.
 
     `raw=True` is an old-style loader: nothing is checked between fields, a read past the end gives zeros and the loader
-    goes on, no subsections are looked for but where a field of type "subsections" says so.
+    goes on, no subsections are looked for but where a field of type "subsections" says so. `block=True`: all of it is
+    read in one go, as a buffer is.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Schema:
     fields: tuple[Field, ...]
     subsections: tuple[Schema, ...] = ()
     raw: bool = False
+    block: bool = False
 
     def field(self, name: str) -> Field:
         """The first field of that name; KeyError if there is none."""
@@ -209,6 +211,8 @@ class Schema:
             result["minimum"] = self.minimum
         if self.raw:
             result["raw"] = True
+        if self.block:
+            result["block"] = True
         result["fields"] = [_field_to_json(field) for field in self.fields]
         if self.subsections:
             result["subsections"] = [schema.to_json() for schema in self.subsections]
@@ -319,11 +323,11 @@ def _schema_from_json(value: object, path: str) -> Schema:
     obj.path = path
     version = obj.number("version", least=-SIGNED_LIMIT)
     minimum = obj.number("minimum", version, least=-SIGNED_LIMIT)
-    raw = obj.flag("raw")
+    raw, block = obj.flag("raw"), obj.flag("block")
     fields = tuple(_field_from_json(item, f"{path}.fields[{i}]") for i, item in enumerate(obj.items("fields")))
     subsections = tuple(_schema_from_json(item, path) for item in obj.items("subsections"))
     obj.end()
-    return Schema(name, version, minimum, fields, subsections, raw)
+    return Schema(name, version, minimum, fields, subsections, raw, block)
 
 
 def _field_from_json(value: object, path: str) -> Field:

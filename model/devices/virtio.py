@@ -22,6 +22,8 @@ from model.outcome import DeviceState
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.description import VirtioEntry
     from model.devices.virtio_saved import Fields
     from model.loader import LoadState
@@ -40,6 +42,15 @@ READER: Final = "virtio_init_region_cache"
 
 _HEAD = "virtio.head."
 _CORE = "virtio.core.virtio/"
+
+_ADDRESSES: Final = struct.Struct(">QQ")
+_INDICES: Final = struct.Struct(">HBHBI")
+_AT_REST: Final = _INDICES.pack(0, 1, 0, 1, 0)
+_SIZE: Final = struct.Struct(">I")
+
+
+def _records(record: struct.Struct, data: bytes) -> Iterator[tuple[int, ...]]:
+    return record.iter_unpack(data[: len(data) // record.size * record.size])
 
 
 class _CommitListener(Listener):
@@ -231,23 +242,32 @@ class Virtio(Effects):
         return None
 
     def _addresses(self, value: bytes) -> None:
-        limit = self._used_queues
         for queue, (avail, used) in zip(
-            self.queues[:limit], struct.iter_unpack(">QQ", value[: 16 * limit]), strict=False
+            self.queues, _records(_ADDRESSES, self._filled(value, _ADDRESSES)), strict=False
         ):
             queue.avail, queue.used = avail, used
 
     def _packed(self, value: bytes) -> None:
-        limit = self._used_queues
-        record = struct.Struct(">HBHBI")
-        for queue, found in zip(self.queues[:limit], record.iter_unpack(value[: record.size * limit]), strict=False):
+        for queue, found in zip(self.queues, _records(_INDICES, self._filled(value, _INDICES, _AT_REST)), strict=False):
             queue.last_avail, wrap, queue.used_idx, used_wrap, queue.inuse = found
             queue.last_wrap, queue.used_wrap = int(wrap != 0), int(used_wrap != 0)
 
     def _default_sizes(self, value: bytes) -> None:
-        limit = self._used_queues
-        for queue, (size,) in zip(self.queues[:limit], struct.iter_unpack(">I", value[: 4 * limit]), strict=False):
+        for queue, (size,) in zip(self.queues, _records(_SIZE, self._filled(value, _SIZE)), strict=False):
             queue.default_num = size
+
+    def _filled(self, value: bytes, record: struct.Struct, rest: bytes = b"") -> bytes:
+        """The records of an array over all queues up to the last that is not as at rest (zeros, or `rest`)."""
+        known = self._used_queues * record.size
+        tail = value[known:]
+        if rest:
+            if tail == rest * (len(tail) // record.size):
+                return value[:known]
+            count = QUEUE_MAX
+        else:
+            count = -(-len(value.rstrip(b"\0")) // record.size)
+        self.use(count)
+        return value[: self._used_queues * record.size]
 
     # What follows the fields: features, rings
 

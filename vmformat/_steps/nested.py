@@ -64,6 +64,10 @@ class Nested(Op):
         reader, place = ctx.reader, self.place
         start = reader.pos
         if self.count is None:
+            size = self.program.size
+            if self.vmsd.schema.block and size is not None and reader.remaining < size and not ctx.strict:
+                failed = self.fast(ctx, reader.take(size).ljust(size, b"\0"), 0, reader.base + start)
+                return failed if failed is not None else place.latched(ctx, start)
             failed = self.program.run(ctx)
             if failed is None:
                 failed = place.latched(ctx, start)

@@ -6,6 +6,7 @@ loader does, so a stream of a packed-ring device with requests under way is told
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,4 +33,4 @@ def element(packed: bool) -> Schema:
     ]
     if packed:
         fields.append(Field("ndescs", "uint32"))
-    return raw("VirtQueueElement", *fields)
+    return replace(raw("VirtQueueElement", *fields), block=True)
