@@ -74,6 +74,7 @@ class VirtioEntry:
 
     `id` is that of a device without a PCI function. `num_queues` are those a request may belong to. `extra_state`: the
     transport's registers are saved. `ports` are the ids of serial ports, `ports_map` the bits of all that may be.
+    `config` is what a driver reads of the device's config at reset, empty where that is not in memory.
     `local` has the destination's values, by path in the section, of fields that must equal it or are saved from it.
     """
 
@@ -85,6 +86,7 @@ class VirtioEntry:
     num_queues: int
     max_queue_pairs: int
     config_size: int
+    config: bytes
     iommu_platform: bool
     has_vnet_hdr: bool
     has_ufo: bool
@@ -412,6 +414,7 @@ def _virtio(place: _Place) -> VirtioEntry:
         num_queues=place.number("num_queues", 1),
         max_queue_pairs=pairs,
         config_size=place.number("config_size"),
+        config=place.hexadecimal("config") if place.has("config") else b"",
         iommu_platform=place.flag("iommu_platform", default=False),
         has_vnet_hdr=place.flag("has_vnet_hdr", default=False),
         has_ufo=place.flag("has_ufo", default=False),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from model.devices.bridge import Bridge
 from model.devices.effects import equip
 from model.devices.handler import Handler
+from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
 from model.errors import Abort, DescriptionError
@@ -70,6 +71,7 @@ class Machine:
         """Build. Raises DescriptionError where the description refers to something that is not there."""
         self.description = description
         self.memory = Memory()
+        self.memory.mmio = Mmio(self)
         self.regions: dict[str, Region] = {}
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}

@@ -45,7 +45,7 @@ def flat(name: str, root: str, *ranges: tuple[int, int, str, int, str]) -> str:
 
 
 def mapped(found: Objects, tree: str, views: str, windows: dict[str, tuple[int, int]] | None = None) -> Mapped:
-    return Mapped({}, {}, windows or {}, found, tree, views)
+    return Mapped({}, {}, windows or {}, {}, found, tree, views)
 
 
 def by_name(regions: tuple[Region, ...]) -> dict[str, Region]:

@@ -17,6 +17,8 @@ READS = {
     "nobody's bus": ("pcie-mmcfg-mmio", 77 << 20, b"\xff\xff"),
     "behind conventional config space": ("pcie-mmcfg-mmio", 0x100, b"\xff\xff"),
     "any other register": ("hpet", 0, b"\0\0"),
+    "interrupt status of nobody": ("virtio-pci-isr-virtio-blk", 0, b"\0\0"),
+    "device config of nobody": ("virtio-pci-device-virtio-blk", 0, b"\xff\xff"),
 }
 
 

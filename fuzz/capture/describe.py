@@ -191,6 +191,7 @@ def _virtio(virtio: VirtioFacts) -> dict[str, Any]:
         "num_queues": virtio.shape.queues,
         "max_queue_pairs": virtio.shape.max_queue_pairs,
         "config_size": virtio.config_size,
+        **_unless("config", virtio.config.hex(), ""),
         "iommu_platform": virtio.iommu_platform,
         "has_vnet_hdr": virtio.has_vnet_hdr,
         "has_ufo": virtio.has_ufo,

@@ -81,7 +81,7 @@ def learn_machine(
         regions, spaces = assemble(pristine.objects, pristine.tree, pristine.flat, mapped, blocks, made)
         settings = learn_settings(vm, pristine.objects)
         functions = learn_functions(stream, pristine.objects, mapped, regions, spaces, settings)
-        virtio = learn_virtio(vm, stream.sections, functions)
+        virtio = learn_virtio(vm, stream.sections, functions, mapped.answers)
     dump = dump_vmstate(binary, pristine.machine)
     sections = learn_sections(stream, dump, frozenset(item.address for item in functions))
     rom = _destination(arguments, binary, pristine, regions)

@@ -29,6 +29,9 @@ _PORTS: Final = (0xC000, 0x1_0000)
 _SMALLEST: Final = {"memory": 16, "memory64": 16, "io": 4}
 """Sizes that can be told from a register: below are its type bits, and a region may be smaller."""
 
+DEVICE_CONFIG: Final = "virtio-pci-device-"
+_MODERN_SLOT: Final = 4
+_CONFIG_BYTES: Final = 256
 _WINDOW: Final = "gpex_mmio_window"
 """What the aliases show through which a generic PCI Express host's bus is seen; others show theirs everywhere."""
 
@@ -54,6 +57,8 @@ class Mapped:
     """Config spaces before anything was written into them but bus numbers, by path; 256 bytes each."""
     windows: Mapping[str, tuple[int, int]]
     """Where BARs are seen, by space: the first address and the one behind the last."""
+    answers: Mapping[str, bytes]
+    """What a modern virtio function answers where its device config is, by path; 256 bytes each."""
     objects: qom.Objects
     tree: str
     flat: str
@@ -150,10 +155,23 @@ def map_everything(access: Accessible) -> Mapped:
         {device.path: _bars(device, wanted[device.path], before, after) for device in before.devices},
         reset,
         windows,
+        _device_configs(access, wanted, after),
         after,
         vm.hmp("info mtree -o -D"),
         vm.hmp("info mtree -f -o"),
     )
+
+
+def _device_configs(access: Accessible, wanted: Mapping[str, list[_Wanted]], objects: qom.Objects) -> dict[str, bytes]:
+    """Read where functions show their device config. At reset no driver has asked for it, so no stream has it."""
+    found = {}
+    for region in objects.regions.values():
+        bar = next((bar for bar in wanted.get(region.owner, []) if bar.slot == _MODERN_SLOT), None)
+        if bar is not None and region.name.startswith(DEVICE_CONFIG):
+            start = bar.address + region.addr
+            values = access.ask([f"readl {start + offset:#x}" for offset in range(0, _CONFIG_BYTES, 4)])
+            found[region.owner] = b"".join(value.to_bytes(4, "little") for value in values)
+    return found
 
 
 def _windows(tree: str) -> dict[str, tuple[int, int]]:

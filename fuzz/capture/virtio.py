@@ -59,16 +59,21 @@ class VirtioFacts:
     ports: tuple[int, ...] = ()
     ports_map: tuple[int, ...] = ()
     local: Mapping[str, int] = field(default_factory=dict)
+    config: bytes = b""
+    """What a driver reads of the device's config at reset; empty where that is not in memory."""
 
     def tree(self) -> Node:
         """The section, decoded."""
         return decode(virtio_schema(self.shape), self.section.payload)
 
 
-def learn_virtio(vm: Qemu, sections: Iterable[Section], functions: Sequence[FunctionFacts]) -> dict[str, VirtioFacts]:
+def learn_virtio(
+    vm: Qemu, sections: Iterable[Section], functions: Sequence[FunctionFacts], answers: Mapping[str, bytes]
+) -> dict[str, VirtioFacts]:
     """Everything about each virtio device but its features (0), by the name of its section.
 
-    `vm` is a process in which they are at reset. Raises CaptureError.
+    `vm` is a process in which they are at reset; `answers` is what functions answered for their device config, by path.
+    Raises CaptureError.
     """
     by_address = {function.address: function for function in functions}
     mmio: dict[str, str] | None = None
@@ -80,7 +85,9 @@ def learn_virtio(vm: Qemu, sections: Iterable[Section], functions: Sequence[Func
         if kind is None:
             continue
         if function is not None:
-            found[section.name] = _of_function(vm, section, kind, function)
+            facts = _of_function(vm, section, kind, function)
+            config = answers.get(function.device.path, b"")[: facts.config_size]
+            found[section.name] = replace(facts, config=config)
         elif path.startswith(f"{_MMIO}@"):
             mmio = _mmio_devices(vm) if mmio is None else mmio
             if path not in mmio:

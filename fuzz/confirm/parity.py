@@ -12,6 +12,7 @@ from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from fuzz.confirm.families import FAMILIES, family
 from fuzz.confirm.hold import in_model, in_programs
@@ -110,7 +111,7 @@ class Tally:
 
 def mutant(bench: Bench, number: int, seed: int, *, single: bool = False) -> Mutant:
     """Mutant `number` (from 0) of the bench's streams; `single`: with one field changed and nothing else."""
-    own = (seed * _SPREAD + number + 1) * _SPREAD & 0xFFFF_FFFF
+    own = (seed * _SPREAD + (number << 32 | crc32(bench.machine.name.encode())) + 1) * _SPREAD >> 17 & 0xFFFF_FFFF
     name, parent = bench.streams[(own >> 16) % len(bench.streams)]
     origin = bench.mutator.parse(parent)
     if single and origin is not None:

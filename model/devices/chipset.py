@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.cpu_hotplug import CpuHotplug
 from model.devices.handler import Effects, Handler
-from model.devices.mmio import Mmio
 from model.memory import Kind, Region
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ class Mch(Effects):
         told = handler.function.entry.properties if handler.function is not None else {}
         self.extended_tseg = told.get("extended-tseg-mbytes", self.EXTENDED_TSEG) * MIB
         self.mmcfg = machine.optional("pcie-mmcfg-mmio") or Region("pcie-mmcfg-mmio", Kind.IO, 256 * MIB)
-        machine.memory.mmio = Mmio(machine)
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """One transaction for each of the three."""

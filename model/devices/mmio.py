@@ -1,14 +1,19 @@
 """What register handlers answer when something that should be RAM is read from them: a ring that a chipset has covered.
 
-Known are the holes of q35's system-management memory and its config-space window. Every other handler answers zeros.
+Known are the holes of q35's system-management memory, its config-space window, and the registers of modern virtio
+functions that hold something where a ring's index would be: interrupt status and device config. Every other handler
+answers zeros.
 
-Model: registers of devices (a ring inside an APIC, a BAR) read as zeros, which is what most of them hold; a ring index
-read from one that holds something else is told wrong.
+Model: registers of other devices (a ring inside an APIC, a BAR) read as zeros, which is what most of them hold; a ring
+index read from one that holds something else is told wrong. A device config is that at reset, as the backend has it,
+also where a device puts something of its state into it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from model.devices.virtio import Virtio
 
 if TYPE_CHECKING:
     from model.devices.pci import PciFunction
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
 HOLES: Final = frozenset({"tseg-blackhole", "smbase-blackhole"})
 CONFIG_WINDOW: Final = "pcie-mmcfg-mmio"
+VIRTIO_ISR: Final = "virtio-pci-isr-"
+VIRTIO_DEVICE: Final = "virtio-pci-device-"
 SECONDARY_BUS: Final = 0x19
 FUNCTION_SIZE: Final = 4096
 
@@ -26,6 +33,7 @@ class Mmio:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._virtio: dict[str, Virtio] | None = None
 
     def __call__(self, region: Region, offset: int, length: int) -> bytes:
         """The bytes at an offset of a region that is not RAM."""
@@ -33,7 +41,32 @@ class Mmio:
             return b"\xff" * length
         if region.name == CONFIG_WINDOW:
             return self._config(offset, length)
+        if region.name.startswith(VIRTIO_ISR):
+            return self._isr(region, length)
+        if region.name.startswith(VIRTIO_DEVICE):
+            device = self._device(region)
+            config = device.entry.config or device.config_space if device is not None else b""
+            return config[offset : offset + length] if offset + length <= len(config) else b"\xff" * length
         return bytes(length)
+
+    def _isr(self, region: Region, length: int) -> bytes:
+        """Reading the interrupt status clears it."""
+        device = self._device(region)
+        if device is None:
+            return bytes(length)
+        value, device.isr = device.isr, 0
+        self.machine.touched.add(device.handler)
+        return bytes([value]).ljust(length, b"\0")
+
+    def _device(self, region: Region) -> Virtio | None:
+        """The virtio device that a region belongs to."""
+        if self._virtio is None:
+            self._virtio = {
+                handler.function.entry.id: handler.effects
+                for handler in self.machine.handlers
+                if handler.function is not None and isinstance(handler.effects, Virtio)
+            }
+        return self._virtio.get(region.owner)
 
     def _config(self, offset: int, length: int) -> bytes:
         """One MiB for a bus, 4 KiB for a function; all ones where there is none, or its config space has ended."""
