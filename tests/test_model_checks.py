@@ -8,6 +8,7 @@ from mutants import check as hold
 from mutants import section as edit_section
 
 from model.devices.checks import Check, Watch, by_vmsd, check, watch_for
+from model.devices.effects import CHECKS
 from model.devices.handler import Handler
 from model.errors import Abort, Hang, Killed
 from vmformat import Count, Field, Reader, Refusal, Schema, Section, SilentVisitor, Stream, compile_plan
@@ -113,6 +114,32 @@ def test_a_check_concerns_the_vmsd_that_has_its_fields() -> None:
     assert watch.fields == {("d", "n"), ("d", "count"), ("d/more", "extra")}
     assert len(watch.checks) == 2
     assert watch_for(SCHEMA, by_vmsd([check("d", "other > 1"), check("e", "n > 1")])) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"event_int_idx": 24, "txq_num": 8, "rxq_num": 8}, ""),
+        ({"event_int_idx": 25, "txq_num": 9}, "refused"),
+        ({"event_int_idx": 25}, "hardware error: Bad interrupt index: 25"),
+        ({"txq_num": 1, "second": 30}, ""),
+        ({"txq_num": 2, "second": 30}, "hardware error: Bad interrupt index: 30"),
+        ({"max_tx_frags": 0x7FFFFFFF, "txq_num": 9}, "failed to allocate"),
+    ],
+)
+def test_vmxnet3(fields: dict[str, int], said: str) -> None:
+    queues = Schema("q", 1, 1, (Field("intr_idx", "uint8"),))
+    names = ("max_tx_frags", "event_int_idx", "txq_num", "rxq_num")
+    plain = tuple(Field(name, "uint32") for name in names)
+    arrays = tuple(Field(name, "struct", count=8, struct=queues) for name in ("txq_descr", "rxq_descr"))
+    watch = watch_for(Schema("vmxnet3", 1, 1, (*plain, *arrays)), CHECKS)
+    assert watch is not None
+    watch.values |= {name: fields.get(name, 0) for name in names} | {"txq_descr[1].intr_idx": fields.get("second", 0)}
+    try:
+        refusal = watch.judge("", [])
+        assert ("" if refusal is None else "refused") == said
+    except Abort as stop:
+        assert str(stop) == said
 
 
 def test_what_is_no_condition() -> None:

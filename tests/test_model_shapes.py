@@ -48,3 +48,15 @@ def test_a_field_that_only_older_versions_have() -> None:
         assert reader.pos == size
         assert len(encode(schema, blank(schema, version), version)) == size
     assert Schema.from_json(schema.to_json()) == schema
+
+
+@pytest.mark.parametrize(("size", "taken", "errno"), [(0, 0, 0), (3, 3, 0), (0x8000_0000, 9, 5)])
+def test_a_buffer_whose_size_a_field_tells(size: int, taken: int, errno: int) -> None:
+    inner = Schema("vmxnet3/mcast_list", 1, 1, (Field("mcast_list", "buffer", 0),))
+    schema = shaped(Schema("vmxnet3", 1, 1, (Field("mcast_list_buff_size", "uint32"),), (inner,)))
+    assert Schema.from_json(schema.to_json()) == schema
+    head = size.to_bytes(4, "big") + b"\5" + bytes([len(inner.name)]) + inner.name.encode() + b"\0\0\0\1"
+    reader = Reader(head + bytes(9))
+    refusal = compile_plan(schema).load(reader, 1, SilentVisitor())
+    assert (0 if refusal is None else refusal.errno) == errno
+    assert reader.pos == len(head) + taken

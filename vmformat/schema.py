@@ -88,7 +88,7 @@ SIGNED_LIMIT: Final = 0x8000_0000
 class Count:
     """A number of elements that an earlier field holds: `max(value - less, 0) * times`.
 
-    From `SIGNED_LIMIT` on it means none; with `endless` it means a loop that never ends in anyone's lifetime (to those
+    From `SIGNED_LIMIT` on it means none, unless it is `unsigned`; with `endless` it means a loop that never ends in anyone's lifetime (to those
     who read and do not load: as many elements as the number says).
     """
 
@@ -96,11 +96,12 @@ class Count:
     times: int = 1
     less: int = 0
     endless: bool = False
+    unsigned: bool = False
 
     def elements(self, value: int, *, loading: bool = True) -> int | None:
         """How many elements there are when the earlier field holds `value`; None is an endless loop of the loader."""
         n = max((value & 0xFFFF_FFFF) - self.less, 0) * self.times & 0xFFFF_FFFF
-        if n < SIGNED_LIMIT or (self.endless and not loading):
+        if n < SIGNED_LIMIT or self.unsigned or (self.endless and not loading):
             return n
         return None if self.endless else 0
 
@@ -242,6 +243,8 @@ def _field_to_json(field: Field) -> dict[str, Json]:
             count["less"] = field.count.less
         if field.count.endless:
             count["endless"] = True
+        if field.count.unsigned:
+            count["unsigned"] = True
         result["count"] = count
     if field.since:
         result["since"] = field.since
@@ -337,7 +340,13 @@ def _field_from_json(value: object, path: str) -> Field:
     count: int | Count | None = None
     if isinstance(obj.rest.get("count"), dict):
         inner = _Object(obj.rest.pop("count"), f"{path}.count")
-        count = Count(inner.string("field"), inner.number("times", 1), inner.number("less", 0), inner.flag("endless"))
+        count = Count(
+            inner.string("field"),
+            inner.number("times", 1),
+            inner.number("less", 0),
+            inner.flag("endless"),
+            inner.flag("unsigned"),
+        )
         inner.end()
     elif "count" in obj.rest:
         count = obj.number("count")

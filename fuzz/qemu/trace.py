@@ -78,6 +78,8 @@ def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTra
             sections[-1].view(match[1])
         elif match := _MAPPING.match(line):
             sections[-1].mappings.append(f"{match[1]} {match[2]}")
+        elif messages and messages[-1].startswith("hardware error: "):
+            continue  # what every processor holds follows
         elif not _RECORD.match(line):
             messages += _JOINED.split(re.sub(PROGRAM, "", line))
     traces = tuple(

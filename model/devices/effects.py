@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from model.devices.ahci import Ahci
 from model.devices.checks import by_vmsd, watch_for
+from model.devices.checks_network import NETWORK
 from model.devices.checks_platform import PLATFORM
 from model.devices.checks_sound import SOUND
 from model.devices.checks_storage import STORAGE
@@ -78,7 +79,7 @@ INERT: Final = frozenset({
 })  # fmt: skip
 
 
-CHECKS: Final = by_vmsd((*PLATFORM, *SOUND, *STORAGE))
+CHECKS: Final = by_vmsd((*NETWORK, *PLATFORM, *SOUND, *STORAGE))
 """What devices refuse, by vmsd."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from vmformat import Field, Schema, When
+from vmformat import Count, Field, Schema, When
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +73,12 @@ SENSE: Final = (Field("sense", "uint8", count=156),)
 """The fields of `SCSIDevice/sense`: sense data beyond the 96 bytes that the section has."""
 
 
+SIZED: Final[Mapping[tuple[str, int, str], str]] = {
+    ("vmxnet3/mcast_list", 1, "mcast_list"): "mcast_list_buff_size",
+}
+"""By vmsd name and version and field: the field around it that says how many bytes the buffer has."""
+
+
 def shaped(schema: Schema) -> Schema:
     """The schema with what is known better here; the same object where nothing is."""
     if schema.name == "SCSIDevice/sense":
@@ -96,6 +102,9 @@ def _field(schema: Schema, field: Field) -> Field:
     since = SINCE.get((schema.name, schema.version, field.name))
     if since is not None:
         return replace(field, since=since)
+    sized = SIZED.get((schema.name, schema.version, field.name))
+    if sized is not None:
+        return replace(field, type="buffer", size=1, count=Count(sized, unsigned=True))
     if inner is None:
         return field
     if inner.name == "esp" and inner.version == 6 and any(other.name == _ESP for other in schema.fields):
