@@ -88,8 +88,8 @@ SIGNED_LIMIT: Final = 0x8000_0000
 class Count:
     """A number of elements that an earlier field holds: `max(value - less, 0) * times`.
 
-    From `SIGNED_LIMIT` on it means none, unless it is `unsigned`; with `endless` it means a loop that never ends in anyone's lifetime (to those
-    who read and do not load: as many elements as the number says).
+    From `SIGNED_LIMIT` on it means none, unless it is `unsigned`; with `endless` it means a loop that never ends in
+    anyone's lifetime (to those who read and do not load: as many elements as the number says).
     """
 
     field: str
