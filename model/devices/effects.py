@@ -23,6 +23,7 @@ from model.devices.hda import IntelHda
 from model.devices.root_port import RootPort
 from model.devices.scsi_adapters import AdapterDisk
 from model.devices.scsi_disk import ScsiDisk
+from model.devices.slirp import Slirp
 from model.devices.vapic import KvmTprOpt
 from model.devices.vga import CirrusVga, Qxl, Vga
 from model.devices.virtio_kinds import VIRTIO
@@ -50,6 +51,7 @@ _FOLLOWED: Final = (
     Qxl,
     RootPort,
     ScsiDisk,
+    Slirp,
     Vga,
     VmGenId,
     Xhci,
@@ -67,7 +69,7 @@ INERT: Final = frozenset({
     "timer", "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
     "pci_bridge", "pcie-pci-bridge",
-    "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "slirp",
+    "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom",
     "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
     "ac97", "cs4231a", "es1370", "hda-audio", "sb16",
     "eeprom", "i82550", "i82801", "ipoctal232", "ne2000", "pci-serial", "pcnet", "tpci200", "tulip", "vmxnet3",
