@@ -24,7 +24,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def captured(real_qemu: str) -> tuple[Machine, Stream]:
-    files = capture("isa", CaptureOptions("x/isa", ARGUMENTS, qemu=real_qemu, boot=0), lambda _: None)
+    files, _ = capture("isa", CaptureOptions("x/isa", ARGUMENTS, qemu=real_qemu, boot=0), lambda _: None)
     machine = Machine(parse(files["machines/isa.json"]))
     return machine, read(files["seeds/isa/before.vmstate"], machine.schemas)
 
