@@ -77,7 +77,7 @@ INERT: Final = frozenset({
     "ehci", "ohci", "usb-ccid", "usb-storage",
     "acpi-erst", "i6300esb_wdt", "i82801b11_bridge", "ib700_wdt", "ipmi-bmc-sim", "ipmi-interface",
     "ipmi-interface-isa-bt", "ipmi-interface-pci-bt", "ipmi-interface-pci-kcs", "ivshmem-plain", "pvpanic-pci",
-    "smbus-ipmi", "vmcoreinfo",
+    "bochs-display", "gus", "i2c-ddc", "kvaser_pci", "smbus-ipmi", "vmcoreinfo",
 })  # fmt: skip
 
 
