@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import bytes_, commands, fields, pci, ram, sections, virtio
+from fuzz.mutate import bytes_, commands, fields, pci, ram, sections, virtio, virtio_requests
 from fuzz.mutate.dice import Dice
 from vmformat import Section, StreamError, read
 
@@ -27,6 +27,7 @@ ARMS: Final[dict[str, tuple[Arm, int]]] = {
     **fields.ARMS,
     **pci.ARMS,
     **virtio.ARMS,
+    **virtio_requests.ARMS,
     **ram.ARMS,
 }
 """All structured arms by name, with their weights."""

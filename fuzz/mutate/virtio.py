@@ -37,8 +37,6 @@ _SUBSECTION: Final = re.compile(
 _FEATURES: Final = re.compile(r"virtio/64bit_features\.guest_features$")
 _VERSION_1: Final = 1 << 32
 _INTERESTING_FEATURES: Final = (_VERSION_1, 1 << 33, 1 << 34, 1 << 29, 1 << 28)
-ELEMENT: Final = 49168
-"""Bytes of one in-flight element (virtio.md 4.1)."""
 
 
 def virtio_at(stream: Stream) -> list[int]:
@@ -219,42 +217,10 @@ def subsection(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     return replace_record(stream, at, section.replace_payload(front + b"".join(parts)))
 
 
-def request(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
-    """Give a virtio-blk an in-flight request, its buffers in interesting places: they are mapped at load."""
-    places = [at for at in virtio_at(stream) if _kind(stream, at) == "virtio-blk"]
-    if not places:
-        return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
-    front, parts = _split(section.payload)
-    if not front or front[-1] != 0 or len(front) > ELEMENT or len(section.payload) + ELEMENT > scene.max_size * 3 // 4:
-        return None
-    bars = bar_addresses(stream)
-    outs, ins = dice.pick(((1, 1), (1, 0), (2, 1), (1, 2)))
-    element = bytearray(ELEMENT)
-    element[4:8] = outs.to_bytes(4, "little")
-    element[8:12] = ins.to_bytes(4, "little")
-    for base, sg, number in ((8208, 32784, outs), (16, 16400, ins)):
-        for i in range(number):
-            element[base + 8 * i : base + 8 * i + 8] = scene.places.address(dice, bars).to_bytes(8, "little")
-            length = dice.pick((16, 16, 1, 512, 0x1000, 0x4000))
-            element[sg + 16 * i + 8 : sg + 16 * i + 16] = length.to_bytes(8, "little")
-    queue = bytes(4) if dice.chance(2) else b""  # sent only by devices of several queues
-    payload = front[:-1] + b"\1" + queue + element + b"\0" + b"".join(parts)
-    return replace_record(stream, at, section.replace_payload(payload))
-
-
-def _kind(stream: Stream, at: int) -> str:
-    record = stream.records[at]
-    return record.name.rsplit("/", 1)[-1] if isinstance(record, Section) else ""
-
-
 ARMS: dict[str, tuple[Arm, int]] = {
     "ring": (ring, 12),
     "ring-indices": (indices, 5),
     "virtio-head": (head, 3),
     "virtio-subsection": (subsection, 3),
-    "request": (request, 1),
 }
 """Arms of this file with their weights."""
