@@ -21,7 +21,10 @@ pytestmark = pytest.mark.qemu
 BLK = "-blockdev null-co,node-name=b0,read-zeroes=on,size=1048576"
 KINDS = {
     "no PCI at all": "-M isapc -m 8M -nodefaults -device isa-vga",
-    "a generic host": f"-M microvm,pcie=on -m 16M -nodefaults {BLK} -device virtio-blk-pci,drive=b0,id=blk",
+    "a generic host": (
+        f"-M microvm,pcie=on -m 16M -nodefaults {BLK} -device virtio-blk-pci,drive=b0,id=blk "
+        "-device pcie-root-port,id=rp,chassis=1,slot=1 -device e1000e,bus=rp,romfile=,id=net"
+    ),
     "an old type, several roots, a device without a section": (
         "-M pc-i440fx-2.2 -m 16M -nodefaults -device pxb,id=px0,bus_nr=100 "
         "-device e1000,bus=px0,addr=1,romfile=,id=net -device edu,id=edu,bus=pci.0 -device pvpanic-pci,id=odd,bus=pci.0"
@@ -94,6 +97,9 @@ def test_a_generic_host(captured: dict[str, Captured]) -> None:
     assert regions["gpex_mmio"]["kind"] == "container"
     assert regions["gpex_mmio_window"]["kind"] == "io"
     assert regions["pcie-ecam"]["target"] == "pcie-mmcfg-mmio"
+    port = functions(one)["rp"]["bridge"]
+    assert regions[port["windows"]["io"]]["container"] == "gpex_ioport"  # which is in no address space
+    assert functions(one)["net"]["bus_io"] == port["io"]
     assert blk["writable"]["3c"] == "ff"  # no load compares it: learned by writing
 
 

@@ -179,6 +179,7 @@ def test_masks_by_snapshot_are_those_of_incoming(q35: dict[str, Any], real_qemu:
             "migrate: State blocked by non-migratable device '0000:00:01.0/nvme'",
             id="a device that blocks migration",
         ),
+        pytest.param({"arguments": ("-machine", "none")}, "no region ram-below-4g: this is no PC", id="no PC"),
         pytest.param(
             {"arguments": ("-machine", "nosuch")},
             "QEMU ended with status 1: unsupported machine type",

@@ -188,6 +188,24 @@ def test_memory_of_the_system_management_mode_that_no_space_shows() -> None:
     )
 
 
+def test_windows_of_a_bridge_whose_ports_no_space_shows() -> None:
+    port = "/machine/peripheral/rp0"
+    found = objects(
+        region("/machine/unattached/gpex_ioport[0]", 0x10000),
+        region(f"{port}/pci_bridge_io[0]", 1 << 32),
+        region(f"{port}/pci_bridge_io[1]", 0, 0, "/machine/unattached/gpex_ioport[0]", 1),
+        region(f"{port}/pci_bridge_vga_io_lo[0]", 0xC),
+    )
+    tree = text(ROOT, PORTS)
+    views = flat("memory", "system") + NO_PORTS
+    regions, _ = assemble(found, tree, views, mapped(found, tree, views), [])
+    shown = {one.path: (one.kind, one.target, one.target_offset, one.enabled) for one in regions}
+    assert shown["/machine/unattached/gpex_ioport[0]"][0] == "container"
+    assert shown[f"{port}/pci_bridge_io[0]"][0] == "container"
+    assert shown[f"{port}/pci_bridge_io[1]"] == ("alias", f"{port}/pci_bridge_io[0]", 0, True)
+    assert shown[f"{port}/pci_bridge_vga_io_lo[0]"] == ("alias", f"{port}/pci_bridge_io[0]", 0x3B0, True)
+
+
 def test_a_text_that_shows_what_is_no_object() -> None:
     found = objects()
     tree = text([*ROOT, node(1, 0, 0xFFF, "ghost")], PORTS)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CHILD = re.compile(r"^child<(.*)>$")
 _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 _ORDINAL = re.compile(r"^(.*)\[(\d+)\]$", re.DOTALL)
+_TOPS: Final = ("machine", "objects")
 _REGION: Final = "memory-region"
 _U64 = (1 << 64) - 1
 _EXPANDERS: Final = frozenset({"pxb-host", "pxb-cxl-host"})
@@ -83,7 +84,7 @@ def shown_owner(path: str) -> str:
 def walk(vm: Qemu) -> Objects:
     """Look at every object of a running QEMU."""
     found: list[tuple[str, str]] = []
-    level = ["/machine", "/objects"]
+    level = [f"/{entry['name']}" for entry in vm.qmp("qom-list", {"path": "/"}) if entry["name"] in _TOPS]
     candidates: list[str] = []
     expanders: list[str] = []
     while level:

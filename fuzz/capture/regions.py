@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.objects import shown_owner
+from model.devices.bridge import VGA_ALIASES
 from model.memory.mtree import parse_flat, parse_tree
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from fuzz.capture.mapping import Mapped
     from fuzz.capture.objects import Objects, RegionObject
     from model.memory.mtree import Node
+
+BRIDGE_WINDOWS: Final = {"io": "pci_bridge_io", "mem": "pci_bridge_mem", "pref": "pci_bridge_pref_mem"}
+BRIDGE_VGA: Final = {"mem": "pci_bridge_vga_mem", "io_lo": "pci_bridge_vga_io_lo", "io_hi": "pci_bridge_vga_io_hi"}
 
 _OWNER = re.compile(r"(owner|parent):\{(?:dev|obj) (id|path)=([^}]*)\}")
 _CONTAINERS: Final = frozenset({
@@ -36,15 +40,21 @@ _LOW_RAM: Final = "ram-below-4g"
 _RAM_ALIASES: Final = {"smram-low": 0xA0000, "smram-high": 0xA0000, "tseg-window": 0, "smbase-window": 0x30000}
 """Aliases of the machine's RAM that no address space may show (without system management mode), and their offsets."""
 
+_SHOWN_BY_BRIDGES: Final = {
+    BRIDGE_WINDOWS["io"]: "pci_bridge_io",
+    BRIDGE_WINDOWS["mem"]: "pci_bridge_pci",
+    BRIDGE_WINDOWS["pref"]: "pci_bridge_pci",
+    BRIDGE_VGA["mem"]: "pci_bridge_pci",
+    BRIDGE_VGA["io_lo"]: "pci_bridge_io",
+    BRIDGE_VGA["io_hi"]: "pci_bridge_io",
+}
+_OFFSETS: Final = _RAM_ALIASES | {BRIDGE_VGA[key]: offset for key, offset in VGA_ALIASES.items()}
 _DISABLED: Final = frozenset({
     ("mch", "smram-low"), ("mch", "smram-high"), ("mch", "tseg-window"), ("mch", "smbase-window"), ("i440FX", "smram"),
 })  # fmt: skip
 """Regions that are disabled at reset, which nobody sees where they are not shown: type of the owner, name."""
 
 _T64 = 1 << 64
-
-BRIDGE_WINDOWS: Final = {"io": "pci_bridge_io", "mem": "pci_bridge_mem", "pref": "pci_bridge_pref_mem"}
-BRIDGE_VGA: Final = {"mem": "pci_bridge_vga_mem", "io_lo": "pci_bridge_vga_io_lo", "io_hi": "pci_bridge_vga_io_hi"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +232,8 @@ def _region(
         target = _target(region, node.alias, source, pristine, made)
     elif node is None and region.name in _RAM_ALIASES and (ram := _machine_ram(pristine, made)) is not None:
         kind, target = "alias", ram
-    if node is None and region.name in BRIDGE_VGA.values():
-        raise CaptureError(f"{region.owner}: {region.name} was never seen")
+    elif node is None and (behind := _behind(region, pristine.objects)) is not None:
+        kind, target = "alias", behind
     vga = region.name in BRIDGE_VGA.values()
     result = Region(
         path=region.path,
@@ -237,7 +247,7 @@ def _region(
         readonly=region.name in _READONLY_ALIASES if kind == "alias" else kind == "rom",
         container=region.container or None,
         target=target,
-        target_offset=node.alias_offset if node is not None else _RAM_ALIASES.get(region.name, 0) if target else 0,
+        target_offset=node.alias_offset if node is not None else _OFFSETS.get(region.name, 0) if target else 0,
         block=block if kind in {"ram", "rom", "romd"} else None,
         owner=shown_owner(region.owner),
     )
@@ -247,6 +257,24 @@ def _region(
 def _is_enabled(region: RegionObject, pristine: Printed) -> bool:
     """Of a region that is shown nowhere."""
     return (pristine.objects.kinds.get(region.owner), region.name) not in _DISABLED
+
+
+def _behind(region: RegionObject, objects: Objects) -> str | None:
+    """What a bridge's window or VGA alias shows, if the region is one: the bus behind the bridge.
+
+    For where nobody sees either: the ports of a generic host's bus are in no address space.
+    """
+    name = _SHOWN_BY_BRIDGES.get(region.name)
+    if name is None or (region.name == name and not region.container):
+        return None
+    return next(
+        (
+            other.path
+            for other in objects.regions.values()
+            if other.owner == region.owner and other.name == name and not other.container
+        ),
+        None,
+    )
 
 
 def _kind(
