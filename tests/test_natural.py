@@ -257,7 +257,7 @@ def test_the_last_layout_is_the_same(name: str) -> None:
 
 
 def test_rings_in_plain_ram_end_the_same() -> None:
-    """Rows 1, 21 and 22: seven devices of a running Linux, one with packed rings; nothing of them is derived anew."""
+    """Rows 1, 21 and 22: four devices of a running Linux, one with packed rings; nothing of them is derived anew."""
     row = ROWS["21 packed rings of Linux"]
     base, batch = (
         [one for one in outcome_of(row, design).devices if one.is_virtio] for design in (PER_DEVICE, WRAP_MAIN)
