@@ -170,7 +170,7 @@ def _recv_bitmap(load: LoadState, _reader: Reader, length: int, offset: int) -> 
 
 
 def _colo(load: LoadState, _reader: Reader, _length: int, _offset: int) -> Done:
-    load.not_modelled.add("COLO: checkpoints after ENABLE_COLO")
+    load.colo = True
     return GO_ON
 
 

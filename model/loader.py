@@ -61,6 +61,7 @@ class LoadState:
         self.postcopy = 0
         self.listening = False
         self.exited = False
+        self.colo = False
         self.return_path = False
         self.run_state = ""
         self.pending_reads: dict[str, int] = {}
@@ -161,6 +162,8 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
                 state.messages.append(last)
         elif state.postcopy == DISCARD and not loadvm:
             verdict = "waiting"  # for a LISTEN that never comes; nothing is cleaned up (tried on QEMU 7.2)
+        elif state.colo and not loadvm:
+            verdict = "hung"  # it waits for checkpoints of a source and hears nobody else (tried on QEMU 7.2)
         else:
             _finish(state)
     except Killed as stop:

@@ -56,7 +56,34 @@ def postcopy(*commands: Command, body: Callable[[bytes], bytes] = heard) -> Chan
     return edit
 
 
+def pages(payload: bytes) -> Change:
+    """The guest runs already, and these records of RAM come on demand."""
+
+    def edit(found: Stream) -> Stream:
+        first, ram, *rest = found.records
+        assert isinstance(ram, Section)
+        late = ram.replace_payload(payload + struct.pack(">Q", 0x10))
+        return found.with_records((Command(ADVISE, b""), first, package(HEAR + GO), late, *rest))
+
+    return edit
+
+
+def record(flags: int, body: bytes = b"", block: bytes | None = b"pc.ram", address: int = 0xC0000) -> bytes:
+    return struct.pack(">Q", address | flags) + (b"" if block is None else name(block)) + body
+
+
 CASES: Cases = {
+    "a late page": Case(pages(record(8, bytes(4096))), "refused", "Illegal RAM offset c0000"),
+    "a late page of zeros": Case(pages(record(2, b"\0", b"pc.bios", 0x1000)), "refused", "Illegal RAM offset 1000"),
+    "a late page and another flag": Case(pages(record(0xA, bytes(4096))), "refused", "Illegal RAM offset c0000"),
+    "a late page of no block": Case(pages(record(2, b"\0", b"nope")), "refused", "Can't find block nope"),
+    "a late page of the same block": Case(pages(record(0x22, b"\0", None)), "refused", "Ack, bad migration stream!"),
+    "a late list of blocks": Case(
+        pages(record(4, block=None, address=0)), "refused", "migration flags: 0x4 (postcopy mode)"
+    ),
+    "a late XBZRLE page": Case(pages(record(0x40, bytes(3))), "refused", "migration flags: 0x40 (postcopy mode)"),
+    "a late compressed page": Case(pages(record(0x100, bytes(14))), "refused", "Illegal RAM offset c0000"),
+    "no late page": Case(pages(b""), "aborted", "qemu_mutex_iothread_locked"),
     "open": Case(before(Command(OPEN, b""))),
     "open twice": Case(before(Command(OPEN, b""), Command(OPEN, b""))),
     "ping": Case(before(Command(PING, bytes(4))), "refused", "CMD_PING (0x0) received with no return path"),
@@ -90,6 +117,10 @@ CASES: Cases = {
         postcopy(body=lambda data: discard(b"pc.ram", (0, 4096)).to_bytes() + HEAR + data + GO),
         "refused",
         "RAMBlock ID",
+    ),
+    "a secondary of COLO waits for good": Case(before(Command(COLO, b"")), "hung"),
+    "COLO, and a load that fails": Case(
+        before(Command(COLO, b""), Command(99, b"")), "refused", "MIG_CMD 0x63 unknown"
     ),
     "listen unadvised, in a package": Case(before(package(HEAR)), "refused", "wrong postcopy state (0)"),
     "discard part of a page": Case(

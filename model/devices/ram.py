@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.messages import c_text
 from vmformat import BlockEntry, RamFlag, RamRecord, RamState, Refusal, iter_records, xbzrle
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 EINVAL: Final = 22
 VERSION: Final = 4
 PAGE: Final = 4096
+LISTENING: Final = 3
+_OF_A_PAGE: Final = RamFlag.ZERO | RamFlag.PAGE | RamFlag.COMPRESS
 U64: Final = (1 << 64) - 1
 BLOBS: Final = frozenset({"/rom@etc/acpi/tables", "/rom@etc/table-loader", "/rom@etc/acpi/rsdp"})
 """Blocks that can be resized even when they have their largest size already."""
@@ -56,6 +59,8 @@ class RamHandler:
         """Take one payload's records."""
         if version != VERSION:
             return Refusal(EINVAL, (), reader.offset, "version")
+        if load.postcopy >= LISTENING:
+            return self._while_listening(load, reader)
         for record in iter_records(reader, self.state, self.machine.block_lengths):
             if isinstance(record, Refusal):
                 return record
@@ -64,6 +69,31 @@ class RamHandler:
             if refusal is not None:
                 return refusal
         return None
+
+    def _while_listening(self, load: LoadState, reader: Reader) -> Refusal | None:
+        """Pages on demand: without the capability there is no page to put one together in, so none is taken.
+
+        Their block is looked for first. Asked of QEMU 7.2, kind of record by kind.
+        """
+        offset = reader.offset
+        word = reader.u64()
+        if reader.error:
+            return Refusal(reader.error, (), offset, "ram")
+        flags, address = word & (PAGE - 1), word & ~(PAGE - 1)
+        if flags & _OF_A_PAGE:
+            text = self._no_block(reader, flags) or f"Illegal RAM offset {address:x}"
+        elif flags & ~RamFlag.CONTINUE == RamFlag.EOS:
+            return None
+        else:
+            text = f"Unknown combination of migration flags: 0x{flags:x} (postcopy mode)"
+        return Refusal(EINVAL, (text,), offset, "ram")
+
+    def _no_block(self, reader: Reader, flags: int) -> str:
+        """What is said of a page whose block is not known; empty if it is."""
+        if flags & RamFlag.CONTINUE:
+            return "" if self.state.last is not None else "Ack, bad migration stream!"
+        name = c_text(reader.take(reader.u8()))
+        return "" if name in self.machine.block_lengths else f"Can't find block {name}"
 
     def _block(self, entry: BlockEntry) -> Refusal | None:
         machine = self.machine
