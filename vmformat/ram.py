@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
 from vmformat.reader import Reader
+from vmformat.zero_pages import zero_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -244,6 +245,7 @@ def measure_ram(data: bytes, offset: int, *, ignore_shared: bool = False) -> int
             at += PAGE_SIZE
         elif kind == _ZERO:
             at += 1
+            at += zero_run(data, at)
         elif kind == _XBZRLE:
             at += 3 + int.from_bytes(data[at + 1 : at + 3], "big")
         elif kind == _COMPRESS:
@@ -282,6 +284,46 @@ def write_record(record: Record) -> bytes:
 def _counted(name: str) -> bytes:
     raw = name.encode("latin-1")
     return bytes([len(raw)]) + raw
+
+
+def drop_zero_pages(payload: bytes) -> bytes:
+    """The same payload without pages of zeros of the block named last: what a fresh destination has there anyway.
+
+    Raises StreamError if the payload is no ram payload.
+    """
+    kept: list[bytes] = []
+    for start, end in _between_zeros(payload):
+        kept.append(payload[start:end])
+    return b"".join(kept)
+
+
+def _between_zeros(payload: bytes) -> Iterator[tuple[int, int]]:
+    """The pieces of a payload that are no run of zero pages, as (start, end)."""
+    at = start = 0
+    while True:
+        run = zero_run(payload, at)
+        if run:
+            yield start, at
+            at = start = at + run
+        ended, at = _one_record(payload, at)
+        if ended:
+            yield start, len(payload)
+            return
+
+
+def _one_record(payload: bytes, at: int) -> tuple[bool, int]:
+    """Whether the record at `at` ends the payload, and where the next one begins."""
+    flags = int.from_bytes(payload[at : at + 8], "big") & 0xFFF
+    if flags & ~_CONTINUE == _EOS:
+        return True, at + 8
+    if flags & ~_CONTINUE == _MEM_SIZE:
+        length = int.from_bytes(payload[at : at + 8], "big") & ~0xFFF
+        return False, _measure_list(payload, at + 8, length, 0)
+    data = at + 8 if flags & _CONTINUE else at + 9 + (payload[at + 8] if at + 8 < len(payload) else 0)
+    size = {_PAGE: PAGE_SIZE, _ZERO: 1}.get(flags & ~_CONTINUE)
+    if size is None or data + size > len(payload):
+        raise StreamError(at, "ram", "a page stored plainly", f"flags {flags:#x}")
+    return False, data + size
 
 
 def strip_payload(

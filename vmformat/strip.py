@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmformat.framing import Kind
-from vmformat.ram import RamState, strip_payload
+from vmformat.ram import RamState, drop_zero_pages, strip_payload
 from vmformat.section import Section
 
 if TYPE_CHECKING:
@@ -31,6 +31,20 @@ def strip(stream: Stream, keep: Mapping[str, Sequence[tuple[int, int]]]) -> Stre
                 continue
             record = record.replace_payload(payload)
         records.append(record)
+    return stream.with_records(records)
+
+
+def without_zeros(stream: Stream) -> Stream:
+    """The stream without pages of zeros, which a fresh destination has anyway; the first page of each block stays.
+
+    Raises StreamError if a page is compressed or the RAM sections cannot be read.
+    """
+    records = (
+        record.replace_payload(drop_zero_pages(record.payload))
+        if isinstance(record, Section) and record.is_ram
+        else record
+        for record in stream.records
+    )
     return stream.with_records(records)
 
 

@@ -28,7 +28,8 @@ from fuzz.capture.writable import learn_writable
 from fuzz.qemu import DEFAULT_BINARY, Qemu, QemuError, accelerator, complete_arguments
 from model.memory.mtree import layout, parse_flat
 from vmformat.errors import StreamError
-from vmformat.stream import read
+from vmformat.stream import read, write
+from vmformat.strip import without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -175,7 +176,10 @@ def _made(stream: Stream, objects: qom.Objects) -> dict[str, int]:
 
 
 def saved(vm: Qemu) -> bytes:
-    """The machine's stream, with a VMDESCRIPTION whether or not its type has one. Raises QemuError."""
+    """The machine's stream, with a VMDESCRIPTION whether or not its type has one, without pages of zeros.
+
+    Of a large guest nearly all pages are, and a fresh destination has zeros there. Raises QemuError and CaptureError.
+    """
     vm.qmp("qom-set", {"path": "/machine", "property": "suppress-vmdesc", "value": False})
     with tempfile.TemporaryDirectory(prefix="vmfuzz-stream-") as folder:
         path = Path(folder) / "stream"
@@ -184,7 +188,7 @@ def saved(vm: Qemu) -> bytes:
         except QemuError as error:
             line = str(error)
             raise QemuError(line if line.startswith("migrate: ") else f"migrate: {line}") from None
-        return path.read_bytes()
+        return write(without_zeros(read_own(path.read_bytes())))
 
 
 def _block_limits(text: str) -> dict[str, int]:

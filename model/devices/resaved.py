@@ -21,6 +21,7 @@ CLOCK: Final = "goes on with the host's time"
 REBUILT: Final = "rebuilt by the load"
 WIRED: Final = "follows interrupt lines"
 ONLY_IF: Final = "saved only in some states"
+AGAIN: Final = "comes a second time in a subsection"
 MASKED: Final = "only the bits that exist are kept"
 
 NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -44,12 +45,16 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "ps2mouse": {"parent_obj.queue.*": REBUILT},
     "globalstate": {"size": REBUILT},
     "cpu": {"env.dr[7]": MASKED, "env.fptag_vmstate": MASKED, "env.hflags": REBUILT, "env.v_tpr": REBUILT},
+    "pciespscsi": {"esp.mig_version_id": REBUILT},
+    "serial": {"state.iir": MASKED},
     "PCIBUS": {"irq_count*": WIRED},
     "PIIX3": {"pci_irq_levels_vmstate*": WIRED},
     "i8259": {"irr": WIRED, "last_irr": WIRED},
     "ioapic": {"irr": WIRED},
     "cpu_common": {"interrupt_request": WIRED},
-    "hda-audio": {"*.buft": CLOCK},
+    "ac97": {"mixer_data": MASKED},
+    "e1000": {"mac_reg[*]": AGAIN},
+    "hda-audio": {"*.buft": CLOCK, "*.buft_start": CLOCK},
     "intel-hda": {"pci.irq_state*": WIRED, "pci.config[0].status": WIRED},
     "virtio-*": {"virtio.pci.irq_state*": WIRED},
     "virtio-net": {"virtio.device.vlans": REBUILT, "virtio.device.mergeable_rx_bufs": REBUILT},
