@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import pytest
-from mutants import Case, Cases, Change, byte, check, machine, on, outcome_of, page, put, stream
+from mutants import Case, Cases, Change, byte, check, data_of, machine, on, outcome_of, page, put, stream
 
-from model import DESIGNS, load
+from fuzz.corpus import find_machine
+from model import DESIGNS, REFERENCE, Machine, load, parse
 from vmformat import write
 
 USB, XHCI = "q35-usb", "xhci"
@@ -84,6 +86,21 @@ def test_endpoints_are_told() -> None:
         "7 state 7",
         "9 running",
     ]
+
+
+@pytest.mark.parametrize(("fast", "ports"), [(3, (1, 2, 4, 5)), (6, (1, 2, 7, 8)), (None, (1, 2, 5, 6))])
+def test_sockets_of_either_kind(fast: int | None, ports: tuple[int, ...]) -> None:
+    """Asked of the program with p3=3 (and p2=5) and p3=6 (p2=2): ports of USB 3 come first, sockets count from 1."""
+    document = json.loads(find_machine(USB).description.read_bytes())
+    function = next(entry for entry in document["pci"] if entry["type"] == "qemu-xhci")
+    function["properties"] = {} if fast is None else {"p2": 8 - fast, "p3": fast}
+    bench = Machine(parse(json.dumps(document)))
+    found = []
+    for port in range(1, 9):
+        told = dict(load(bench, data_of(_case(context(port))), REFERENCE()).devices[0].derived)
+        found += [port] if told["slot 1"].startswith("context") else []
+        bench.reset()
+    assert tuple(found) == ports
 
 
 def test_batched_every_slot_is_dropped_without_a_word() -> None:

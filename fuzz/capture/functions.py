@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from vmformat.section import Section
     from vmformat.stream import Stream
 
-_SETTINGS: Final = {"mch": ("extended-tseg-mbytes",)}
+_SETTINGS: Final = {
+    "mch": ("extended-tseg-mbytes",),
+    "nec-usb-xhci": ("p2", "p3"),
+    "qemu-xhci": ("p2", "p3"),
+}
 _STATE_VERSION = (2).to_bytes(4, "big")
 _HEADER, _BUS_NUMBERS, _BRIDGE = 0x0E, slice(0x18, 0x1C), 1
 _ROOT_MEMORY: Final = ("pci", "gpex_mmio")

@@ -46,6 +46,9 @@ class Xhci(Effects):
         super().__init__(machine, handler)
         self.dma = Dma(machine, handler.function)
         self.plugged = _plugged(machine, handler)
+        told = handler.function.entry.properties if handler.function is not None else {}
+        self.fast = told.get("p3")
+        """Ports of USB 3, which have the first numbers; each socket has one of these, one of USB 2, or both."""
         self.slots: dict[int, str] = {}
         self.disabled: set[int] = set()
         self.has_died = False
@@ -99,21 +102,14 @@ class Xhci(Effects):
         ports, number = len(data) // 4, head[1] >> 16 & 0xFF
         if not 1 <= number <= ports:
             return ""
-        path = [(number - 1) % self._sockets(ports) + 1]
+        fast = self.fast if self.fast is not None else ports // 2
+        path = [number if number <= fast else number - fast]
         for level in range(MOST_HUBS):
             hop = head[0] >> 4 * level & 0xF
             if not hop:
                 break
             path.append(hop)
         return ".".join(map(str, path))
-
-    def _sockets(self, ports: int) -> int:
-        """How many sockets: a socket has a port for USB 2 and one for USB 3.
-
-        Model: as many of either, as without the properties p2 and p3; with other numbers a device's slot may be told
-        to lead to another socket.
-        """
-        return max(ports // 2, 1)
 
     def state(self) -> DeviceState | None:
         """The slots that are left, and those that were dropped."""
