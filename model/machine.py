@@ -107,6 +107,14 @@ class Machine:
         """The name of the description."""
         return self.description.name
 
+    @property
+    def not_followed(self) -> tuple[str, ...]:
+        """Kinds of sections that are loaded by their schema and their PCI part alone, sorted: the machine's report."""
+        unknown = {
+            handler.kind for handler in self.handlers if isinstance(handler, Handler) and not handler.is_followed
+        }
+        return tuple(sorted(unknown))
+
     def reset(self) -> None:
         """Return to the pristine state."""
         self.memory.rollback()

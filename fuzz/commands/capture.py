@@ -106,12 +106,24 @@ def capture(
         )
         seed = seeds[moment] = checked(arguments, raw, seed, moment, binary=binary)
         files[f"seeds/{name}/{moment}.vmstate"] = seed.data
-    files[f"seeds/{name}/provenance.json"] = _provenance(facts, options, seeds)
+    files[f"seeds/{name}/provenance.json"] = _provenance(facts, options, seeds, machine.not_followed)
     notes = tuple(f"{moment}: {seed.note}; all of RAM is kept" for moment, seed in seeds.items() if seed.note)
-    return files, notes
+    return files, (*notes, _report(machine))
 
 
-def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, Seed]) -> bytes:
+def _report(machine: Machine) -> str:
+    """What the model knows of the machine's devices: one line."""
+    kinds = {handler.kind for handler in machine.handlers}
+    unknown = machine.not_followed
+    if not unknown:
+        return f"all {len(kinds)} kinds of sections are modelled"
+    modelled = f"{len(kinds) - len(unknown)} of {len(kinds)} kinds of sections are modelled"
+    return f"{modelled}; by schema and PCI part only: {', '.join(unknown)}"
+
+
+def _provenance(
+    facts: MachineFacts, options: CaptureOptions, seeds: dict[str, Seed], not_followed: tuple[str, ...]
+) -> bytes:
     taken = {
         "before": "stopped at reset, no instruction run",
         "after": f"{options.boot:g} s after start, a guest running"
@@ -124,6 +136,7 @@ def _provenance(facts: MachineFacts, options: CaptureOptions, seeds: dict[str, S
         "qemu": facts.qemu,
         "arguments": list(complete_arguments(options.arguments)),
         "vmdescription": "kept" if options.keep_vmdesc else "dropped: the schemas are in the machine description",
+        "not_modelled": list(not_followed),
         "streams": {
             moment: {
                 "taken": taken[moment],
