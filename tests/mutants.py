@@ -308,7 +308,7 @@ def seen_by_model(case: Case) -> Seen:
             return Seen(found.verdict, _said(found.messages), found.rebuilds)
         devices = {}
         for device in found.devices:
-            if device.kind not in {"virtio-blk", "virtio-net"}:
+            if not device.kind.startswith("virtio-"):
                 continue
             queues = {
                 queue.index: (queue.last_avail, queue.shadow_avail, queue.used, queue.inuse)

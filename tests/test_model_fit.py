@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fuzz.commands.load import LoadOptions, run
-from fuzz.corpus import find_machine, find_stream
+from fuzz.corpus import find_machine, find_stream, shipped_machines
 from model import Machine, from_json, misfits
 from vmformat import Configuration, Eof, Section, Stream, read, write
 from vmformat.stream import read_some
@@ -19,7 +19,7 @@ from vmformat.stream import read_some
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MACHINES = ("pc-small", "q35-modern", "seed-24")
+MACHINES = shipped_machines()
 
 
 @cache

@@ -23,6 +23,7 @@ from model.devices.hda import IntelHda
 from model.devices.root_port import RootPort
 from model.devices.scsi_adapters import AdapterDisk
 from model.devices.scsi_disk import ScsiDisk
+from model.devices.shpc import Shpc
 from model.devices.slirp import Slirp
 from model.devices.vapic import KvmTprOpt
 from model.devices.vga import CirrusVga, Qxl, Vga
@@ -51,6 +52,7 @@ _FOLLOWED: Final = (
     Qxl,
     RootPort,
     ScsiDisk,
+    Shpc,
     Slirp,
     Vga,
     VmGenId,
@@ -59,6 +61,7 @@ _FOLLOWED: Final = (
 
 _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
     "ioh-3240-express-root-port": RootPort,
+    "pcie-pci-bridge": Shpc,
     "virtio-vga": Vga,
     "vmware_vga": Vga,
     "xio3130-express-downstream-port": RootPort,
@@ -68,7 +71,6 @@ _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
 INERT: Final = frozenset({
     "timer", "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
-    "pci_bridge", "pcie-pci-bridge",
     "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom",
     "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
     "ac97", "cs4231a", "es1370", "hda-audio", "sb16",

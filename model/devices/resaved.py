@@ -33,6 +33,7 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
         "periodic_timer": REBUILT,
         "irq_coalesced": REBUILT,
     },
+    "rtl8139": {"TCTR": CLOCK, "TCTR_base": CLOCK},
     "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
     "piix4_pm": {"ar.tmr.timer": REBUILT, "ar.gpe.sts*": WIRED},
     "ICH9LPC": {
@@ -56,6 +57,8 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "pciespscsi": {"esp.mig_version_id": REBUILT},
     "serial": {"state.iir": MASKED},
     "PCIBUS": {"irq_count*": WIRED},
+    "pci_bridge": {"parent_obj.irq_state*": WIRED, "parent_obj.config[0].status": WIRED},
+    "pcie-pci-bridge": {"parent_obj.irq_state*": WIRED, "parent_obj.config*.status": WIRED},
     "PIIX3": {"pci_irq_levels_vmstate*": WIRED},
     "i8259": {"irr": WIRED, "last_irr": WIRED},
     "ioapic": {"irr": WIRED},
