@@ -284,7 +284,7 @@ def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
 
 def _told(state: LoadState, refusal: Refusal) -> Refusal:
     for message in refusal.messages:
-        state.messages.extend(message.splitlines() or [""])  # what a stream spells may hold ends of lines
+        state.messages.extend(message.split("\n"))  # what a stream spells may hold ends of lines
     return refusal
 
 

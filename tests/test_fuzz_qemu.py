@@ -159,3 +159,8 @@ def test_a_sealed_process_writes_nowhere_and_reaches_nobody(real_qemu: str, tmp_
 def test_lines_that_the_program_does_not_end() -> None:
     messages, _, _ = parse_trace(["ERROR: they differqemu-system-x86_64: error while loading state"])
     assert messages == ("ERROR: they differ", "error while loading state")
+
+
+def test_a_section_s_name_with_ends_of_lines() -> None:
+    lines = ["qemu_loadvm_state_section_startfull 20(a", "", "b) 0 3", "flatview_new 0x1 (root 0x2)", "it said so"]
+    assert parse_trace(lines) == (("it said so",), (SectionTrace("a\n\nb", 0, 1),), 1)

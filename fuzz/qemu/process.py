@@ -196,7 +196,8 @@ class Qemu:
 
     def output(self) -> tuple[str, ...]:
         """What the process has written to standard error (and output) so far, by line."""
-        return tuple((self._folder / "output").read_text(errors="replace").splitlines())
+        text = (self._folder / "output").read_bytes().decode(errors="replace")
+        return tuple(text.removesuffix("\n").split("\n")) if text else ()
 
     def qmp(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
         """Execute a QMP command and return its value."""

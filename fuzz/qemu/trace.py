@@ -22,11 +22,13 @@ EVENTS: Final = (
 """The events to switch on."""
 
 _RECORD = re.compile(r"^qemu_loadvm_state_section (\d+)$")
-_STARTFULL = re.compile(r"^qemu_loadvm_state_section_startfull (\d+)\((.*)\) (\d+) (\d+)$")
+_HEADER = "qemu_loadvm_state_section_startfull "
+_STARTFULL = re.compile(rf"^{_HEADER}(\d+)\((.*)\) (\d+) (\d+)$", re.DOTALL)
 _PARTEND = re.compile(r"^qemu_loadvm_state_section_partend (\d+)$")
 _FLATVIEW = re.compile(r"^flatview_new 0x[0-9a-f]+ \(root ((?:0x)?[0-9a-f]+|\(nil\))\)$")
 _MAPPING = re.compile(r"^pci_update_mappings_(add|del) (.*)$")
 _STAMP = re.compile(r"^\d+@\d+\.\d+:")
+_LONGEST = 600
 _JOINED = re.compile(r"(?<=.)qemu-system-\w+: ")  # the program ends some of its lines without an end of line
 
 
@@ -66,8 +68,12 @@ def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTra
     sections = [_Open("", 0)]
     by_id: dict[str, tuple[str, int]] = {}
     views = 0
+    begun = ""  # a section's name may hold ends of lines
     for raw in lines:
-        line = _STAMP.sub("", raw)
+        line = f"{begun}\n{raw}" if begun else _STAMP.sub("", raw)
+        begun = line if line.startswith(_HEADER) and not _STARTFULL.match(line) and len(line) < _LONGEST else ""
+        if begun:
+            continue
         if match := _STARTFULL.match(line):
             by_id[match[1]] = match[2], int(match[3])
             sections.append(_Open(match[2], int(match[3])))

@@ -80,7 +80,7 @@ INERT: Final = frozenset({
     "acpi-erst", "i6300esb_wdt", "i82801b11_bridge", "ib700_wdt", "ipmi-bmc-sim", "ipmi-interface",
     "ipmi-interface-isa-bt", "ipmi-interface-pci-bt", "ipmi-interface-pci-kcs", "ivshmem-plain", "pvpanic-pci",
     "bochs-display", "gus", "i2c-ddc", "kvaser_pci", "smbus-ipmi", "vmcoreinfo",
-    "acpi-ged", "isa-ide",
+    "acpi-ged", "gpex_root", "isa-ide",
 })  # fmt: skip
 
 

@@ -31,6 +31,6 @@ class GlobalState(Effects):
         assert isinstance(value, bytes)
         name = c_text(value[:-1])  # the program ends it by force
         if name not in self.RUN_STATES:
-            return Refusal(EINVAL, tuple(f"invalid parameter value: {name}".splitlines()), 0, "runstate")
+            return Refusal(EINVAL, (f"invalid parameter value: {name}",), 0, "runstate")
         load.run_state = name
         return None
