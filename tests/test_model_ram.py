@@ -6,9 +6,26 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from mutants import Case, Cases, Change, Seen, check, header, insert, on, outcome_of, page, put, section, stream
+from mutants import (
+    Q35,
+    Case,
+    Cases,
+    Change,
+    Seen,
+    check,
+    header,
+    insert,
+    machine,
+    on,
+    outcome_of,
+    page,
+    put,
+    section,
+    stream,
+)
 
-from vmformat import Kind, Section
+from model import REFERENCE, load
+from vmformat import Kind, Section, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,3 +153,28 @@ def test_what_a_page_brings_is_what_the_ring_says() -> None:
 def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
     model, real = seen[name]
     assert model == real
+
+
+def test_a_run_of_zero_pages_is_as_many_records() -> None:
+    """Contents, refusal and steps are those of a load that takes them one by one."""
+    filled, cleared, beyond = 7, 7, 1 << 20
+    pages = [page(filled << 12, b"\xaa")]
+    zeros = [struct.pack(">QB", number << 12 | 0x22, 0) for number in (*range(20), cleared, beyond, 3)]
+    outcomes = []
+    for run in (True, False):
+        bench = machine(Q35)
+        with pytest.MonkeyPatch.context() as patch:
+            if not run:
+                patch.setattr("model.devices.ram.zero_run", lambda *_: 0)
+            edited = on(*pages)(stream(Q35))
+            index = next(i for i, r in enumerate(edited.records) if isinstance(r, Section) and r.kind == 3)
+            end = edited.records[index]
+            assert isinstance(end, Section)
+            data = write(edited.replace_record(index, end.replace_payload(end.payload[:-8] + b"".join(zeros))))
+            found = load(bench, data, REFERENCE())
+            content = bench.memory.ram.read("pc.ram", filled << 12, 1)
+            bench.reset()
+        outcomes.append((found, content))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][1] == b"\0"
+    assert f"Illegal RAM offset {beyond << 12:x}" in outcomes[0][0].messages

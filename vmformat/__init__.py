@@ -17,6 +17,7 @@ from vmformat.stream import Eof, Header, Record, Stream, describe, pack, package
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
 from vmformat.virtio import VirtioShape, scsi_disk_schema, virtio_schema
+from vmformat.zero_pages import zero_run
 
 __all__ = [
     "BlockEntry",
@@ -66,4 +67,5 @@ __all__ = [
     "virtio_schema",
     "write",
     "xbzrle",
+    "zero_run",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from model.messages import c_text
-from vmformat import BlockEntry, RamFlag, RamRecord, RamState, Refusal, iter_records, xbzrle
+from vmformat import BlockEntry, RamFlag, RamRecord, RamState, Refusal, iter_records, xbzrle, zero_run
 
 if TYPE_CHECKING:
     from model.devices.handler import Effects
@@ -20,6 +21,7 @@ PAGE: Final = 4096
 LISTENING: Final = 3
 _OF_A_PAGE: Final = RamFlag.ZERO | RamFlag.PAGE | RamFlag.COMPRESS
 U64: Final = (1 << 64) - 1
+_ZERO_RECORD: Final = struct.Struct(">QB")
 BLOBS: Final = frozenset({"/rom@etc/acpi/tables", "/rom@etc/table-loader", "/rom@etc/acpi/rsdp"})
 """Blocks that can be resized even when they have their largest size already."""
 
@@ -68,7 +70,26 @@ class RamHandler:
             refusal = self._block(record) if isinstance(record, BlockEntry) else self._page(record)
             if refusal is not None:
                 return refusal
+            if isinstance(record, RamRecord) and record.block is not None and record.flags & RamFlag.ZERO:
+                self._zeros(load, reader, record.block)
         return None
+
+    def _zeros(self, load: LoadState, reader: Reader, name: str) -> None:
+        """The run of zero pages that follows one, as if each were a record of its own; up to one that is refused."""
+        length = zero_run(reader.data, reader.pos)
+        if not length:
+            return
+        block, limit = self.machine.memory.ram.blocks[name], self.machine.block_lengths[name]
+        count = 0
+        for word, _ in _ZERO_RECORD.iter_unpack(reader.data[reader.pos : reader.pos + length]):
+            address = word & ~(PAGE - 1)
+            if address >= limit:
+                break
+            if block.is_present(address):
+                block.fill(address, 0)
+            count += 1
+        reader.skip(count * _ZERO_RECORD.size)
+        load.step(count)
 
     def _while_listening(self, load: LoadState, reader: Reader) -> Refusal | None:
         """Pages on demand: without the capability there is no page to put one together in, so none is taken.
