@@ -33,7 +33,7 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
         "periodic_timer": REBUILT,
         "irq_coalesced": REBUILT,
     },
-    "rtl8139": {"TCTR": CLOCK, "TCTR_base": CLOCK},
+    "rtl8139": {"TCTR": CLOCK, "TCTR_base": CLOCK, "rtl8139_mmio_io_addr_dummy": REBUILT},
     "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
     "piix4_pm": {"ar.tmr.timer": REBUILT, "ar.gpe.sts*": WIRED},
     "ICH9LPC": {
@@ -61,7 +61,8 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "pcie-pci-bridge": {"parent_obj.irq_state*": WIRED, "parent_obj.config*.status": WIRED},
     "PIIX3": {"pci_irq_levels_vmstate*": WIRED},
     "i8259": {"irr": WIRED, "last_irr": WIRED},
-    "ioapic": {"irr": WIRED},
+    "ioapic": {"irr": WIRED, "ioredtbl*": WIRED},
+    "apic": {"irr*": WIRED, "tmr*": WIRED},
     "cpu_common": {"interrupt_request": WIRED},
     "ac97": {"mixer_data": MASKED},
     "e1000": {"mac_reg[*]": AGAIN, "e1000/mit_state.mac_reg[*]": AGAIN},
