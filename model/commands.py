@@ -126,7 +126,7 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
     for _ in range(rest // 16):
         start, length = main.u64(), main.u64()
         if block is None:
-            return _refuse(EPERM, offset, f"ram_discard_range: Failed to find block '{name.decode('latin-1')}'")
+            return _refuse(EPERM, offset, f"ram_discard_range: Failed to find block '{c_text(name)}'")
         problem = _cannot_discard(block.name, start, length, load.machine.block_limits[block.name])
         if problem:
             return _refuse(EPERM, offset, f"ram_block_discard_range: {problem}")

@@ -97,6 +97,11 @@ def _text(name: bytes) -> str:
     return name.decode("latin-1")
 
 
+def _shown(name: str) -> str:
+    """A name as the program's messages show it on a terminal."""
+    return _c_string(name).encode("latin-1").decode("utf-8", "replace")
+
+
 def _c_string(name: str) -> str:
     """What C makes of a counted string."""
     return name.partition("\0")[0]
@@ -182,7 +187,7 @@ def _block(reader: Reader, state: RamState, named: bool, lengths: Mapping[str, i
     if lengths is not None:
         name = _c_string(name)
         if name not in lengths:
-            return name, f"Can't find block {name}"
+            return name, f"Can't find block {_shown(name)}"
     state.last = name
     return name, ""
 
@@ -198,8 +203,7 @@ def _block_list(
         if lengths is not None:
             name = _c_string(name)
             if name not in lengths:
-                shown = name.encode("latin-1").split(b"\0", 1)[0].decode("utf-8", "replace")
-                return _refused(at, f'Unknown ramblock "{shown}", cannot accept migration')
+                return _refused(at, f'Unknown ramblock "{_shown(name)}", cannot accept migration')
         elif reader.error:
             return Refusal(reader.error, (), at, "ram")
         yield BlockEntry(at, name, length, reader.u64() if ignore_shared else None)
