@@ -278,6 +278,13 @@ NET_CASES: Cases = {
     "net: tx waiting": Case(put(NET, "tx_waiting", 1)),
     "net: MQ": Case(put(NET, "guest_features", VERSION_1 | MQ), "refused"),
     "net: rss in its place": Case(patch(NET, ("has_ufo", 1, b"\0\5\x15virtio-net-device/rss" + u32(1) + bytes(51)))),
+    "net: rss enabled": Case(
+        patch(NET, ("has_ufo", 1, b"\0\5\x15virtio-net-device/rss" + u32(1) + b"\1\1\0" + bytes(48))),
+        text="warning: Can't post-load eBPF RSS - fallback to software RSS",
+    ),
+    "net: rss enabled, with hashes": Case(
+        patch(NET, ("has_ufo", 1, b"\0\5\x15virtio-net-device/rss" + u32(1) + b"\1\1\1" + bytes(48)))
+    ),
     "net: rss behind the core's": Case(subsection(NET, "virtio-net-device/rss", bytes(51)), "refused", "No such file"),
     "net: disabled": Case(put(NET, "disabled.disabled", 0)),
     "net: broken": Case(subsection(NET, "virtio/broken", b"\1")),

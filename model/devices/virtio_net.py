@@ -19,12 +19,14 @@ GUEST_OFFLOADS, MRG_RXBUF, CTRL_VLAN = 1 << 2, 1 << 15, 1 << 19
 VLANS: Final = 512
 ADDRESSES: Final = 64
 NEGATIVE: Final = 1 << 31
+RSS: Final = 1 << 60
+_RSS_DATA: Final = "virtio.device.virtio-net-device/rss.rss_data."
 _RSS: Final = (
     *(
-        f"virtio.device.virtio-net-device/rss.rss_data.{name}"
+        f"{_RSS_DATA}{name}"
         for name in ("enabled", "redirect", "populate_hash", "hash_types", "indirections_len", "default_queue")
     ),
-    *(f"virtio.device.virtio-net-device/rss.rss_data.key[{index}]" for index in range(40)),
+    *(f"{_RSS_DATA}key[{index}]" for index in range(40)),
 )
 
 
@@ -34,9 +36,10 @@ class VirtioNet(Virtio):
     fields: ClassVar[frozenset[str]] = Virtio.fields | {
         "virtio.device.mac_table.in_use", "virtio.device.curr_queue_pairs",
         "virtio-net-vnet:has_vnet_hdr", "virtio-net-ufo:has_ufo", "virtio-net-device/rss:rss_data.enabled",
+        "virtio-net-device/rss:rss_data.populate_hash",
     }  # fmt: skip
     pre: ClassVar[frozenset[str]] = frozenset({"virtio-net-tx_waiting"})
-    post: ClassVar[frozenset[str]] = Virtio.post | {"virtio-net-vnet", "virtio-net-ufo"}
+    post: ClassVar[frozenset[str]] = Virtio.post | {"virtio-net-device", "virtio-net-vnet", "virtio-net-ufo"}
 
     def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
         super().__init__(machine, handler, entry)
@@ -69,7 +72,12 @@ class VirtioNet(Virtio):
         return None
 
     def own_post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
-        """What the saved network device needs and this one lacks."""
+        """What the saved network device needs and this one lacks.
+
+        Model: nowhere can the host spread packets by a program of its own; the device does it, and says so.
+        """
+        if vmsd == "virtio-net-device" and self.net.get("enabled") and not self.net.get("populate_hash"):
+            load.messages.append("warning: Can't post-load eBPF RSS - fallback to software RSS")
         if vmsd == "virtio-net-vnet" and self.net.get("has_vnet_hdr") and not self.entry.has_vnet_hdr:
             return Refusal(EINVAL, ("virtio-net: saved image requires vnet_hdr=on",), 0, "has_vnet_hdr")
         if vmsd == "virtio-net-ufo" and self.net.get("has_ufo") and not self.entry.has_ufo:
@@ -92,6 +100,8 @@ class VirtioNet(Virtio):
             found["virtio.device.curr_guest_offloads"] = None
         if not self.net.get("enabled"):
             found |= dict.fromkeys(_RSS, None)
+        else:
+            found[f"{_RSS_DATA}redirect"] = int(bool(self.features & RSS))
         return found
 
     def queue_count(self, load: LoadState, count: int) -> None:
