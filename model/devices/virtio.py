@@ -22,7 +22,7 @@ from model.outcome import DeviceState
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from model.description import VirtioEntry
     from model.devices.virtio_saved import Fields
@@ -238,8 +238,13 @@ class Virtio(Effects):
                 refusal = self._vector(found[3], f"{path}[{queue.index}].vector")
                 if refusal is not None:
                     return refusal
-        self.transport.line()
+        self.notify(self.transport.line)
         return None
+
+    def notify(self, how: Callable[[int], None]) -> None:
+        """Tell the driver something by its interrupts: not of a device that is disabled or broken."""
+        if not (self.disabled or self.broken):
+            how(self.isr)
 
     def _addresses(self, value: bytes) -> None:
         for queue, (avail, used) in zip(
@@ -382,12 +387,12 @@ class Virtio(Effects):
         """Mark the device broken, which a modern driver hears by a config interrupt, even during a load."""
         if self.load is not None:
             self.load.messages.append(message)
-        self.broken = True
         if self.features & VERSION_1:
             self.status |= NEEDS_RESET
             if self.status & DRIVER_OK:
                 self.isr |= CONFIG_CHANGED
-                self.transport.interrupt()
+                self.notify(self.transport.interrupt)
+        self.broken = True
 
     def local(self, path: str) -> int:
         """The destination's own value of an `equal` field."""

@@ -33,7 +33,7 @@ def core_fields(device: Virtio) -> Fields:
     """By path in the section: values, and None for what is not there."""
     found: Fields = {}
     if isinstance(device.transport, Pci):
-        found |= _pci(device, device.transport)
+        found |= _pci(device.transport)
     found |= _head(device) | _queues(device) | _subsections(device) | _per_queue(device) | _extra_state(device)
     return found
 
@@ -49,7 +49,7 @@ def _head(device: Virtio) -> Fields:
     }
 
 
-def _pci(device: Virtio, transport: Pci) -> Fields:
+def _pci(transport: Pci) -> Fields:
     """The interrupt line and its bit in the status register, which is not saved; pending vectors."""
     function = transport.function
     config = function.config
@@ -58,8 +58,8 @@ def _pci(device: Virtio, transport: Pci) -> Fields:
     capability = function.capability(CAP_MSIX)
     control = config[capability + 3] if capability else 0
     pin = config[INTERRUPT_PIN]
-    if not control & MSIX_ENABLE and 1 <= pin <= PINS:
-        found[f"virtio.pci.irq_state[{pin - 1}]"] = device.isr & 1
+    if transport.level is not None and 1 <= pin <= PINS:
+        found[f"virtio.pci.irq_state[{pin - 1}]"] = transport.level
     table, vectors = transport.table, transport.vectors
     if table and vectors:
         pending = bytearray(table[16 * vectors :])

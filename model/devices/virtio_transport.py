@@ -42,10 +42,10 @@ class Mmio:
     def reset(self) -> None:
         """Nothing to forget."""
 
-    def line(self) -> None:
-        """Set the interrupt line by what a section said."""
+    def line(self, isr: int) -> None:
+        """Set the interrupt line by the interrupt status that a section brought."""
 
-    def interrupt(self) -> None:
+    def interrupt(self, isr: int) -> None:
         """Tell the driver of a changed config."""
 
 
@@ -65,26 +65,33 @@ class Pci(Mmio):
         self.table = b""
         self.config_vector = NO_VECTOR
         self.pending: set[int] = set()
+        self.level: int | None = None  # of the interrupt line, if the device has set it
 
-    def line(self) -> None:
-        """Without MSI-X the line is driven. Raises Abort where there is no such line."""
-        config = self.function.config
+    def _control(self) -> int:
+        """The high byte of MSI-X control, 0 without MSI-X."""
         capability = self.function.capability(CAP_MSIX)
-        if capability and config[capability + 3] & MSIX_ENABLE:
-            return
-        if not 1 <= config[INTERRUPT_PIN] <= PINS:
-            raise Abort("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed.")
+        return self.function.config[capability + 3] if capability else 0
 
-    def interrupt(self) -> None:
-        """With MSI-X on, a four-byte store through the bus-master space, or a bit that waits for the mask to go."""
-        function, vector = self.function, self.config_vector
-        capability = function.capability(CAP_MSIX)
-        control = function.config[capability + 3] if capability else 0
+    def line(self, isr: int) -> None:
+        """Without MSI-X the line is driven. Raises Abort where there is no such line."""
+        if self._control() & MSIX_ENABLE:
+            return
+        if not 1 <= self.function.config[INTERRUPT_PIN] <= PINS:
+            raise Abort("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed.")
+        self.level = isr & 1
+
+    def interrupt(self, isr: int) -> None:
+        """The line; with MSI-X on, a four-byte store through the bus-master space, or a bit that waits for the mask."""
+        control = self._control()
+        if not control & MSIX_ENABLE:
+            self.line(isr)
+            return
+        vector, space = self.config_vector, self.function.master_space
         entry = self.table[16 * vector : 16 * vector + 16]
-        if not control & MSIX_ENABLE or vector >= self.vectors or function.master_space is None or len(entry) < 16:
+        if vector >= self.vectors or space is None or len(entry) < 16:
             return
         if control & MASK_ALL or entry[12] & 1:
             self.pending.add(vector)
             return
         address = int.from_bytes(entry[:8], "little")
-        self.memory.getter(function.master_space, Use("msi_send_message", address, 4, write=True))
+        self.memory.getter(space, Use("msi_send_message", address, 4, write=True))
