@@ -17,10 +17,11 @@ import pytest
 from mutants import PC, Q35, again, byte, on, page, put, qword, subsection, without, word
 
 from fuzz import qemu
+from fuzz.capture.seeds import booted
 from fuzz.confirm import Against
 from fuzz.confirm.state import fields, saved_sections
 from model import DESIGNS, load
-from vmformat import Eof, write
+from vmformat import Eof, read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -329,3 +330,26 @@ def test_the_request_under_way_is_another_one_when_it_goes_on(
                 break
             time.sleep(0.02)
         assert int(told.split()[-1], 16) == status
+
+
+IDLE: Final = (
+    *("-machine", "pc-q35-7.2", "-m", "64M", "-nodefaults", "-vga", "std"),
+    *(word for name in ("e1000", "e1000e", "rtl8139", "vmxnet3") for word in ("-device", f"{name},romfile=")),
+    *(word for name in ("usb-ehci", "piix3-usb-uhci", "intel-hda", "lsi") for word in ("-device", name)),
+    *(word for name in ("megasas", "pvscsi", "mptsas1068", "sdhci-pci") for word in ("-device", name)),
+)
+
+
+@pytest.mark.qemu
+def test_devices_that_read_no_guest_memory_load_the_same(real_qemu: str, wrapped: Path) -> None:
+    """Row 26: what firmware leaves behind of them, saved again by both programs."""
+    stream = booted(IDLE, 20.0, binary=real_qemu)
+    saved = []
+    for binary in (real_qemu, str(wrapped)):
+        found = qemu.load(IDLE, stream, binary=binary, save=True)
+        assert found.verdict == "accepted", found.messages
+        assert found.saved is not None
+        sections = [one for one in read(found.saved).sections if one.name not in {"mc146818rtc", "hpet", "timer"}]
+        saved.append({(one.name, one.instance): one.payload for one in sections if one.kind.name == "FULL"})
+    assert len(saved[0]) > len(IDLE) // 2
+    assert saved[0] == saved[1]

@@ -34,6 +34,7 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
         "irq_coalesced": REBUILT,
     },
     "rtl8139": {"TCTR": CLOCK, "TCTR_base": CLOCK, "rtl8139_mmio_io_addr_dummy": REBUILT},
+    "kvmclock": {"clock": CLOCK},
     "hpet": {"hpet_counter": CLOCK, "timer[*].qemu_timer": CLOCK},
     "piix4_pm": {"ar.tmr.timer": REBUILT, "ar.gpe.sts*": WIRED},
     "ICH9LPC": {
