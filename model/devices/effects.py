@@ -70,8 +70,8 @@ _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
 # No memory-API call, no use of guest memory and no verdict of their own on load (pci.md 5.4: traced; virtio.md 9.1).
 INERT: Final = frozenset({
     "timer", "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
-    "kvmclock", "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
-    "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom",
+    "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
+    "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "kvmclock",
     "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
     "ac97", "cs4231a", "es1370", "hda-audio", "sb16",
     "eeprom", "i82550", "i82801", "ipoctal232", "ne2000", "pci-serial", "pcnet", "tpci200", "tulip", "vmxnet3",
