@@ -60,3 +60,9 @@ def test_a_buffer_whose_size_a_field_tells(size: int, taken: int, errno: int) ->
     refusal = compile_plan(schema).load(reader, 1, SilentVisitor())
     assert (0 if refusal is None else refusal.errno) == errno
     assert reader.pos == len(head) + taken
+
+
+def test_names_with_numbers_are_told_whole() -> None:
+    names = ("_q_ZMMReg[2]", "_q_ZMMReg[3]")
+    schema = shaped(Schema("ymmh_reg", 1, 1, tuple(Field(name, "uint64") for name in names)))
+    assert tuple(field.plain_name for field in schema.fields) == names

@@ -60,6 +60,9 @@ MINIMUM: Final[Mapping[tuple[str, int], int]] = {
 SINCE: Final[Mapping[tuple[str, int, str], int]] = {("eeprom", 20061113, "size[1]"): 20061113}
 """By vmsd name and version and field: since which version there is the field, where no dump says so."""
 
+WHOLE_NAMES: Final = frozenset({"hi16_zmm_reg", "xmm_reg", "ymmh_reg", "zmmh_reg"})
+"""Vmsds that no dump has, whose fields bear a number in brackets that is part of the name."""
+
 GONE: Final[Mapping[tuple[str, int], tuple[str, Field]]] = {
     ("ac97", 3): ("mixer_data", Field("unused", "unused_buffer", 3, until=2)),
     ("eeprom", 20061113): ("addrbits", Field("unused", "unused_buffer", 4, until=20061112)),
@@ -99,6 +102,8 @@ def _with_gone(schema: Schema, fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def _field(schema: Schema, field: Field) -> Field:
     inner = field.struct
+    if schema.name in WHOLE_NAMES:
+        return field if field.label == field.name else replace(field, label=field.name)
     since = SINCE.get((schema.name, schema.version, field.name))
     if since is not None:
         return replace(field, since=since)
