@@ -164,3 +164,14 @@ def test_lines_that_the_program_does_not_end() -> None:
 def test_a_section_s_name_with_ends_of_lines() -> None:
     lines = ["qemu_loadvm_state_section_startfull 20(a", "", "b) 0 3", "flatview_new 0x1 (root 0x2)", "it said so"]
     assert parse_trace(lines) == (("it said so",), (SectionTrace("a\n\nb", 0, 1),), 1)
+
+
+@pytest.mark.qemu
+def test_a_warning_without_an_end_of_line_swallows_nothing(real_qemu: str) -> None:
+    """Two floppy controllers: the warning at start has no end of line, and what a load says is glued to it."""
+    arguments = (*SMALL, "-device", "isa-fdc")
+    found = load(arguments, b"not a stream", binary=real_qemu)
+    assert found.messages[0] == "Not a migration stream"
+    with Qemu(arguments, binary=real_qemu) as vm:
+        assert vm.output()[0].startswith("qemu-system-x86_64: warning: multiple floppy disk controllers")
+        assert vm.output(vm.written()) == ()

@@ -81,6 +81,8 @@ def _walk(prober: Prober, function: FunctionFacts, prologue: bytes) -> Masks:
             break  # nothing compared from here on: it went on to load what makes no sense
         answer = next((match for line in lines if (match := _ANSWER.search(line))), None)
         if answer is None:
+            if at == 0:  # who made the device is compared everywhere
+                raise CaptureError(f"{function.device.id}: it took a config space that is not its own: {lines}")
             break
         index, _, device, cmask, wmask, w1cmask = (int(text, 16) for text in answer.groups())
         if device != function.config[index]:

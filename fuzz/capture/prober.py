@@ -93,7 +93,7 @@ class Prober:
         Raises QemuError if the process ends, CaptureError if the image cannot be used.
         """
         self._image.write_bytes(snapshot_image(stream))
-        before = len(self._vm.output())
+        before = self._vm.written()
         node = {"driver": "qcow2", "node-name": _NAME, "file": {"driver": "file", "filename": str(self._image)}}
         job = {"job-id": _NAME, "tag": _NAME, "vmstate": _NAME, "devices": [_NAME]}
         self._vm.qmp_all([("blockdev-add", node), ("snapshot-load", job)])
@@ -104,7 +104,7 @@ class Prober:
         self._vm.qmp_all([("job-dismiss", {"id": _NAME}), ("blockdev-del", {"node-name": _NAME})])
         if "error" in state and "loading VM state" not in state["error"]:
             raise CaptureError(f"snapshot-load: {state['error']}")
-        return tuple(_PROGRAM.sub("", line) for line in self._vm.output()[before:])
+        return tuple(_PROGRAM.sub("", line) for line in self._vm.output(before))
 
 
 class Persistent:

@@ -73,7 +73,7 @@ def load(
         else:
             path.write_bytes(stream)
         with Qemu(arguments, binary=binary, extra=extra, sealed=True) as vm:
-            before = len(vm.output())
+            before = vm.written()
             vm.timeout = timeout
             loaded = _observe(vm, path, before, queues)
             if save and loaded.verdict == "accepted":
@@ -86,11 +86,11 @@ def _observe(vm: Qemu, path: Path, before: int, queues: int) -> Loaded:
         accepted = vm.load(path, vm.timeout)
     except QemuError:
         return _unfinished(vm, before)
-    messages, sections, views = parse_trace(vm.output()[before:])
+    messages, sections, views = parse_trace(vm.output(before))
     rebuilds = sum(section.rebuilds for section in sections)
     if not accepted:
         status = vm.wait(5)
-        messages, sections, views = parse_trace(vm.output()[before:])
+        messages, sections, views = parse_trace(vm.output(before))
         rebuilds = sum(section.rebuilds for section in sections)
         verdict = "hung" if status is None else "aborted" if status < 0 else "refused"
         return Loaded(verdict, messages, "", "", views, rebuilds, sections, ended=vm.ended())
@@ -118,7 +118,7 @@ def _unfinished(vm: Qemu, before: int) -> Loaded:
             verdict = "waiting"
     except QemuError:
         pass
-    messages, sections, views = parse_trace(vm.output()[before:])
+    messages, sections, views = parse_trace(vm.output(before))
     return Loaded(verdict, messages, "", "", views, sum(section.rebuilds for section in sections), sections)
 
 

@@ -194,9 +194,16 @@ class Qemu:
 
     # -- speaking
 
-    def output(self) -> tuple[str, ...]:
-        """What the process has written to standard error (and output) so far, by line."""
-        text = (self._folder / "output").read_bytes().decode(errors="replace")
+    def written(self) -> int:
+        """How many bytes the process has written to standard error (and output) so far."""
+        return (self._folder / "output").stat().st_size
+
+    def output(self, since: int = 0) -> tuple[str, ...]:
+        """What the process has written to standard error (and output), by line, from byte `since` on.
+
+        Counted in bytes, because not every line that came before has an end.
+        """
+        text = (self._folder / "output").read_bytes()[since:].decode(errors="replace")
         return tuple(text.removesuffix("\n").split("\n")) if text else ()
 
     def qmp(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
