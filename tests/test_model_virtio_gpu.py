@@ -53,6 +53,8 @@ CASES: Cases = {
     "far too high": case(resources(resource([(RAM, 48)], size=(1, 0xFFFFFFFF))), "refused", INVALID),
     "too large": case(resources(resource([(RAM, 48)], size=(0x100000, 0x100000))), "refused", INVALID),
     "larger than the stream": case(resources(resource([(RAM, 48)], size=(1024, 1024))), "refused", INVALID),
+    "far higher than the stream": case(resources(resource([(RAM, 48)], size=(16, 1 << 20))), "refused", INVALID),
+    "100,000 pieces that are not there": case(resources(resource([], count=100_000)), "refused", INVALID),
     "pieces that are not there": case(resources(resource([], count=1000)), "refused", INVALID),
     "2^32 - 1 pieces": case(resources(resource([], count=0xFFFFFFFF)), "aborted", "failed to allocate"),
     "of no length": case(resources(resource([(RAM, 0)])), "refused", INVALID),

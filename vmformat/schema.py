@@ -187,7 +187,7 @@ class Schema:
 
     `raw=True` is an old-style loader: nothing is checked between fields, a read past the end gives zeros and the loader
     goes on, no subsections are looked for but where a field of type "subsections" says so. `block=True`: all of it is
-    read in one go, as a buffer is.
+    read in one go, as a buffer is (an array of such structs too, which the end of the data ends).
     """
 
     name: str

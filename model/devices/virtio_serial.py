@@ -73,7 +73,8 @@ class VirtioSerial(Virtio):
 
     def own_saved(self) -> Fields:
         """The ports that there are, in the order in which they were made; the host's side of them is the host's."""
-        found: Fields = {name: value for name, value in self.entry.local.items() if name.startswith("virtio.device.")}
+        found: Fields = {"virtio.device.cols": 0, "virtio.device.rows": 0}
+        found |= {name: value for name, value in self.entry.local.items() if name.startswith("virtio.device.")}
         found.pop("virtio.device.max_queue_pairs", None)
         ports = self.entry.ports
         found["virtio.device.nr_active_ports"] = len(ports)

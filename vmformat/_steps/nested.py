@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from vmformat._steps.base import EINVAL, EIO, HUNG_STRUCTS, Op, Refusal
+from vmformat._steps.base import EINVAL, EIO, HUNG_STEPS, HUNG_STRUCTS, Op, Refusal
 from vmformat._steps.leaf import elements
 from vmformat.schema import ANNOUNCED, INTEGERS
 
@@ -96,10 +96,19 @@ class Nested(Op):
             if failed is not None:
                 return failed, True
             idle = idle + 1 if reader.pos == start else 0
+            if idle and (self.vmsd.schema.block or self._idles(ctx, count - i)):
+                break
             if idle > HUNG_STRUCTS:
                 return Refusal(EIO, (), reader.base + start, ctx.where(self.place.path), "hung"), True
         ctx.indices.pop()
         return None, False
+
+    def _idles(self, ctx: Context, more: int) -> bool:
+        """Whether so many structs more, read past the end, change nothing and are read before anyone notices."""
+        program = self.program
+        if program.active or program.size is None or not self.vmsd.schema.raw or not ctx.reader.error:
+            return False
+        return program.size * more <= HUNG_STEPS
 
 
 _MOST_SCANS: Final = 256

@@ -6,6 +6,7 @@ virtio-gpu-scanouts. Every format that a resource may have takes four bytes a pi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from vmformat.schema import Count, Field, Schema
@@ -13,7 +14,7 @@ from vmformat.virtio.parts import raw, struct, sub
 
 _ENTRY: Final = raw("virtio-gpu-memory", Field("address", "uint64"), Field("length", "uint32"))
 
-_ROW: Final = raw("virtio-gpu-row", Field("pixels", "le32", count=Count("width")))
+_ROW: Final = replace(raw("virtio-gpu-row", Field("pixels", "le32", count=Count("width"))), block=True)
 
 _RESOURCE: Final = raw(
     "virtio-gpu-resource",
