@@ -14,6 +14,7 @@ from model.devices.virtio_net import VirtioNet
 from model.devices.virtio_serial import VirtioSerial
 
 VIRTIO: Final[dict[str, type[Virtio]]] = {
+    "9p": Virtio,
     "balloon": VirtioBalloon,
     "blk": VirtioBlk,
     "console": VirtioSerial,

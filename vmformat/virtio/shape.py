@@ -12,6 +12,7 @@ QUEUE_MAX: Final = 1024
 """Queues that the core subsections always describe, and segments of a request."""
 
 KINDS: Final[Mapping[str, int]] = {
+    "9p": 1,
     "balloon": 1,
     "blk": 2,
     "console": 3,
