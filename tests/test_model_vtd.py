@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from mutants import Case, Cases, Change, again, byte, check, machine, on, outcome_of, page, put, stream
+from mutants import Case, Cases, Change, again, behind, byte, check, config, machine, on, outcome_of, page, put, stream
 
 from model import DESIGNS, load
 from vmformat import write
@@ -58,6 +58,13 @@ def tables(
     )
 
 
+def capability(device: str, wanted: int) -> int:
+    """Where a device's capability is in config space."""
+    handler = next(h for h in machine(MACHINE).handlers if h.name.endswith(device))
+    assert handler.function is not None
+    return handler.function.capability(wanted)
+
+
 def shifted(flags: int) -> Entries:
     """The same pages, with other flags."""
     return {index: entry & ~3 | flags for index, entry in IDENTITY.items()}
@@ -67,6 +74,26 @@ def _case(edit: Change, text: str = "", space: str = "qemu-xhci", shown: str = "
     return Case(edit, text=text, shows={0x100000: shown}, space=space, machine=MACHINE)
 
 
+def message(entry: tuple[int, int], *more: Change, low: int = 0xFEE00010, data: int = 0) -> Change:
+    """The disk breaks and sends a message, which the table at BEHIND remaps."""
+    return on(
+        put(IOMMU, "intr_root", BEHIND),
+        put(IOMMU, "intr_size", 0x10000),
+        put(IOMMU, "intr_enabled", 1),
+        page(BEHIND, struct.pack("<QQ", *entry)),
+        config(BLK, MSIX + 2, b"\1\x80"),
+        put(BLK, "msix[0].address_lo", low),
+        put(BLK, "msix[0].address_hi", 0),
+        put(BLK, "msix[0].data", data),
+        put(BLK, "msix[0].control", 0),
+        put(BLK, "virtio.msix.config_vector", 0),
+        put(BLK, "vqs[0].last_avail_idx", 5),
+        *more,
+    )
+
+
+MSIX = capability(BLK, 0x11)
+NO_ENTRY = "vtd_irte_get: detected non-present IRTE (index="
 FAILED = "vtd_iommu_translate: detected translation failure (dev=00:04:00, iova=0x"
 CASES: Cases = {
     "off": _case(on(), shown="pc.ram"),
@@ -118,7 +145,27 @@ CASES: Cases = {
     "on, twice": _case(tables(again(IOMMU))),
     "on, then off": _case(tables(again(IOMMU, put(IOMMU, "dmar_enabled", 0))), shown="pc.ram"),
     "off, then on": _case(on(again(IOMMU, tables()))),
+    "message, remapped": _case(message((1, 0)), shown="pc.ram"),
+    "message, no entry": _case(message((0, 0)), NO_ENTRY + "0, high=0x0, low=0x0)", shown="pc.ram"),
+    "message, reserved": _case(message((0x7001, 0)), "detected non-zero reserved IRTE", shown="pc.ram"),
+    "message, reserved above": _case(message((1, 1 << 20)), "detected non-zero reserved IRTE", shown="pc.ram"),
+    "message of a high index": _case(message((1, 0), low=0xFEE00014), NO_ENTRY + "32768", shown="pc.ram"),
+    "message with a sub-index": _case(message((1, 0), low=0xFEE00018, data=3), NO_ENTRY + "3", shown="pc.ram"),
+    "message, table above RAM": _case(
+        message((1, 0), put(IOMMU, "intr_root", 0x5000000)), "read failed", shown="pc.ram"
+    ),
+    "message, a small table": _case(message((1, 0), put(IOMMU, "intr_size", 0)), "index too large", shown="pc.ram"),
+    "message as of old": _case(message((0, 0), low=0xFEE00000), shown="pc.ram"),
+    "message, not remapped": _case(message((0, 0), put(IOMMU, "intr_enabled", 0)), shown="pc.ram"),
     "behind a port": _case(tables(), space="virtio-blk-pci", shown="vtd-00.0-dmar"),
+    "behind a port, passes through": _case(
+        tables(page(BEHIND, _pairs({0: (PASS | 1, TABLES)}))), space="virtio-blk-pci", shown="pc.ram"
+    ),
+    "behind a port whose bus has no number yet, passes through": _case(
+        on(tables(page(BEHIND, _pairs({0: (PASS | 1, TABLES)}))), behind("pcie-root-port", IOMMU)),
+        space="virtio-blk-pci",
+        shown="pc.ram",
+    ),
     "behind a port, not its bus's tables": _case(tables(page(BEHIND, bytes(4096))), "dev=01:00:00"),
 }
 

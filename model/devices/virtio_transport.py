@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from model.errors import Abort
-from model.memory import Use
+from model.memory import write
 
 if TYPE_CHECKING:
     from model.devices.pci import PciFunction
@@ -94,4 +94,4 @@ class Pci(Mmio):
             self.pending.add(vector)
             return
         address = int.from_bytes(entry[:8], "little")
-        self.memory.getter(space, Use("msi_send_message", address, 4, write=True))
+        write(self.memory, space, address, entry[8:12], "msi_send_message")

@@ -2,10 +2,10 @@
 
 Source: the VT-d specification's tables (root, context, second level), pci.md 3.6, virtio.md 10; held against the
 program by experiment. Every requester has an address space of its own, of which one of two regions is enabled:
-`vtd-nodmar`, which shows the memory as it is, or the translating one. When the section is loaded (it comes before all
-of PCI), the right one is enabled for each, one commit for a region: translation, if it is on at all and the requester's
-context entry does not say pass-through. The entry is looked for under the bus number that the bridge above has at that
-moment.
+`vtd-nodmar`, which shows the memory as it is, or the translating one. When the section is loaded (it comes behind the
+bridges' and before all others), the right one is enabled for each, one commit for a region: translation, if it is on at
+all and the requester's context entry does not say pass-through. The entry is looked for under the bus number that the
+bridge above has at that moment. An access that finds such an entry later switches its requester then and there.
 
 Model: the caches of translations, which a load leaves empty and nothing here changes, are not kept. Scalable mode
 (x-scalable-mode=on) is not followed: its requesters are told to be blocked.
@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from model.devices import vtd_messages
 from model.devices.handler import Effects, Handler
 from model.devices.options import device_options, is_on, number
 from model.devices.vtd_faults import QUALIFIED, Fault, Faults
@@ -62,7 +63,9 @@ class IntelIommu(Effects):
     """The one IOMMU of a machine."""
 
     vmsd: ClassVar[str] = "iommu-intel"
-    fields: ClassVar[frozenset[str]] = frozenset({"root", "csr", "dmar_enabled"})
+    fields: ClassVar[frozenset[str]] = frozenset(
+        {"root", "csr", "dmar_enabled", "intr_root", "intr_size", "intr_enabled"}
+    )
     post: ClassVar[frozenset[str]] = frozenset({"iommu-intel"})
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
@@ -80,6 +83,7 @@ class IntelIommu(Effects):
         self.faults = Faults()
         self.is_silent = self.is_deep = False
         machine.memory.remap = self.remap
+        machine.memory.store = self.store
 
     def reset(self) -> None:
         """Nothing is translated and nothing said."""
@@ -87,22 +91,26 @@ class IntelIommu(Effects):
         self.faults.reset()
 
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
-        """First the region that must go, then the one that must come, requester by requester."""
+        """Requester by requester."""
         registers = self.loaded.get("csr", ())
         self.faults.begin(load, bytes(registers) if isinstance(registers, (bytes, tuple)) else b"")
         if self.is_scalable:
             load.not_modelled.add("iommu-intel: scalable mode")
-        memory, enabled = self.machine.memory, bool(self.loaded.get("dmar_enabled"))
         for one in self.requesters:
             load.step()
-            translates = enabled and not self._passes(one)
-            if enabled:
-                self._passes(one)  # asked twice, for the interrupts' sake
-            regions = (one.plain, one.translated) if translates else (one.translated, one.plain)
-            for region, state in zip(regions, (False, True), strict=True):
-                if region is not None:
-                    memory.set_enabled(region, enabled=state)
+            self._switch(one)
         return None
+
+    def _switch(self, one: Requester) -> None:
+        """First the region that must go, then the one that must come."""
+        enabled = bool(self.loaded.get("dmar_enabled"))
+        translates = enabled and not self._passes(one)
+        if enabled:
+            self._passes(one)  # asked twice, for the interrupts' sake
+        regions = (one.plain, one.translated) if translates else (one.translated, one.plain)
+        for region, state in zip(regions, (False, True), strict=True):
+            if region is not None:
+                self.machine.memory.set_enabled(region, enabled=state)
 
     def saved(self) -> Mapping[str, int | bytes | None]:
         """What faults have left in the registers."""
@@ -120,10 +128,13 @@ class IntelIommu(Effects):
         return None if data is None else (int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little"))
 
     def _bus(self, one: Requester) -> int:
+        """The number of the requester's bus: of a root bus by its address, of another as its bridge has it now."""
         if one.function is None:
             return 0
-        parent = one.function if one.behind else self.machine.functions.get(one.function.entry.parent or "")
-        return 0 if parent is None else parent.config[SECONDARY_BUS]
+        bridge = one.function if one.behind else self.machine.functions.get(one.function.entry.parent or "")
+        if bridge is not None:
+            return bridge.config[SECONDARY_BUS]
+        return int(one.function.entry.function.split(":")[1], 16)
 
     def _context(self, one: Requester) -> tuple[int, int] | Fault:
         """The requester's context entry, as two words, or why there is no valid one."""
@@ -192,6 +203,12 @@ class IntelIommu(Effects):
         self.faults.say("vtd_iommu_translate: detected translation failure", where)
         return None
 
+    def store(self, region: Region, offset: int, data: bytes) -> None:
+        """A write to a handler: to the interrupt range it is a message."""
+        if region.name == vtd_messages.REGION and self.loaded.get("intr_enabled"):
+            table = self.number("intr_root"), self.number("intr_size")
+            vtd_messages.deliver(self.machine, self.faults, table, offset, data)
+
     def _to(self, address: int, page: int) -> Remapped:
         return Remapped(self.machine.memory_space, address, page - address % page)
 
@@ -201,6 +218,7 @@ class IntelIommu(Effects):
             return context
         low, high = context
         if low >> 2 & 3 == PASS_THROUGH:
+            self._switch(one)  # so that the next access need not come here
             return self._to(address, PAGE)
         self.is_deep = True
         say, level = self.faults.say, 2 + (high & 7)

@@ -200,6 +200,8 @@ def write_view(memory: Memory, view: FlatView, addr: int, data: bytes, ram: Ram)
                 if other is not None:
                     write_view(memory, other, there, piece[:count], ram)
                 piece = piece[count:]
+        else:
+            memory.store(region, addr + done - base, piece)
         done += n
 
 

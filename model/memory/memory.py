@@ -38,7 +38,7 @@ from model.memory.errors import MemoryAbort, TransactionError
 from model.memory.ram import Ram
 from model.memory.region import Kind
 from model.memory.space import AddressSpace
-from model.memory.use import blocked, current_view
+from model.memory.use import blocked, current_view, dropped
 from model.memory.view import EMPTY, FlatView
 
 if TYPE_CHECKING:
@@ -57,14 +57,15 @@ _MAX_CONTENTS = 2_000
 
 
 class Memory:
-    """One machine's memory core. All fields may be read; only methods change them, but for `getter`, `mmio`, `remap`.
+    """One machine's memory core. All fields may be read; only methods change them, but for the four that are calls.
 
     `depth`, `update_pending`, `ioeventfd_pending`: see the module's essay. `has_lock`: whether whoever works here now
     holds the big lock, which a commit asserts. `spaces`: in order of creation. `listeners`: of all spaces, in calling
     order. `views`: resolved root (or None) to view, as of the last rebuild. `rebuilds`: commits that rebuilt.
     `epoch`: mutations so far. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
     handler gives: (region, offset, length) to bytes. `remap`: where an IOMMU region sends an access: (region, offset,
-    whether it is a write). `ram`: contents of RAM blocks.
+    whether it is a write). `store`: told of a write to a handler: (region, offset, bytes). `ram`: contents of RAM
+    blocks.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,7 @@ class Memory:
         self.getter: Getter = current_view
         self.mmio: Callable[[Region, int, int], bytes] = zeros
         self.remap: Callable[[Region, int, bool], Remapped | None] = blocked
+        self.store: Callable[[Region, int, bytes], None] = dropped
         self.ram = Ram()
         self._node = Node(None, ())
         self._nodes = 0
@@ -492,7 +494,7 @@ class _Pristine:
         self.node = node
         self.views = dict(memory.views)
         self.rebuilds, self.epoch, self.getter, self.mmio = memory.rebuilds, memory.epoch, memory.getter, memory.mmio
-        self.remap = memory.remap
+        self.remap, self.store = memory.remap, memory.store
         self.listeners = memory.listeners
         self.spaces = [(space, space.current, space.resolved, space.listeners) for space in memory.spaces]
         self.states = [(who, who.save()) for who in memory.listeners]
@@ -503,7 +505,7 @@ class _Pristine:
         memory.has_lock = True
         memory.views = dict(self.views)
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
-        memory.remap = self.remap
+        memory.remap, memory.store = self.remap, self.store
         memory.listeners = self.listeners
         memory.spaces = [entry[0] for entry in self.spaces]
         for space, current, resolved, listeners in self.spaces:

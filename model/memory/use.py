@@ -40,6 +40,10 @@ def blocked(region: object, offset: int, write: bool) -> Remapped | None:  # noq
     return None
 
 
+def dropped(region: object, offset: int, data: bytes) -> None:
+    """The default for writes to a handler: nothing happens."""
+
+
 Getter: TypeAlias = "Callable[[AddressSpace, Use], FlatView]"
 """What gives every reader its view. A design installs its own as `Memory.getter`."""
 
