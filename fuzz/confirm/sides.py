@@ -172,14 +172,23 @@ def _owners(machine: Machine) -> dict[str, str]:
     for handler in machine.handlers:
         if isinstance(handler, Handler) and handler.virtio is not None:
             function = handler.function
-            id_ = handler.virtio.id if function is None else function.entry.id
-            found[id_ if id_.startswith("/") else f"/machine/peripheral/{id_}"] = handler.name
+            found[_path(handler.virtio.id if function is None else function.entry.id)] = handler.name
     return found
+
+
+def _path(id_: str) -> str:
+    return id_ if id_.startswith("/") else f"/machine/peripheral/{id_}"
+
+
+def _without_section(machine: Machine) -> set[str]:
+    """The paths of PCI functions of which nothing is in a stream (virtio-pmem): they stay as they are."""
+    told = {id(handler.function) for handler in machine.handlers}
+    return {_path(function.entry.id) for function in machine.functions.values() if id(function) not in told}
 
 
 def _program_virtio(machine: Machine, found: qemu.Loaded) -> dict[str, VirtioSide]:
     """By section: a virtio object is a child of its proxy, whose section the machine knows."""
-    owners = _owners(machine)
+    owners, silent = _owners(machine), _without_section(machine)
 
     def section_of(path: str) -> str:
         while path and path not in owners:
@@ -194,4 +203,5 @@ def _program_virtio(machine: Machine, found: qemu.Loaded) -> dict[str, VirtioSid
     return {
         section_of(path): VirtioSide(bool(status["broken"]), bool(status["started"]), queues.get(path, {}))
         for path, status in found.virtio
+        if not any(path.startswith(f"{function}/") for function in silent)
     }
