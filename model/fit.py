@@ -81,7 +81,7 @@ def _configuration(description: Description, stream: Stream) -> list[str]:
             f"configuration: the stream has one (of {_shown(name)}), the machine type {description.machine} takes none"
         ]
     if name != description.machine:
-        return [f"configuration: of machine type {_shown(name)}, the machine is a {description.machine}"]
+        return [f"configuration: of machine type {_shown(name)}, the machine is {description.machine}"]
     return []
 
 
@@ -103,7 +103,8 @@ def _section(machine: Machine, section: Section, own: Schemas) -> list[str]:
         if instances:
             listed = ", ".join(map(str, instances))
             return [f"{where}: instance {section.instance}, the machine has {listed}"]
-        return [f"{where}: no such device in the machine"]
+        number = f"/{section.instance}" if section.instance else ""
+        return [f"{where}{number}: no such device in the machine"]
     where += f"/{section.instance}" if section.instance else ""
     if section.version > handler.version:
         return [f"{where}: version {section.version}, the machine takes up to {handler.version}"]
@@ -154,18 +155,17 @@ def _blocks(description: Description, named: dict[str, int]) -> list[str]:
 
 def _lacking(machine: Machine, seen: set[tuple[str, int]], blocks: set[str] | None) -> list[str]:
     found = {id(machine.find_handler(*key)) for key in seen}
-    lines = [
+    lines = dict.fromkeys(
         f"section {handler.name}{f'/{handler.instance}' if handler.instance else ''}: not in the stream"
         for handler in machine.handlers
         if id(machine.find_handler(handler.name, handler.instance)) not in found  # equal ones: the first gets it all
+    )
+    if blocks is None:
+        return [*lines]
+    return [
+        *lines,
+        *(f"RAM block {one.name}: not in the stream" for one in machine.description.blocks if one.name not in blocks),
     ]
-    if blocks is not None:
-        lines += [
-            f"RAM block {block.name}: not in the stream"
-            for block in machine.description.blocks
-            if block.name not in blocks
-        ]
-    return lines
 
 
 def _pages(length: int) -> int:

@@ -59,7 +59,7 @@ def test_a_machines_own_streams_fit(name: str, moment: str) -> None:
 
 def test_another_machines_stream() -> None:
     lines = misfits(pristine("pc-small"), find_stream("q35-modern/after").read_bytes())
-    assert lines[0] == "configuration: of machine type pc-q35-7.2, the machine is a pc-i440fx-7.2"
+    assert lines[0] == "configuration: of machine type pc-q35-7.2, the machine is pc-i440fx-7.2"
     assert "RAM block pc.ram: 0x4000000 bytes, the machine's has 0x1000000" in lines
     assert "section 0000:00:02.1:00.0/virtio-blk: no such device in the machine" in lines
     assert "section PCIBUS: instance 2, the machine has 0" in lines
@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Callable[[], Stream], str]] = {
     ),
     "another machine type": (
         lambda: replace(stream(), configuration=Configuration.build("pc-q35-9.0")),
-        "configuration: of machine type pc-q35-9.0, the machine is a pc-q35-7.2",
+        "configuration: of machine type pc-q35-9.0, the machine is pc-q35-7.2",
     ),
 }
 
