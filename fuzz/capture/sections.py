@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.capture.errors import CaptureError
 from fuzz.qemu import find_binary
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from vmformat.section import Section
 
 _LOCAL_TYPES = EQUAL | {"int32 le"}
+
+NUMBERED: Final[Mapping[str, int]] = {"eeprom": 0}
+"""Vmsds whose owners give the old instance number themselves, so that it does not count (asked of QEMU 7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def learn_sections(stream: Stream, dump: Mapping[str, Any], functions: frozenset
     for section in sorted(full, key=lambda item: item.section_id):
         vmsd = _vmsd(section, merged)
         if section.name != vmsd:
-            compat[section.section_id] = (vmsd, counts[vmsd])
+            compat[section.section_id] = (vmsd, NUMBERED.get(vmsd, counts[vmsd]))
             counts[vmsd] += 1
     facts: dict[int, SectionFacts] = {}
     for section in full:
