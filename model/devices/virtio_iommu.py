@@ -6,11 +6,12 @@ enabled. A load decides anew which: by the domain that the function's requester 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.virtio import Virtio
+from model.devices.virtio import U64, Virtio
 from model.errors import Abort
-from model.memory import Kind
+from model.memory import Kind, Remapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,22 @@ if TYPE_CHECKING:
     from vmformat import Refusal
 
 SECONDARY_BUS: Final = 0x19
+PAGE: Final = 4096
+READ, WRITE = 1, 2
+MESSAGES, MESSAGES_END = 0xFEE00000, 0xFEEFFFFF
+"""Where interrupts are sent to: reserved, never mapped."""
+
 _DEVICE: Final = "virtio.device."
 _DOMAIN: Final = f"{_DEVICE}domains[].value."
+
+
+@dataclass(slots=True)
+class Domain:
+    """Functions that share a map: their requester ids, and (first, last, leads to, flags) of what is mapped."""
+
+    bypass: bool = False
+    members: list[int] = field(default_factory=list)
+    mappings: list[list[int]] = field(default_factory=list)
 
 
 class VirtioIommu(Virtio):
@@ -33,16 +48,21 @@ class VirtioIommu(Virtio):
 
     fields: ClassVar[frozenset[str]] = Virtio.fields | {
         f"{_DEVICE}config.bypass", f"{_DOMAIN}id", f"{_DOMAIN}bypass", f"{_DOMAIN}endpoint_list[].id",
+        *(f"{_DOMAIN}mappings[].{name}" for name in ("key.low", "key.high", "value.phys_addr", "value.flags")),
     }  # fmt: skip
     post: ClassVar[frozenset[str]] = Virtio.post | {"virtio-iommu-device"}
 
     def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
         super().__init__(machine, handler, entry)
         self._forget()
+        self.requesters: dict[Region, int] = {}
+        machine.memory.remap = self.remap
 
     def _forget(self) -> None:
         self.bypass = True
-        self.domains: list[tuple[bool, list[int]]] = []
+        self.domains: list[Domain] = []
+        self.belongs: dict[int, Domain] = {}
+        self.said: set[str] = set()
 
     def reset(self) -> None:
         """Pristine; the map is put back by the memory's own undo journal."""
@@ -50,39 +70,80 @@ class VirtioIommu(Virtio):
         self._forget()
 
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
-        """Domains one after the other: whether each bypasses, who belongs to it."""
+        """Domains one after the other: who belongs to each, what it maps."""
         assert isinstance(value, int)
-        if path.endswith("config.bypass"):
+        if path == f"{_DEVICE}config.bypass":
             self.bypass = value != 0
-        elif "endpoint_list" in path:
-            self.domains[-1][1].append(value)
+        elif path.endswith(".low"):
+            self.domains[-1].mappings.append([value])
+        elif ".mappings[" in path:
+            self.domains[-1].mappings[-1].append(value)
+        elif ".endpoint_list[" in path:
+            self.domains[-1].members.append(value)
         elif path.endswith(".bypass"):
-            self.domains[-1] = (bool(value), self.domains[-1][1])
+            self.domains[-1].bypass = bool(value)
         else:
-            self.domains.append((False, []))
+            self.domains.append(Domain())
         return None
 
     def own_post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
-        """Every function gets the map that its domain has. Raises Abort for a member that is no function.
-
-        Model: what is mapped in a domain is not followed; whatever is read through the device is zeros.
-        """
+        """Every function gets the map that its domain has. Raises Abort for a member that is no function."""
         functions = dict(self._functions())
-        belongs: dict[int, bool] = {}
-        for bypass, endpoints in self.domains:
-            for endpoint in endpoints:
-                if endpoint not in functions:
+        self.requesters = {remapped: requester for requester, (_, remapped) in functions.items()}
+        for domain in self.domains:
+            for member in domain.members:
+                if member not in functions:
                     raise Abort("reconstruct_endpoints: Assertion `mr' failed.")
-                belongs[endpoint] = bypass
-                load.not_modelled.add("virtio-iommu: what a domain maps")
+                self.belongs[member] = domain
         self.domains = []
         for requester, (plain, remapped) in functions.items():
             load.step()
-            bypassed = belongs.get(requester, self.bypass)
+            bypassed = self.belongs[requester].bypass if requester in self.belongs else self.bypass
             first, second = (remapped, plain) if bypassed else (plain, remapped)
             self.memory.set_enabled(first, enabled=False)
             self.memory.set_enabled(second, enabled=True)
         return None
+
+    def remap(self, region: Region, offset: int, write: bool) -> Remapped | None:
+        """Where a function's access leads; None where it is blocked, of which the program tells the first of a kind.
+
+        Model: the fault is not reported in the event queue, should the guest have offered buffers there.
+        """
+        requester = self.requesters.get(region)
+        domain = self.belongs.get(requester) if requester is not None else None
+        address: int | None = None
+        if domain is None:
+            if self.bypass:
+                address = offset
+            else:
+                self._say("virtio_iommu_translate sid=", f"{requester} is not known!!")
+        elif domain.bypass or self._is_message(offset):
+            address = offset
+        else:
+            address = self._mapped(domain, requester or 0, offset, READ if not write else WRITE)
+        if address is None:
+            self._say("no buffer available in event queue to report event", "")
+            return None
+        return Remapped(self.machine.memory_space, address, PAGE - address % PAGE)
+
+    def _mapped(self, domain: Domain, requester: int, offset: int, wanted: int) -> int | None:
+        for first, last, start, flags in domain.mappings:
+            if first <= offset <= last:
+                if not flags & wanted:
+                    shown = f"0x{offset:x}({wanted}): allowed={flags}"
+                    self._say("virtio_iommu_translate permission error on ", shown)
+                    return None
+                return (offset - first + start) & U64
+        self._say("virtio_iommu_translate no mapping for ", f"0x{offset:x} for sid={requester}")
+        return None
+
+    def _is_message(self, offset: int) -> bool:
+        return MESSAGES <= offset <= MESSAGES_END
+
+    def _say(self, what: str, rest: str) -> None:
+        if what not in self.said and self.load is not None:
+            self.said.add(what)
+            self.load.messages.append(what + rest)
 
     def _functions(self) -> Iterator[tuple[int, tuple[Region, Region]]]:
         """By requester id: the alias of all memory and the remapping region of each function behind the device."""

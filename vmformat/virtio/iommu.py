@@ -23,8 +23,8 @@ _DOMAIN: Final = Schema(
             since=1,
             struct=Schema("mapping", 1, 1, (struct("key", _INTERVAL), struct("value", _MAPPING)), raw=True),
         ),
-        Field("bypass", "bool"),
         Field("endpoint_list", "qlist", since=1, struct=_ENDPOINT),
+        Field("bypass", "bool"),
     ),
 )
 
