@@ -115,17 +115,9 @@ def mem(region: int, block: int) -> bytes:
 
 
 def domain() -> bytes:
-    mapping = b"\1" + bytes(16) + bytes(12)
-    return (
-        struct.pack(">I", 3)
-        + struct.pack(">I", 2)
-        + 2 * mapping
-        + b"\0"
-        + b"\0"
-        + b"\1"
-        + struct.pack(">I", 16)
-        + b"\0"
-    )
+    mappings = struct.pack(">I", 2) + 2 * (b"\1" + bytes(16) + bytes(12)) + b"\0"
+    members = b"\1" + struct.pack(">I", 16) + b"\0"
+    return struct.pack(">I", 3) + mappings + members + b"\1"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.qemu
 
 TABLES = (
     "ahci", "bridge", "chipset", "commands", "fw_cfg", "globalstate", "hda", "header", "pci", "ram", "requests",
-    "sections", "vapic", "vga", "virtio", "vtd", "xhci",
+    "scsi_disk", "sections", "vapic", "vga", "virtio", "virtio_gpu", "virtio_iommu", "virtio_mem", "virtio_saved",
+    "virtio_serial", "virtio_transport", "vtd", "xhci",
 )  # fmt: skip
 
 
