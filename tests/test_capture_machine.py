@@ -200,10 +200,10 @@ def test_what_cannot_be_captured(options: dict[str, Any], line: str, real_qemu: 
 
 
 def test_old_names_of_sections(real_qemu: str, tmp_path: Path) -> None:
-    cards = ("-device", "i82550,id=a,romfile=", "-device", "i82550,id=b,romfile=")
+    cards = ("-device", "i82550,id=a,romfile=", "-device", "i82550,id=b,romfile=", "-device", "piix4-ide,id=c")
     arguments = ("-machine", "pc", "-m", "8M", "-nodefaults", "-vga", "none", *cards)
     document = _capture(tmp_path, "m", arguments, qemu=real_qemu, boot=0)
     old = [tuple(section["compat"]) for section in document["sections"] if "compat" in section]
-    assert [one for one in old if one[0] in {"i82550", "eeprom"}] == [
-        ("eeprom", 0), ("i82550", 0), ("eeprom", 0), ("i82550", 1),
+    assert [one for one in old if one[0] in {"i82550", "eeprom", "ide"}] == [
+        ("ide", 0), ("eeprom", 0), ("i82550", 0), ("eeprom", 0), ("i82550", 1), ("ide", 0),
     ]  # fmt: skip

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LOCAL_TYPES = EQUAL | {"int32 le"}
 
-NUMBERED: Final[Mapping[str, int]] = {"eeprom": 0}
+NUMBERED: Final[Mapping[str, int]] = {"eeprom": 0, "ide": 0}
 """Vmsds whose owners give the old instance number themselves, so that it does not count (asked of QEMU 7.2)."""
 
 
