@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from model.memory.view import FlatRange, FlatView
 
 _PAGE = 0x1000
+_WORD = 4
 BOUNCE_SIZE = _PAGE
 """What a map of something that is not RAM returns at most."""
 
@@ -92,42 +93,46 @@ def map_length(view: FlatView, addr: int, length: int, write: bool) -> tuple[Reg
 
 def read_view(memory: Memory, view: FlatView, addr: int, length: int, ram: Ram | None = None) -> bytes:
     """Read bytes through one view: RAM contents, zeros where nothing is assigned, `Memory.mmio` behind handlers."""
-    ram = ram or memory.ram
+    return _read(memory, view, addr, length, ram or memory.ram)[0]
+
+
+def _read(memory: Memory, view: FlatView, addr: int, length: int, ram: Ram) -> tuple[bytes, bool]:
+    """The bytes, and whether something is mapped at each of them."""
     out: list[bytes] = []
     end = addr + length
     index = max(bisect_right(view.starts, addr) - 1, 0)
     starts, ends = view.starts, view.ends
+    answered = True
     while addr < end:
         while index < len(starts) and ends[index] <= addr:
             index += 1
         if index >= len(starts) or starts[index] >= end:
             out.append(bytes(end - addr))
+            answered = False
             break
         if addr < starts[index]:
             out.append(bytes(starts[index] - addr))
             addr = starts[index]
+            answered = False
         region, base, _ = view.infos[index]
         n = min(end, ends[index]) - addr
-        out.append(region_bytes(memory, region, addr - base, n, ram))
-        addr += n
-    return b"".join(out)
-
-
-def answers(memory: Memory, view: FlatView, addr: int, length: int) -> bool:
-    """Whether something is mapped at every byte: a read of what is not fails."""
-    end = addr + length
-    while addr < end:
-        index = view.find(addr)
-        if index < 0:
-            return False
-        region, base, _ = view.infos[index]
-        n = min(end, view.ends[index]) - addr
         if region.kind is Kind.IOMMU:
-            for other, there, count in remapped(memory, region, addr - base, n, write=False):
-                if other is None or not answers(memory, other, there, count):
-                    return False
+            piece, ok = _read_remapped(memory, region, addr - base, n, ram)
+            answered = answered and ok
+        else:
+            piece = region_bytes(memory, region, addr - base, n, ram)
+        out.append(piece)
         addr += n
-    return True
+    return b"".join(out), answered
+
+
+def _read_remapped(memory: Memory, region: Region, offset: int, length: int, ram: Ram) -> tuple[bytes, bool]:
+    """As `_read`, behind an IOMMU; zeros where it blocks."""
+    pieces = [
+        (bytes(n), False) if view is None else _read(memory, view, addr, n, ram)
+        for view, addr, n in remapped(memory, region, offset, length, write=False)
+    ]
+    return b"".join(data for data, _ in pieces), all(answered for _, answered in pieces)
 
 
 def remapped(
@@ -135,13 +140,14 @@ def remapped(
 ) -> Iterator[tuple[FlatView | None, int, int]]:
     """Where an IOMMU sends an access, page by page: (view, address in it, bytes); no view where it blocks.
 
-    Each page is a use of the view that the IOMMU sends it to.
+    Each page is a use of the view that the IOMMU sends it to. What is blocked is tried again every four aligned bytes,
+    the widest access that unassigned memory takes.
     """
     end = offset + length
     while offset < end:
         found = memory.remap(region, offset, write)
         if found is None:
-            n = min(end, (offset | _PAGE - 1) + 1) - offset
+            n = min(1 << (end - offset).bit_length() - 1, offset & -offset or _WORD, _WORD)
             yield None, offset, n
         else:
             n = min(end - offset, found.length)
@@ -155,10 +161,7 @@ def region_bytes(memory: Memory, region: Region | None, offset: int, length: int
     if region is None:
         return bytes(length)
     if region.kind is Kind.IOMMU:
-        return b"".join(
-            bytes(n) if view is None else read_view(memory, view, addr, n, ram)
-            for view, addr, n in remapped(memory, region, offset, length, write=False)
-        )
+        return _read_remapped(memory, region, offset, length, ram)[0]
     return (
         ram.read(region.block, offset, length) if region.is_direct(write=False) else memory.mmio(region, offset, length)
     )
@@ -172,7 +175,7 @@ def read(memory: Memory, space: AddressSpace, addr: int, length: int, reader: st
 def try_read(memory: Memory, space: AddressSpace, addr: int, length: int, reader: str) -> tuple[bytes, bool]:
     """As `read`, and whether something is mapped at every byte."""
     view = memory.getter(space, Use(reader, addr, length))
-    return read_view(memory, view, addr, length), answers(memory, view, addr, length)
+    return _read(memory, view, addr, length, memory.ram)
 
 
 def write(memory: Memory, space: AddressSpace, addr: int, data: bytes, reader: str, ram: Ram | None = None) -> None:
@@ -231,10 +234,12 @@ def _map_remapped(
     first: Region | None = None
     start = done = 0
     for view, addr, count in remapped(memory, region, offset, length, write=write):
-        found, xlat, n = (None, addr, count) if view is None else map_length(view, addr, count, write)
+        if view is None:
+            return (first, start, done) if done else (None, offset, length)
+        found, xlat, n = map_length(view, addr, count, write)
         if done == 0:
             first, start = found, xlat
-            if view is not None and (found is None or not found.is_direct(write)):
+            if found is None or not found.is_direct(write):
                 return found, xlat, translate(view, addr, count, write).length
         elif found is not first or xlat != start + done:
             break
