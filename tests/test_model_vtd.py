@@ -199,3 +199,17 @@ def test_batched_the_device_breaks() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
     assert held[name] == ()
+
+
+def test_a_running_linux_translates() -> None:
+    """Its kernel has a table for each device: rings, slots and command lists are found through them."""
+    name = "linux-intel-iommu"
+    found = outcome_of(Case(on(), machine=name))
+    assert (found.verdict, found.not_modelled) == ("accepted", ())
+    disk = next(device for device in found.devices if device.kind == BLK)
+    assert disk.started
+    assert not disk.broken
+    assert disk.queues[0].used > disk.queues[0].num
+    told = {device.kind: dict(device.derived) for device in found.devices}
+    assert told["xhci"]["slot 1"].startswith("context 0xffff")  # an address that is none of its 128 MiB of RAM
+    assert told["ich9_ahci"]["ahci.dev[0].command list"].startswith("pc.ram+")

@@ -69,6 +69,9 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "e1000": {"mac_reg[*]": AGAIN, "e1000/mit_state.mac_reg[*]": AGAIN},
     "hda-audio": {"*.buft": CLOCK, "*.buft_start": CLOCK},
     "intel-hda": {"pci.irq_state*": WIRED, "pci.config[0].status": WIRED},
+    "pcie-root-port": {"*.msix.pending": WIRED},
+    "xhci": {"*.msix.pending": WIRED},
+    "e1000e": {"*.msix.pending": WIRED},
     "virtio-*": {"virtio.pci.irq_state*": WIRED},
     "virtio-net": {"virtio.device.vlans": REBUILT, "virtio.device.mergeable_rx_bufs": REBUILT},
 }
