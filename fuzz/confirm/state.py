@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuzz.confirm.side import ABSENT, UNKNOWN
+from model import Abort
 from model.devices.resaved import not_kept
+from model.memory import MemoryAbort
 from vmformat import Cmd, Command, Eof, Section, StreamError, read
 
 if TYPE_CHECKING:
@@ -71,9 +73,11 @@ class Brought:
 def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
     """The last section of the stream for each handler that is not iterable; the machine is as the load left it.
 
-    Empty where the stream has packages: what is loaded of one depends on how it ends.
+    Empty where the stream has packages (what is loaded of one depends on how it ends), and where saving kills.
     """
     found: dict[AnyHandler, Brought] = {}
+    if not _begin_saving(machine):
+        return found
     for record in stream.records:
         if isinstance(record, Eof):
             break  # nothing behind it is loaded
@@ -85,6 +89,18 @@ def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
         if handler is not None and handler.effects is not None:
             found[handler] = Brought(_with_config(record, handler), handler.effects.saved())
     return found
+
+
+def _begin_saving(machine: Machine) -> bool:
+    """Saving switches dirty logging on, which is a commit (memory.md 2.2): listeners hear of it. False: they abort."""
+    memory = machine.memory
+    try:
+        memory.begin()
+        memory.mark_pending(wanted=True)
+        memory.commit()
+    except (Abort, MemoryAbort):
+        return False
+    return True
 
 
 def _with_config(section: Section, handler: AnyHandler) -> Section:
