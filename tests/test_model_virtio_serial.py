@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from mutants import Case, Cases, Edit, check, patch, put
+from mutants import Case, Cases, Change, Edit, check, on, patch, put
 from test_model_requests import element
 
 SERIAL = "virtio-console"
@@ -18,7 +18,7 @@ def case(edit: Edit, verdict: str = "accepted", text: str = "") -> Case:
     return Case(edit, verdict, text, machine="virtio-zoo")
 
 
-def under_way(data: bytes, port: int = 0) -> Edit:
+def under_way(data: bytes, port: int = 0) -> Change:
     """A port that has not taken all of an element."""
     return patch(SERIAL, (f"ports[{port}].has_element", 4, struct.pack(">IIQ", 1, 0, 0) + data))
 
@@ -41,6 +41,8 @@ CASES: Cases = {
     "2^32 - 1 ports": case(put(SERIAL, "nr_active_ports", 0xFFFFFFFF), "aborted", "failed to allocate"),
     "all open": case(patch(SERIAL, ("ports[0].guest_connected", 2, b"\1\xff"))),
     "an element that is not there": case(put(SERIAL, "ports[1].has_element", 1), "aborted"),
+    "an element of a port that is not set up": case(under_way(element([], [(RAM, 16), (RAM + 64, 1)]), 1)),
+    "elements of both": case(on(under_way(element([], [(RAM, 16)]), 1), under_way(element([], [(RAM + 64, 8)]), 0))),
     "an element that cannot be": case(
         under_way(element([], [(RAM, 16)], (1025, 1))), "aborted", "ARRAY_SIZE(data.in_addr) >= data.in_num"
     ),
