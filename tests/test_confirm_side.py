@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from fuzz.confirm.side import UNKNOWN, Category, Side, VirtioSide, compare
+from fuzz.confirm.hold import Held
+from fuzz.confirm.side import UNKNOWN, Category, Comparison, Disagreement, Side, VirtioSide, compare
+from model import Outcome
 
 RAM = (0, 0xFFFFF, 0, "ram", "pc.ram", 0)
 ROM = (0xC0000, 0xFFFFF, 0, "rom", "pc.rom", 0)
@@ -128,3 +130,21 @@ def test_what_the_program_had_in_its_memory_is_not_compared_where_the_stream_end
     one, other = ({"verdict": "refused", "messages": (line,)} for line in lines)
     assert compare(side("model", **one), side("qemu", **other)).disagreements
     assert not compare(side("model", cut_off=True, **one), side("qemu", **other)).disagreements
+
+
+EXPLAINED = {
+    "the device that is not followed": ("0000:00:02.0/virtio-blk", True),
+    "another": ("0000:00:02.0/virtio-net", False),
+    "an instance": ("virtio-blk/1", True),
+    "a longer name": ("0000:00:02.0/virtio-blk-x", False),
+    "none": ("", False),
+}
+
+
+@pytest.mark.parametrize(("section", "explained"), EXPLAINED.values(), ids=EXPLAINED.keys())
+def test_what_the_model_says_it_does_not_follow_is_explained(section: str, explained: bool) -> None:
+    found = Disagreement(Category.QUEUES, "text", section)
+    outcome = Outcome("per-device", "accepted", not_modelled=("virtio-blk: what it goes on with",))
+    held = Held(outcome, (Comparison(side("model"), side("qemu"), (Category.QUEUES,), (found,)),), b"")
+    assert held.unexplained is not explained
+    assert held.lines == ("virtio queues: text" + "  (not modelled: virtio-blk: what it goes on with)" * explained,)

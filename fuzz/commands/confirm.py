@@ -133,7 +133,7 @@ def _streams(options: ConfirmOptions, against: Against, console: Console) -> int
         print(json.dumps({"design": options.design, "streams": told}, indent=2))
     else:
         _show_streams(console, held)
-    return 0 if all(one.agrees for _, one in held) else 1
+    return 1 if any(one.unexplained for _, one in held) else 0
 
 
 def _show_streams(console: Console, held: Sequence[tuple[str, Held]]) -> None:
@@ -223,7 +223,7 @@ def _mutants(options: ConfirmOptions, against: Against, console: Console) -> int
         _report(console, tally, options)
     if stopped is not None:
         raise stopped
-    return 1 if kept else 0
+    return 1 if tally.agreeing + tally.explained < tally.held else 0
 
 
 def _keep(options: ConfirmOptions, result: Result) -> Path:
@@ -259,7 +259,9 @@ def _told(result: Result, path: Path) -> dict[str, Any]:
 
 
 def _report(console: Console, tally: Tally, options: ConfirmOptions) -> None:
-    table = Table(title=f"{tally.held} mutants, seed {options.seed}: {tally.agreeing} agree", title_justify="left")
+    explained = f", {tally.explained} disagree where the model says so" if tally.explained else ""
+    title = f"{tally.held} mutants, seed {options.seed}: {tally.agreeing} agree{explained}"
+    table = Table(title=title, title_justify="left")
     table.add_column("compared")
     for name in ("loads", "agree", "disagree", "agreement"):
         table.add_column(name, justify="right")
@@ -330,6 +332,8 @@ class _Progress:
     def show(self, tally: Tally) -> None:
         """How far it is."""
         text = f"{tally.agreeing} agree, {tally.held - tally.agreeing} disagree"
+        if tally.explained:
+            text += f" ({tally.explained} of them not modelled)"
         if self._bar is not None:
             self._bar.update(self._task, completed=tally.held, description=text)
             return

@@ -11,7 +11,7 @@ from fuzz.confirm.side import compare
 from fuzz.confirm.sides import IMPATIENCE, both_saved, of_model, of_program
 
 if TYPE_CHECKING:
-    from fuzz.confirm.side import Comparison
+    from fuzz.confirm.side import Comparison, Disagreement
     from fuzz.confirm.sides import Modelled
     from model import Design, Machine, Outcome
 
@@ -46,21 +46,34 @@ class Held:
         """Whether nothing differs."""
         return not any(one.disagreements for one in self.comparisons)
 
+    def explanation(self, found: Disagreement) -> str:
+        """What the model says itself that it does not follow of the device concerned; "" for no explanation."""
+        head, _, tail = found.section.rpartition("/")
+        kind = head.rpartition("/")[2] if tail.isdecimal() and head else tail  # `PCIBUS/1` is instance 1
+        return next((what for what in self.outcome.not_modelled if kind and what.startswith(f"{kind}: ")), "")
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether something differs and the model did not say that it would not know."""
+        return any(not self.explanation(found) for one in self.comparisons for found in one.disagreements)
+
     @property
     def lines(self) -> tuple[str, ...]:
-        """A line for each disagreement."""
-        return tuple(str(found) for one in self.comparisons for found in one.disagreements)
+        """A line for each disagreement, with its explanation if there is one."""
+        told = ((found, self.explanation(found)) for one in self.comparisons for found in one.disagreements)
+        return tuple(f"{found}  (not modelled: {why})" if why else str(found) for found, why in told)
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         first = self.comparisons[0]
         return {
             "agrees": self.agrees,
+            "unexplained": self.unexplained,
             "verdict": {side.name: side.verdict for side in (first.one, *(c.other for c in self.comparisons))},
             "rebuilds": {side.name: side.rebuilds for side in (first.one, *(c.other for c in self.comparisons))},
             "compared": [category.value for category in first.compared],
             "disagreements": [
-                {"category": found.category.value, "text": found.text}
+                {"category": found.category.value, "text": found.text, "explanation": self.explanation(found)}
                 for one in self.comparisons
                 for found in one.disagreements
             ],

@@ -69,6 +69,8 @@ class Tally:
 
     held: int = 0
     agreeing: int = 0
+    explained: int = 0
+    """Disagreements of which the model said itself that it does not follow the device there."""
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By what the model said and what the program did."""
     compared: Counter[Category] = field(default_factory=Counter)
@@ -81,6 +83,7 @@ class Tally:
         first = result.held.comparisons[0]
         self.held += 1
         self.agreeing += result.held.agrees
+        self.explained += not result.held.agrees and not result.held.unexplained
         self.verdicts[first.one.verdict, first.other.verdict] += 1
         self.families[result.mutant.family, first.agrees(Category.VERDICT)] += 1
         for comparison in result.held.comparisons:
@@ -93,6 +96,7 @@ class Tally:
         return {
             "mutants": self.held,
             "agree": self.agreeing,
+            "explained": self.explained,
             "categories": {
                 category.value: {"compared": self.compared[category], "agree": self.agreed[category]}
                 for category in Category

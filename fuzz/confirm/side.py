@@ -91,10 +91,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """What two sides say differently: one line with both."""
+    """What two sides say differently: one line with both. `section`: of the device that it is about, "" for none."""
 
     category: Category
     text: str
+    section: str = ""
 
     def __str__(self) -> str:
         return f"{self.category.value}: {self.text}"
@@ -122,11 +123,12 @@ def compare(one: Side, other: Side) -> Comparison:
     def tell(category: Category, left: object, right: object) -> None:
         compared.append(category)
         if left != right:
-            found.append(Disagreement(category, f"{one.name} {left}, {other.name} {right}"))
+            where = other.section or one.section or ""
+            found.append(Disagreement(category, f"{one.name} {left}, {other.name} {right}", where))
 
-    def list_all(category: Category, lines: Iterator[str]) -> None:
+    def list_all(category: Category, lines: Iterator[tuple[str, str]]) -> None:
         compared.append(category)
-        found.extend(Disagreement(category, line) for line in lines)
+        found.extend(Disagreement(category, f"{where}: {line}" if where else line, where) for where, line in lines)
 
     tell(Category.VERDICT, _verdict(one), _verdict(other))
     if one.verdict == other.verdict and found:
@@ -179,7 +181,7 @@ def _first_difference(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[tu
     return left, right
 
 
-def _views(one: Side, other: Side) -> Iterator[str]:
+def _views(one: Side, other: Side) -> Iterator[tuple[str, str]]:
     """For each address space that differs the first range that does."""
     assert one.views is not None
     assert other.views is not None
@@ -191,10 +193,10 @@ def _views(one: Side, other: Side) -> Iterator[str]:
         if len(mine) != len(theirs):
             counts = tuple(sum(n for key, n in views.items() if key[0] == name) for views in (one.views, other.views))
             if counts[0] != counts[1]:
-                yield f"{name}: {one.name} {counts[0]} address spaces of that name, {other.name} {counts[1]}"
+                yield "", f"{name}: {one.name} {counts[0]} address spaces of that name, {other.name} {counts[1]}"
                 continue
         for ours, its in zip(mine, theirs, strict=False):
-            yield f"{name}: {_range_difference(one.name, ours, other.name, its)}"
+            yield "", f"{name}: {_range_difference(one.name, ours, other.name, its)}"
 
 
 def _range_difference(one: str, left: _View, other: str, right: _View) -> str:
@@ -221,18 +223,18 @@ def _range(row: _Row | None) -> str:
     return f"{name}{at} ({kind}, prio {priority}, {start:#x}-{end:#x})"
 
 
-def _virtio(one: Side, other: Side) -> Iterator[str]:
+def _virtio(one: Side, other: Side) -> Iterator[tuple[str, str]]:
     assert one.virtio is not None
     assert other.virtio is not None
     for section in sorted({*one.virtio, *other.virtio}):
         left, right = one.virtio.get(section), other.virtio.get(section)
         if left is None or right is None:
             told = tuple("no such device" if side is None else "a device" for side in (left, right))
-            yield f"{section}: {one.name} {told[0]}, {other.name} {told[1]}"
+            yield section, f"{one.name} {told[0]}, {other.name} {told[1]}"
             continue
         for what, mine, theirs in (("broken", left.broken, right.broken), ("started", left.started, right.started)):
             if mine != theirs:
-                yield f"{section}: {what}: {one.name} {mine}, {other.name} {theirs}"
+                yield section, f"{what}: {one.name} {mine}, {other.name} {theirs}"
         for queue in sorted({*left.queues, *right.queues}):
             ours, its = left.queue(queue), right.queue(queue)
             if ours is None or its is None or ours == its:
@@ -241,10 +243,10 @@ def _virtio(one: Side, other: Side) -> Iterator[str]:
             different = [triple for triple in zip(names, ours, its, strict=True) if triple[1] != triple[2]]
             mine_text = " ".join(f"{name} {value}" for name, value, _ in different)
             theirs_text = " ".join(f"{name} {value}" for name, _, value in different)
-            yield f"{section}: queue {queue}: {one.name} {mine_text}, {other.name} {theirs_text}"
+            yield section, f"queue {queue}: {one.name} {mine_text}, {other.name} {theirs_text}"
 
 
-def _saved(one: Side, other: Side) -> Iterator[str]:
+def _saved(one: Side, other: Side) -> Iterator[tuple[str, str]]:
     assert one.saved is not None
     assert other.saved is not None
     for key in sorted({*one.saved} & {*other.saved}):
@@ -259,7 +261,7 @@ def _saved(one: Side, other: Side) -> Iterator[str]:
             path, mine, theirs = found[0]
             shown, shown_other = _shown(mine, theirs)
             more = f" (and {len(found) - 1} more of this array)" if len(found) > 1 else ""
-            yield f"{name}: {path}: {one.name} {shown}, {other.name} {shown_other}{more}"
+            yield name, f"{path}: {one.name} {shown}, {other.name} {shown_other}{more}"
 
 
 _ELEMENT: Final = re.compile(r"\[\d+\]")
