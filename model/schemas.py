@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from model.devices.shapes import shaped
 from vmformat import VirtioShape, scsi_disk_schema, virtio_schema
-from vmformat.virtio import KINDS
+from vmformat.virtio import KINDS, MPTSAS_PART, virtio_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from model.description import Description, FunctionEntry, SectionEntry, VirtioEntry
-    from vmformat import Schema, Schemas
+    from vmformat import Field, Schema, Schemas
 
 _DISK: Final = "scsi-disk"
 _CONTROLLER: Final = "virtio-scsi"
@@ -65,11 +65,12 @@ def _behind_controller(
 ) -> Schema:
     """A SCSI disk's section is called PATH/CHANNEL:ID:LUN/scsi-disk, PATH being that of its controller."""
     path, _, place = name.removesuffix(f"/{_DISK}").rpartition("/")
-    controller = names.get(f"{path}/{_CONTROLLER}")
-    if controller is None or not name.endswith(f"/{_DISK}"):
-        return schema
-    virtio = section_virtio(controller, functions.get(controller.function or ""))
     lun = place.rpartition(":")[2]
-    if virtio is None or not lun.isdecimal():
+    if not name.endswith(f"/{_DISK}") or not lun.isdecimal():
         return schema
-    return scsi_disk_schema(schema, packed=bool(virtio.host_features >> _RING_PACKED & 1), lun=int(lun))
+    controller = names.get(f"{path}/{_CONTROLLER}")
+    virtio = None if controller is None else section_virtio(controller, functions.get(controller.function or ""))
+    kept: tuple[Field, ...] = MPTSAS_PART if f"{path}/mptsas" in names else ()
+    if virtio is not None:
+        kept = virtio_part(packed=bool(virtio.host_features >> _RING_PACKED & 1))
+    return scsi_disk_schema(schema, kept=kept, lun=int(lun))

@@ -22,7 +22,14 @@ def case(edit: Edit, verdict: str = "accepted", text: str = "") -> Case:
 
 
 def request(
-    opcode: int, what: bytes, *, mark: int = 1, lun: int = LUN, queue: int = 0, blocks: int = 8, tail: bytes = b""
+    opcode: int,
+    what: bytes,
+    *,
+    mark: int = 1,
+    lun: int = LUN,
+    queue: int = 0,
+    blocks: int = 8,
+    tail: bytes = b"",
 ) -> bytes:
     cdb = struct.pack(">BBIBHB", opcode, 0, 16, 0, blocks, 0).ljust(16, b"\0")
     return bytes([mark]) + cdb + struct.pack(">III", 77, lun, queue) + what + tail
@@ -87,6 +94,42 @@ CASES: Cases = {
     "more sense": case(patch(DISK, ("sense_len", 4, u32(252)), ("media_changed", 0, SENSE))),
     "more sense that is not used": case(patch(DISK, ("media_changed", 0, SENSE))),
     "more sense that is cut off": case(patch(DISK, ("media_changed", 0, SENSE[:-1])), "refused"),
+}
+
+
+LSI, ESP, MPTSAS, MEGASAS = (f"0{slot}.0/0:0:0/scsi-disk" for slot in range(2, 6))
+USB = "06.0/1/0:0:0/scsi-disk"
+MESSAGE = bytes(48) + struct.pack(">I", 1) + struct.pack(">QQ", RAM, 4096)
+
+
+def elsewhere(disk: str, *requests: bytes, verdict: str = "accepted", text: str = "") -> Case:
+    """A disk behind another controller, most of which keep nothing of a request."""
+    return Case(patch(disk, ("requests@end", 1, b"".join(requests) + b"\0")), verdict, text, machine="pc-attic")
+
+
+def plain(opcode: int, kept: bytes = b"", tail: bytes = b"") -> bytes:
+    """A request of such a disk."""
+    return (
+        b"\1" + struct.pack(">BBIBHB", opcode, 0, 16, 0, 8, 0).ljust(16, b"\0") + struct.pack(">II", 7, 0) + kept + tail
+    )
+
+
+_READ = plain(READ, tail=moved(4096))
+CASES |= {
+    "lsi: a command without blocks": elsewhere(LSI, plain(TEST)),
+    "lsi: two reads": elsewhere(LSI, _READ, _READ),
+    "lsi: a request that is not there": Case(put(LSI, "requests@end", 1), "refused", machine="pc-attic"),
+    "esp: a write": elsewhere(ESP, plain(WRITE, tail=moved(512, bytes(512)))),
+    "esp: a request that is not there": Case(put(ESP, "requests@end", 1), "refused", machine="pc-attic"),
+    "mptsas: a command without blocks": elsewhere(MPTSAS, plain(TEST, MESSAGE)),
+    "mptsas: a read": elsewhere(MPTSAS, plain(READ, MESSAGE, moved(4096))),
+    "mptsas: less than nothing": elsewhere(
+        MPTSAS, plain(TEST, bytes(48) + b"\xff" * 4), verdict="aborted", text="n >= 0"
+    ),
+    "megasas: any request": elsewhere(MEGASAS, plain(TEST), verdict="aborted"),
+    "usb: a read": elsewhere(USB, _READ),
+    "usb: two": elsewhere(USB, _READ, _READ, verdict="aborted", text="s->req == NULL"),
+    "usb: a request that is not there": Case(put(USB, "requests@end", 1), "aborted", machine="pc-attic"),
 }
 
 

@@ -22,6 +22,7 @@ from vmformat.virtio import (
     pci_device,
     queues,
     scsi_disk_schema,
+    virtio_part,
     virtio_schema,
 )
 
@@ -376,7 +377,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS.keys())
 def test_requests_of_a_disk(requests: bytes) -> None:
-    schema = scsi_disk_schema(disk(), packed=False, lun=0)
+    schema = scsi_disk_schema(disk(), kept=virtio_part(packed=False))
     payload = b"\0" + requests + b"\1"
     assert measure(schema, payload + b"\x7e", 0) == len(payload)
     tree = decode(schema, payload)
@@ -386,7 +387,7 @@ def test_requests_of_a_disk(requests: bytes) -> None:
 
 
 def test_a_disk_that_calls_for_attention_keeps_no_blocks() -> None:
-    schema = scsi_disk_schema(disk(), packed=False, lun=0)
+    schema = scsi_disk_schema(disk(), kept=virtio_part(packed=False))
     payload = b"\6\1" + command(0x28) + b"\0\1"
     assert measure(schema, payload, 0) == len(payload)
     with pytest.raises(StreamError):
@@ -394,5 +395,5 @@ def test_a_disk_that_calls_for_attention_keeps_no_blocks() -> None:
 
 
 def test_requests_refine_to_and_from_json() -> None:
-    schema = scsi_disk_schema(disk(), packed=True, lun=3)
+    schema = scsi_disk_schema(disk(), kept=virtio_part(packed=True), lun=3)
     assert Schema.from_json(schema.to_json()) == schema

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat import pci
 from vmformat.errors import StreamError
 from vmformat.tree import end_of
-from vmformat.virtio import KINDS, VirtioShape, scsi_disk_schema, virtio_schema
+from vmformat.virtio import KINDS, MPTSAS_PART, VirtioShape, scsi_disk_schema, virtio_part, virtio_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,9 @@ _COUNTED: Final = {"blk": 34, "net": 8}
 
 _MOST_PORTS: Final = 512
 """More ports than any virtio-serial has."""
+
+_KEPT: Final = (virtio_part(packed=False), virtio_part(packed=True), (), MPTSAS_PART)
+"""What controllers keep of a SCSI disk's requests."""
 
 _MMIO_HEAD: Final = 12
 
@@ -45,10 +48,7 @@ def refine(schema: Schema, payload: bytes) -> Schema:
         return schema
     kind = _NAMES.get(schema.name)
     found: Iterator[Schema]
-    if kind is None:
-        found = (scsi_disk_schema(schema, packed=packed, lun=0) for packed in (False, True))
-    else:
-        found = guesses(kind, payload, 0)
+    found = (scsi_disk_schema(schema, kept=kept) for kept in _KEPT) if kind is None else guesses(kind, payload, 0)
     for guessed in found:
         try:
             if end_of(guessed, payload, 0) == len(payload):

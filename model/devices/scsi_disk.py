@@ -1,6 +1,6 @@
 """SCSI disks: requests under way behind a virtio-scsi controller are mapped through it (virtio.md 4.2).
 
-They come in the disk's section, behind the controller's.
+They come in the disk's section, behind the controller's. Other controllers keep nothing of a request.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects
 from model.devices.virtio import Virtio
-from model.errors import Abort, Exit
+from model.errors import Abort, Exit, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,8 @@ class ScsiDisk(Effects):
 
     vmsd: ClassVar[str] = "scsi-disk"
     fields: ClassVar[frozenset[str]] = frozenset({
-        "type:scsi-requests",
-        "qdev.requests[].opcode", "qdev.requests[].cdb", "qdev.requests[].queue", "qdev.requests[].element",
+        "qdev.requests[].opcode", "qdev.requests[].cdb", "qdev.requests[].lun", "qdev.requests[].queue",
+        "qdev.requests[].element", "qdev.requests[].sg_count",
         "qdev.requests[].own.calm.blocks.read.begun.got.length", "qdev.requests[].own.calm.blocks.buflen",
         "qdev.sense_len", "qdev.SCSIDevice/sense.sense",
     })  # fmt: skip
@@ -71,8 +71,15 @@ class ScsiDisk(Effects):
             controller = self._controller()
             controller.requests.element(load, value)
             self._parse(value, controller.features)
-            cdb = self.loaded.get("cdb", b"")
-            self.under_way.append((self.number("opcode"), cdb if isinstance(cdb, bytes) else b"", value))
+            self.under_way[-1] = (*self.under_way[-1][:2], value)
+        elif name == "cdb" and isinstance(value, bytes):
+            self.under_way.append((self.number("opcode"), value, b""))
+        elif name == "lun" and len(self.under_way) > 1 and self._is_behind("usb-storage"):
+            raise Abort("usb_msd_load_request: Assertion `s->req == NULL' failed.")
+        elif name == "lun" and self._is_behind("megasas"):
+            raise Killed("SIGSEGV: megasas keeps nothing of a request, and looks for it")
+        elif name == "sg_count" and self.number("sg_count") < 0:
+            raise Abort("mptsas_load_request: Assertion `n >= 0' failed.")
         elif name == "length" and self.number("length") > self.number("buflen"):
             raise Abort("scsi_disk_load_request: Assertion `r->iov.iov_len <= r->buflen' failed.")
         return None
@@ -85,7 +92,8 @@ class ScsiDisk(Effects):
             length = LENGTHS.get(opcode >> 5, 0)
             found[f"{path}.opcode"] = opcode if length else 0
             found[f"{path}.cdb"] = cdb[: max(length - 1, 0)].ljust(len(cdb), b"\0")
-            found |= dict(self._controller().requests.saved(f"{path}.element", element))
+            if element:
+                found |= dict(self._controller().requests.saved(f"{path}.element", element))
         is_long = self.number("sense_len") > SENSE
         sense = self.loaded.get("sense", (0,) * MORE_SENSE)
         if not isinstance(sense, tuple):
@@ -93,6 +101,11 @@ class ScsiDisk(Effects):
         for index, byte in enumerate(sense):
             found[f"qdev.SCSIDevice/sense.sense[{index}]"] = byte if is_long else None
         return found
+
+    def _is_behind(self, kind: str) -> bool:
+        """Whether the controller is of that kind."""
+        path = self.handler.name.rsplit("/", 2)[0]
+        return any(handler.name == f"{path}/{kind}" for handler in self.machine.handlers)
 
     def _controller(self) -> Virtio:
         path = self.handler.name.rsplit("/", 2)[0]

@@ -4,7 +4,7 @@ from vmformat.virtio.blk import blk_requests
 from vmformat.virtio.core import CORE_HEAD, core, queues
 from vmformat.virtio.element import element
 from vmformat.virtio.net import net_device
-from vmformat.virtio.scsi import scsi_disk_schema
+from vmformat.virtio.scsi import MPTSAS_PART, scsi_disk_schema, virtio_part
 from vmformat.virtio.section import device, virtio_schema
 from vmformat.virtio.shape import KINDS, QUEUE_MAX, VirtioShape
 from vmformat.virtio.transport import MMIO_HEAD, msix, pci_device
@@ -13,6 +13,7 @@ __all__ = [
     "CORE_HEAD",
     "KINDS",
     "MMIO_HEAD",
+    "MPTSAS_PART",
     "QUEUE_MAX",
     "VirtioShape",
     "blk_requests",
@@ -24,5 +25,6 @@ __all__ = [
     "pci_device",
     "queues",
     "scsi_disk_schema",
+    "virtio_part",
     "virtio_schema",
 ]

@@ -1,4 +1,4 @@
-"""SCSI disks behind virtio-scsi: requests under way are in the disk's section (facts: virtio.md 4.2).
+"""SCSI disks: requests under way are in the disk's section (facts: virtio.md 4.2).
 
 A request is the disk's command, then what the controller keeps of it, then what the disk had got or had still to write.
 The last part exists for commands that move blocks, sent to the disk itself while it had no attention to call for.
@@ -32,8 +32,22 @@ UNIT_ATTENTION: Final = 6
 
 
 @lru_cache
-def scsi_requests(packed: bool, lun: int) -> Schema:
-    """One request of a disk with that logical unit number behind a virtio-scsi controller."""
+def virtio_part(*, packed: bool) -> tuple[Field, ...]:
+    """What virtio-scsi keeps of a request."""
+    return Field("queue", "uint32"), struct("element", element(packed))
+
+
+MPTSAS_PART: Final = (
+    Field("scsi_io", "buffer", 48),
+    Field("sg_count", "int32"),
+    struct("sg", raw("mptsas-sg", Field("base", "uint64"), Field("length", "uint64")), Count("sg_count")),
+)
+"""What mptsas1068 keeps of a request: the guest's message, and where its data go."""
+
+
+@lru_cache
+def scsi_requests(kept: tuple[Field, ...], lun: int) -> Schema:
+    """One request of a disk with that logical unit number, `kept` being the controller's part of it."""
     moves = When("opcode", among=READS + WRITES + VERIFIES)
     calm = When("unit_attention.key", among=(UNIT_ATTENTION,), invert=True)
     got = (Field("length", "uint32"), Field("data", "buffer", 1, Count("length")))
@@ -50,8 +64,7 @@ def scsi_requests(packed: bool, lun: int) -> Schema:
         Field("cdb", "buffer", 15),
         Field("tag", "uint32"),
         Field("lun", "uint32"),
-        Field("queue", "uint32"),
-        struct("element", element(packed)),
+        *kept,
         _if(When("lun", among=(lun,)), "own", _if(calm, "calm", _if(moves, "blocks", *blocks))),
     )
 
@@ -64,9 +77,9 @@ def _if(when: When, name: str, *fields: Field) -> Field:
     return Field(name, "struct", when=when, struct=raw(f"scsi-{name}", *fields))
 
 
-def scsi_disk_schema(schema: Schema, *, packed: bool, lun: int) -> Schema:
-    """QEMU's schema of a SCSI device behind virtio-scsi, its requests taken apart."""
-    request = scsi_requests(packed, lun)
+def scsi_disk_schema(schema: Schema, *, kept: tuple[Field, ...] = (), lun: int = 0) -> Schema:
+    """QEMU's schema of a SCSI device, its requests taken apart (see `scsi_requests`)."""
+    request = scsi_requests(kept, lun)
     return _replaced(schema, lambda field: replace(field, type="repeat int8", size=0, struct=request))
 
 
