@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.objects import shown_owner
+from fuzz.capture.siblings import winners_first
 from model.devices.bridge import VGA_ALIASES
 from model.memory.mtree import parse_flat, parse_tree
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from fuzz.capture.mapping import Mapped
     from fuzz.capture.objects import Objects, RegionObject
-    from model.memory.mtree import Node
+    from model.memory.mtree import Node, RangeLine
 
 BRIDGE_WINDOWS: Final = {"io": "pci_bridge_io", "mem": "pci_bridge_mem", "pref": "pci_bridge_pref_mem"}
 BRIDGE_VGA: Final = {"mem": "pci_bridge_vga_mem", "io_lo": "pci_bridge_vga_io_lo", "io_hi": "pci_bridge_vga_io_hi"}
@@ -111,14 +112,14 @@ class Printed:
             for view in views
             for line in view.ranges
         )
-        self._ranges = {
+        self.ranges = {
             space.name: view.ranges for view in views for space in view.spaces if space.name in {"memory", "I/O"}
         }
         roots: dict[bool, set[str]] = {True: set(), False: set()}
         for section in parse_tree(tree):
             root = self._root(section.root, section.spaces, roots[bool(section.spaces)])
             self.spaces += [Space(name, root) for name in section.spaces]
-            shown = next((name for name in section.spaces if name in self._ranges), "")
+            shown = next((name for name in section.spaces if name in self.ranges), "")
             self._visit(section.root, root, 0, shown)
 
     def _shown(self, region: RegionObject) -> str:
@@ -181,7 +182,7 @@ class Printed:
         return any(self._is_bare(space, node.start) for space in spaces)
 
     def _is_bare(self, space: str, address: int) -> bool:
-        there = [line for line in self._ranges.get(space, ()) if line.start <= address <= line.end]
+        there = [line for line in self.ranges.get(space, ()) if line.start <= address <= line.end]
         return all(line.name == "io" and line.offset == line.start for line in there)
 
     def lookup(self, region: RegionObject) -> tuple[str, _Seen] | None:
@@ -210,7 +211,8 @@ def assemble(
     for region in objects.regions.values():
         regions[region.path], ranks[region.path] = _region(region, ids, pristine, other, blocks, mapped.windows, made)
     spaces = sorted(pristine.spaces, key=lambda space: _space_order(space, objects.functions))
-    return tuple(_in_order(regions, ranks)), tuple(spaces)
+    shown = {space.root: pristine.ranges.get(space.name, ()) for space in pristine.spaces}
+    return tuple(_in_order(regions, ranks, shown)), tuple(spaces)
 
 
 def _region(
@@ -384,8 +386,13 @@ def _ids(regions: Iterable[RegionObject]) -> dict[str, str]:
     return result
 
 
-def _in_order(regions: Mapping[str, Region], ranks: Mapping[str, int]) -> Iterable[Region]:
-    """Roots by id, each followed by what is in it; siblings by descending priority, then as the text has them."""
+def _in_order(
+    regions: Mapping[str, Region], ranks: Mapping[str, int], shown: Mapping[str, Sequence[RangeLine]]
+) -> Iterable[Region]:
+    """Roots by id, each followed by what is in it; siblings by descending priority, then as the text has them.
+
+    `shown`: what the flat views show of the roots of spaces.
+    """
     inside: dict[str | None, list[Region]] = defaultdict(list)
     for region in regions.values():
         inside[region.container].append(region)
@@ -395,6 +402,7 @@ def _in_order(regions: Mapping[str, Region], ranks: Mapping[str, int]) -> Iterab
             siblings = sorted(inside[None], key=lambda item: (item.owner, item.id))
         else:
             siblings = sorted(inside[container], key=lambda item: (-item.priority, ranks[item.path], item.id))
+            siblings = winners_first(siblings, shown.get(container, ()))
         for region in siblings:
             yield region
             yield from below(region.path)
