@@ -72,9 +72,10 @@ def booted(
 
     It is taken when layout and ring indices have stood still long enough, or after `boot` seconds. A guest with a
     kernel of its own is taken after `boot` seconds: a busy one never stands still, and an idle one does while it boots;
-    or when it powers off.
+    or when it powers off. What runs may write to its disks, so the process is sealed: what it writes to images that are
+    not given with -blockdev is thrown away.
     """
-    with Qemu(arguments, binary=binary, extra=("-no-shutdown",)) as vm:
+    with Qemu(arguments, binary=binary, extra=("-no-shutdown",), sealed=True) as vm:
         (_run_guest if has_guest(arguments) else _run_firmware)(vm, boot, progress)
         vm.qmp("stop")
         return saved(vm)
