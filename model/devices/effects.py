@@ -21,7 +21,6 @@ from model.devices.globalstate import GlobalState
 from model.devices.handler import Effects
 from model.devices.hda import IntelHda
 from model.devices.root_port import RootPort
-from model.devices.scsi_adapters import AdapterDisk
 from model.devices.scsi_disk import ScsiDisk
 from model.devices.shpc import Shpc
 from model.devices.slirp import Slirp
@@ -94,8 +93,6 @@ def equip(machine: Machine, handler: Handler) -> None:
     virtio = handler.virtio
     if virtio is not None and virtio.kind in VIRTIO:
         handler.effects = VIRTIO[virtio.kind](machine, handler, virtio)
-    elif kind is ScsiDisk and AdapterDisk.concerns(handler):
-        handler.effects = AdapterDisk(machine, handler)
     elif kind is not None:
         handler.effects = kind(machine, handler)
     handler.watch = watch_for(handler.schema, CHECKS)

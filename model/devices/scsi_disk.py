@@ -76,7 +76,7 @@ class ScsiDisk(Effects):
             self.under_way.append((self.number("opcode"), value, b""))
         elif name == "lun" and len(self.under_way) > 1 and self._is_behind("usb-storage"):
             raise Abort("usb_msd_load_request: Assertion `s->req == NULL' failed.")
-        elif name == "lun" and self._is_behind("megasas"):
+        elif name == "lun" and self._is_behind("megasas", "megasas-gen2"):
             raise Killed("SIGSEGV: megasas keeps nothing of a request, and looks for it")
         elif name == "sg_count" and self.number("sg_count") < 0:
             raise Abort("mptsas_load_request: Assertion `n >= 0' failed.")
@@ -102,10 +102,11 @@ class ScsiDisk(Effects):
             found[f"qdev.SCSIDevice/sense.sense[{index}]"] = byte if is_long else None
         return found
 
-    def _is_behind(self, kind: str) -> bool:
-        """Whether the controller is of that kind."""
+    def _is_behind(self, *kinds: str) -> bool:
+        """Whether the controller is of one of these kinds."""
         path = self.handler.name.rsplit("/", 2)[0]
-        return any(handler.name == f"{path}/{kind}" for handler in self.machine.handlers)
+        names = {f"{path}/{kind}" for kind in kinds}
+        return any(handler.name in names for handler in self.machine.handlers)
 
     def _controller(self) -> Virtio:
         path = self.handler.name.rsplit("/", 2)[0]
