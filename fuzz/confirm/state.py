@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _REPEATED = re.compile(r"#\d+")
 """What marks a subsection that came before: of several the last one counts."""
 
+_IMAGE = ".pixels[]"
+"""An array that is compared as a whole: a row of an image, of a million elements of which nobody knows anything."""
+
 
 def parsed(data: bytes, machine: Machine) -> Stream | None:
     """The stream with the machine's schemas; None when it cannot be read as a whole."""
@@ -38,10 +41,13 @@ def parsed(data: bytes, machine: Machine) -> Stream | None:
 
 
 def fields(section: Section) -> dict[str, object]:
-    """All values of a section's payload by path; arrays element by element."""
+    """All values of a section's payload by path; arrays element by element, the pixels of an image as bytes."""
     found: dict[str, object] = {}
     payload = section.payload
     for leaf in section.leaves:
+        if leaf.path.endswith(_IMAGE):
+            found[_REPEATED.sub("", leaf.path)] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
+            continue
         for path, at in _places(leaf):
             piece = payload[at : at + leaf.size]
             value: object = piece
