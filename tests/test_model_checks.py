@@ -7,8 +7,8 @@ from mutants import PC, Case, Cases, Seen, header, leaf_of, machine, put
 from mutants import check as hold
 from mutants import section as edit_section
 
-from model.devices.checks import Check, Watch, by_vmsd, check, watch_for
-from model.devices.effects import CHECKS
+from model.devices.checks import CHECKS, Check, Watch, watch_for
+from model.devices.checks.check import by_vmsd, check
 from model.devices.handler import Handler
 from model.errors import Abort, Hang, Killed
 from vmformat import Count, Field, Reader, Refusal, Schema, Section, SilentVisitor, Stream, compile_plan

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from model.devices.queue_pairs import FEATURES, QueuePairs
-from model.devices.virtio_queue import Queue
+from model.devices.virtio.queue import Queue
+from model.devices.virtio.queue_pairs import FEATURES, QueuePairs
 from model.errors import Abort
 
 MQ = FEATURES & 1 << 22

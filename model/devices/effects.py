@@ -9,11 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from model.devices.ahci import Ahci
-from model.devices.checks import by_vmsd, watch_for
-from model.devices.checks_network import NETWORK
-from model.devices.checks_platform import PLATFORM
-from model.devices.checks_sound import SOUND
-from model.devices.checks_storage import STORAGE
+from model.devices.checks import CHECKS, watch_for
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
 from model.devices.e1000e import E1000e
 from model.devices.fw_cfg import FwCfg
@@ -26,7 +22,7 @@ from model.devices.shpc import Shpc
 from model.devices.slirp import Slirp
 from model.devices.vapic import KvmTprOpt
 from model.devices.vga import CirrusVga, Qxl, Vga
-from model.devices.virtio_kinds import VIRTIO
+from model.devices.virtio import VIRTIO
 from model.devices.vmgenid import VmGenId
 from model.devices.vtd import IntelIommu
 from model.devices.xhci import Xhci
@@ -81,10 +77,6 @@ INERT: Final = frozenset({
     "bochs-display", "gus", "i2c-ddc", "kvaser_pci", "smbus-ipmi", "vmcoreinfo",
     "acpi-ged", "gpex_root", "isa-ide",
 })  # fmt: skip
-
-
-CHECKS: Final = by_vmsd((*NETWORK, *PLATFORM, *SOUND, *STORAGE))
-"""What devices refuse, by vmsd."""
 
 
 def equip(machine: Machine, handler: Handler) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from model.description import SectionEntry, VirtioEntry
-    from model.devices.checks import Watch
+    from model.devices.checks.check import Watch
     from model.devices.pci import PciFunction
     from model.loader import LoadState
     from model.machine import Machine

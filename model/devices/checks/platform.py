@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model.devices.checks import EPERM, check
+from model.devices.checks.check import EPERM, check
 
 PLATFORM: Final = (
     check("cpu", "env.fpregs_format_vmstate != 0", says="Unsupported old non-softfloat CPU state"),

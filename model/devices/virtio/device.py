@@ -2,7 +2,7 @@
 
 Source: virtio.md 2 (the order of the load and its checks), 5 (ring caches), 7 (the listener). Fields come in wire order
 from the one grammar of `vmformat.virtio`; what the program does between them is done when they come. Kinds that do
-something of their own with their payload are subclasses (`virtio_blk`, `virtio_net`, ...), found by `virtio_kinds`.
+something of their own with their payload are subclasses (`blk`, `net`, ...), found by `kinds`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
-from model.devices.requests import Requests
-from model.devices.virtio_queue import Queue
-from model.devices.virtio_saved import core_fields
-from model.devices.virtio_transport import NO_VECTOR, Mmio, Pci
+from model.devices.virtio.queue import Queue
+from model.devices.virtio.requests import Requests
+from model.devices.virtio.saved import core_fields
+from model.devices.virtio.transport import NO_VECTOR, Mmio, Pci
 from model.errors import Abort
 from model.memory import Listener
 from model.memory import cache as caches
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from model.description import VirtioEntry
-    from model.devices.virtio_saved import Fields
+    from model.devices.virtio.saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
     from model.memory import AddressSpace

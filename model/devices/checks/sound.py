@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model.devices.checks import check
+from model.devices.checks.check import check
 
 _FAR: Final = 0x300000
 _DIES: Final = "SIGSEGV: a stream number far out of bounds"

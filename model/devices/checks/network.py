@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model.devices.checks import check
+from model.devices.checks.check import check
 
 _INTERRUPTS: Final = 25
 _QUEUES: Final = 8

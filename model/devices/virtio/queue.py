@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from model.devices.virtio_transport import NO_VECTOR
+from model.devices.virtio.transport import NO_VECTOR
 from model.outcome import QueueState
 
 if TYPE_CHECKING:

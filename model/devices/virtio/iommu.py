@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.virtio import U64, Virtio
+from model.devices.virtio.device import U64, Virtio
 from model.errors import Abort
 from model.memory import Kind, Remapped
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.virtio import EINVAL, Virtio
+from model.devices.virtio.device import EINVAL, Virtio
 from model.errors import Abort
 from model.memory import address_space_map
 from vmformat import Refusal
@@ -17,7 +17,7 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
-    from model.devices.virtio_saved import Fields
+    from model.devices.virtio.saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from model.devices.virtio_transport import CAP_MSIX, INTERRUPT_PIN, MASK_ALL, MSIX_ENABLE, PINS, Pci
+from model.devices.virtio.transport import CAP_MSIX, INTERRUPT_PIN, MASK_ALL, MSIX_ENABLE, PINS, Pci
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.devices.virtio import Virtio
+    from model.devices.virtio.device import Virtio
 
 Fields: TypeAlias = "dict[str, int | bytes | None]"
 

@@ -1,9 +1,9 @@
 """What devices refuse, or die of, when they have loaded: conditions on fields, as data.
 
 QEMU's own description of a section carries wire types, not what a device's post-load function tests. Those tests are
-`Check`s, kept in tables by family of devices (`checks_*`) and keyed by the vmsd whose post-load function makes them and
-by the names of the fields they read: never by machine or stream. All were found by loading mutants into QEMU 7.2, their
-bounds by bisection against it.
+`Check`s, kept in tables by family of devices (files beside this one) and keyed by the vmsd whose post-load function
+makes them and by the names of the fields they read: never by machine or stream. All were found by loading mutants into
+QEMU 7.2, their bounds by bisection against it.
 
 A condition is written as it reads: `lsr & 0x40 == 0`, `doorbell_idx > doorbell_cnt`, `wptr - rptr > 16`. On the left
 stands a field, a field masked, or the difference of two; on the right a number or a field. A name is a field of the

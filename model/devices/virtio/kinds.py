@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from model.devices.virtio import Virtio
-from model.devices.virtio_balloon import VirtioBalloon
-from model.devices.virtio_blk import VirtioBlk
-from model.devices.virtio_gpu import VirtioGpu
-from model.devices.virtio_iommu import VirtioIommu
-from model.devices.virtio_mem import VirtioMem
-from model.devices.virtio_net import VirtioNet
-from model.devices.virtio_serial import VirtioSerial
+from model.devices.virtio.balloon import VirtioBalloon
+from model.devices.virtio.blk import VirtioBlk
+from model.devices.virtio.device import Virtio
+from model.devices.virtio.gpu import VirtioGpu
+from model.devices.virtio.iommu import VirtioIommu
+from model.devices.virtio.mem import VirtioMem
+from model.devices.virtio.net import VirtioNet
+from model.devices.virtio.serial import VirtioSerial
 
 VIRTIO: Final[dict[str, type[Virtio]]] = {
     "9p": Virtio,

@@ -15,7 +15,7 @@ from model.memory import address_space_map
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.devices.virtio import Virtio
+    from model.devices.virtio.device import Virtio
     from model.loader import LoadState
     from model.memory import Mapping
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model.devices.checks import check
+from model.devices.checks.check import check
 
 _FULL: Final = "fifo8_push: Assertion `fifo->num < fifo->capacity' failed."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.virtio import EINVAL, Virtio
+from model.devices.virtio.device import EINVAL, Virtio
 from vmformat import Refusal
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from model.errors import Abort, Killed
 
 if TYPE_CHECKING:
-    from model.devices.virtio import Virtio
-    from model.devices.virtio_queue import Queue
+    from model.devices.virtio.device import Virtio
+    from model.devices.virtio.queue import Queue
     from model.loader import LoadState
 
 FEATURES: Final = 1 << 22 | 1 << 60

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from model.devices.queue_pairs import QueuePairs
-from model.devices.virtio import EINVAL, Virtio
+from model.devices.virtio.device import EINVAL, Virtio
+from model.devices.virtio.queue_pairs import QueuePairs
 from vmformat import Refusal
 
 if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
-    from model.devices.virtio_saved import Fields
+    from model.devices.virtio.saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
 

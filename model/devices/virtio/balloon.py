@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from model.devices.virtio import Virtio
+from model.devices.virtio.device import Virtio
 
 if TYPE_CHECKING:
-    from model.devices.virtio_saved import Fields
+    from model.devices.virtio.saved import Fields
 
 FREE_PAGE_HINT, PAGE_POISON = 1 << 3, 1 << 4
 _SUBSECTION: Final = "virtio.device.virtio-balloon-device/"
