@@ -175,3 +175,19 @@ def test_a_warning_without_an_end_of_line_swallows_nothing(real_qemu: str) -> No
     with Qemu(arguments, binary=real_qemu) as vm:
         assert vm.output()[0].startswith("qemu-system-x86_64: warning: multiple floppy disk controllers")
         assert vm.output(vm.written()) == ()
+
+
+def test_two_threads_that_speak_at_once_are_told_apart() -> None:
+    lines = [
+        "qemu_loadvm_state_section_startfull 2(ram) 0 4",
+        "qemu-system-x86_64:qemu_loadvm_state_section 8",
+        " error while loading state section id 2(ram)",
+        "qemu-system-x86_64: load ofqemu_loadvm_state_section_partend 2",
+        " migration failed: Invalid argument",
+    ]
+    messages, sections, _ = parse_trace(lines)
+    assert messages == (
+        "error while loading state section id 2(ram)",
+        "load of migration failed: Invalid argument",
+    )
+    assert [one.name for one in sections] == ["ram", "ram"]

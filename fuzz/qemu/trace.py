@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.qemu.process import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 EVENTS: Final = (
     "flatview_new",
@@ -27,6 +27,7 @@ _STARTFULL = re.compile(rf"^{_HEADER}(\d+)\((.*)\) (\d+) (\d+)$", re.DOTALL)
 _PARTEND = re.compile(r"^qemu_loadvm_state_section_partend (\d+)$")
 _FLATVIEW = re.compile(r"^flatview_new 0x[0-9a-f]+ \(root ((?:0x)?[0-9a-f]+|\(nil\))\)$")
 _MAPPING = re.compile(r"^pci_update_mappings_(add|del) (.*)$")
+_TANGLED = re.compile(r"^(.*qemu\S*:.*?)(qemu_loadvm_state_section(?:_partend)? \d+)$")
 _STAMP = re.compile(r"^\d+@\d+\.\d+:")
 _LONGEST = 600
 _JOINED = re.compile(r"(?<=.)qemu-system-\w+: ")  # the program ends some of its lines without an end of line
@@ -58,6 +59,21 @@ class _Open:
         self.seen.add(root)
 
 
+def _untangled(lines: Iterable[str]) -> Iterator[str]:
+    """Lines in which an event of one thread stands in the middle of what another said (after LISTEN there are two).
+
+    The event comes first, then the line as it would have been.
+    """
+    cut = ""
+    for line in lines:
+        line = cut + line
+        tangled = _TANGLED.match(line)
+        cut = tangled[1] if tangled else ""
+        yield tangled[2] if tangled else line
+    if cut:
+        yield cut
+
+
 def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTrace, ...], int]:
     """(messages, sections, flat views created) from QEMU's standard error with `EVENTS` on.
 
@@ -69,7 +85,7 @@ def parse_trace(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[SectionTra
     by_id: dict[str, tuple[str, int]] = {}
     views = 0
     begun = ""  # a section's name may hold ends of lines
-    for raw in lines:
+    for raw in _untangled(lines):
         line = f"{begun}\n{raw}" if begun else _STAMP.sub("", raw)
         begun = line if line.startswith(_HEADER) and not _STARTFULL.match(line) and len(line) < _LONGEST else ""
         if begun:
