@@ -40,12 +40,6 @@ def wrapped(real_qemu: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(request: pytest.FixtureRequest, real_qemu: str) -> dict[str, tuple[mutants.Seen, mutants.Seen]]:
-    """What the model and the installed QEMU made of each of the module's `CASES`."""
-    return mutants.both(request.module.CASES, real_qemu)
-
-
-@pytest.fixture(scope="module")
 def held(request: pytest.FixtureRequest, real_qemu: str) -> dict[str, tuple[str, ...]]:
     """A line for each disagreement of the model with the installed QEMU in each of the module's `CASES`."""
     return mutants.hold_all(request.module.CASES, Against(REFERENCE, binary=real_qemu, timeout=20.0))

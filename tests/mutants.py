@@ -2,7 +2,7 @@
 
 A case is an edit of a shipped stream and what must come of it. Places are named as the format names them: a leaf's
 path, or a register of config space. `CASES` of a test module are used twice: `check` holds the model against what the
-case says, and `both` (behind the fixture `seen`) against the installed program.
+case says, and `hold_all` (behind the fixture `held`) against the installed program.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
-from fuzz import qemu
 from fuzz.confirm.hold import Against, in_model, in_programs
 from fuzz.corpus import find_machine, find_stream
 from model import REFERENCE, Machine, Outcome, load, parse, section_schemas
-from model.memory import layout
 from vmformat import Command, Configuration, Eof, Leaf, Section, Stream, read, write
 
 Change = Callable[[Stream], Stream]
@@ -279,73 +277,6 @@ def check(case: Case) -> None:
     for address, name in (case.shows or {}).items():
         shown = next((row[2] + (" (ro)" if row[4] else "") for row in rows if row[0] <= address <= row[1]), None)
         assert shown == name, hex(address)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the model and the program can both tell of a load."""
-
-    verdict: str
-    messages: tuple[str, ...]
-    rebuilds: int
-    views: object = None
-    devices: object = None
-
-
-def _said(messages: tuple[str, ...]) -> tuple[str, ...]:
-    """Without places in the program's source, which are not ours to know, and what a shell would say in its stead."""
-    told = [re.sub(r"^(GLib: )?\S*\.c:\d+: ", "", line) for line in messages]
-    return tuple(re.sub(r"(Unaligned start address): 0x[0-9a-f]+$", r"\1", line) for line in told)
-
-
-def seen_by_model(case: Case) -> Seen:
-    bench = machine(case.machine)
-    try:
-        found = load(bench, data_of(case), REFERENCE())
-        if found.verdict in {"waiting", "hung"}:
-            return Seen("hung", (), 0)
-        if found.verdict != "accepted":
-            return Seen(found.verdict, _said(found.messages), found.rebuilds)
-        devices = {}
-        for device in found.devices:
-            if not device.kind.startswith("virtio-"):
-                continue
-            queues = {
-                queue.index: (queue.last_avail, queue.shadow_avail, queue.used, queue.inuse)
-                for queue in device.queues
-                if queue.num  # the program tells nothing of others
-            }
-            function = next(h.function for h in bench.handlers if h.name == device.section)
-            assert function is not None
-            devices[function.entry.id] = (device.broken, device.started, queues)
-        return Seen(found.verdict, _said(found.messages), found.rebuilds, layout(bench.mtree()), devices)
-    finally:
-        bench.reset()
-
-
-def seen_by_program(case: Case, binary: str) -> Seen:
-    patience = 2 if case.verdict in {"waiting", "hung"} else 20
-    arguments = machine(case.machine).description.arguments
-    found = qemu.load(arguments, data_of(case), binary=binary, timeout=patience, queues=4)
-    if found.verdict in {"waiting", "hung"}:
-        return Seen("hung", (), 0)
-    if found.verdict != "accepted":
-        return Seen(found.verdict, _said(found.messages), found.rebuilds)
-    devices: dict[str, tuple[bool, bool, dict[int, tuple[int, ...]]]] = {}
-    for path, status in found.virtio:
-        devices[path.split("/")[3]] = (status["broken"], status["started"], {})
-    for path, queue, status in found.queues:
-        indices = tuple(status[key] for key in ("last-avail-idx", "shadow-avail-idx", "used-idx", "inuse"))
-        if status["vring-desc"] or any(indices):
-            devices[path.split("/")[3]][2][queue] = indices
-    return Seen(found.verdict, _said(found.messages), found.rebuilds, layout(found.flat), devices)
-
-
-def both(cases: Cases, binary: str) -> dict[str, tuple[Seen, Seen]]:
-    """Every case loaded by the model and by the program, two at a time."""
-    with ThreadPoolExecutor(2) as pool:
-        real = list(pool.map(lambda case: seen_by_program(case, binary), cases.values()))
-    return {name: (seen_by_model(cases[name]), found) for name, found in zip(cases, real, strict=True)}
 
 
 def hold_all(cases: Mapping[str, Edited], against: Against) -> dict[str, tuple[str, ...]]:

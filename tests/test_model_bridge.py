@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import tiny
-from mutants import Case, Cases, Seen, again, behind, byte, check, dword, on, qword, word
+from mutants import Case, Cases, again, behind, byte, check, dword, on, qword, word
 
 from model.devices.bridge import slot_has_power
 
@@ -64,9 +64,8 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()
 
 
 POWER = {

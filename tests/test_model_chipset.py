@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants import PC, Case, Cases, Seen, again, byte, check, dword, on, qword, word
+from mutants import PC, Case, Cases, again, byte, check, dword, on, qword, word
 
 MCH, LPC, SMB = "mch", "ICH9LPC", "ich9_smb"
 
@@ -98,6 +98,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from mutants import Case, Cases, Change, Seen, check, insert, on
+from mutants import Case, Cases, Change, check, insert, on
 
 from vmformat import Command, Eof, Section, Stream
 
@@ -175,6 +175,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

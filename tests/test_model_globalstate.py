@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants import Case, Cases, Seen, check, put, without
+from mutants import Case, Cases, check, put, without
 
 CASES: Cases = {
     # the run state
@@ -25,6 +25,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

@@ -6,7 +6,7 @@ import struct
 from dataclasses import replace
 
 import pytest
-from mutants import PC, Case, Cases, Edit, Seen, check, configuration, raw
+from mutants import PC, Case, Cases, Edit, check, configuration, raw
 
 from model.header import CAPABILITIES
 
@@ -96,6 +96,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

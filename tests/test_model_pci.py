@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import tiny
-from mutants import PC, Case, Cases, Seen, again, behind, byte, check, dword, on, put, qword, without, word
+from mutants import PC, Case, Cases, again, behind, byte, check, dword, on, put, qword, without, word
 
 from model.description import BarEntry
 from model.devices.bridge import Bridge, io_window, memory_window, prefetch_window
@@ -248,6 +248,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

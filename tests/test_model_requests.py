@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from mutants import PC, Case, Cases, Change, Seen, byte, check, on, patch, qword, raw, word
+from mutants import PC, Case, Cases, Change, byte, check, on, patch, qword, raw, word
 
 BLK, PC_BLK = "02.1:00.0/virtio-blk", "02.0/virtio-blk"
 RAM, HOLE = 0x1000000, 0x80000000
@@ -85,6 +85,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from mutants import PC, Case, Cases, Edit, Seen, again, check, header, insert, on, payload, put, raw, stream, without
+from mutants import PC, Case, Cases, Edit, again, check, header, insert, on, payload, put, raw, stream, without
 
 from vmformat import Eof, Kind, Section, Stream
 
@@ -110,6 +110,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

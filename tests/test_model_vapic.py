@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants import PC, Case, Cases, Seen, again, behind, check, on, page, put, without
+from mutants import PC, Case, Cases, again, behind, check, on, page, put, without
 
 TPR, ROM = "kvm-tpr-opt", "rom_state_paddr"
 
@@ -44,6 +44,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

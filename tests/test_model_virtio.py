@@ -10,7 +10,6 @@ from mutants import (
     Case,
     Cases,
     Change,
-    Seen,
     again,
     behind,
     byte,
@@ -339,6 +338,5 @@ def test_the_model(case: Case) -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", CASES)
-def test_as_the_program(name: str, seen: dict[str, tuple[Seen, Seen]]) -> None:
-    model, real = seen[name]
-    assert model == real
+def test_as_the_program(name: str, held: dict[str, tuple[str, ...]]) -> None:
+    assert held[name] == ()

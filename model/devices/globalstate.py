@@ -9,6 +9,8 @@ from model.messages import c_text
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from model.loader import LoadState
 
 EINVAL = 22
@@ -34,3 +36,10 @@ class GlobalState(Effects):
             return Refusal(EINVAL, (f"invalid parameter value: {name}",), 0, "runstate")
         load.run_state = name
         return None
+
+    def saved(self) -> Mapping[str, int | bytes | None]:
+        """A machine that ran is paused here: the name is written over what was loaded."""
+        value = self.loaded.get("runstate", b"")
+        assert isinstance(value, bytes)
+        paused = b"paused\0"
+        return {"runstate": paused + value[len(paused) :]} if c_text(value) == "running" else {}

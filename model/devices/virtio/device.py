@@ -107,7 +107,7 @@ class Virtio(Effects):
         self.broken = False
         self.started = self.disabled = False
         self.isr = self.endian = 0
-        self.extra_state_came = False
+        self.extra_state_came = self.selects_kept = False
         self.loaded_queues = 0
         self.has_rings = False
         self.transport.reset()
@@ -125,11 +125,13 @@ class Virtio(Effects):
         self._clear()
 
     def device_reset(self) -> None:
-        """What losing power does to the device."""
+        """What losing power does to the device. Of the transport's registers those of the queues are cleared."""
         self.machine.touched.add(self.handler)
         for queue in self.queues[: self._used_queues]:
             queue.reset()
+        kept = self.extra_state_came or self.selects_kept
         self._clear()
+        self.selects_kept = kept
 
     # What a kind of its own may say
 

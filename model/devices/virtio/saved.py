@@ -125,11 +125,14 @@ def _per_queue(device: Virtio) -> Fields:
 
 
 def _extra_state(device: Virtio) -> Fields:
-    """The transport's registers: as loaded; as at reset where the stream had none; not there on a device without."""
+    """The transport's registers: as loaded; as at reset where the stream had none or a reset followed; not there
+    on a device without."""
     if device.entry.extra_state and device.extra_state_came:
         return {}
     found: Fields = {}
     for path in _registers(device):
+        if device.entry.extra_state and device.selects_kept and ".vqs[" not in path:
+            continue
         found[path] = 0 if device.entry.extra_state else None
     return found
 
