@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from model import memory as memory_api
 from model import sections
-from model.commands import DISCARD, GO_ON, Done, run_command
+from model.commands import DISCARD, GO_ON, LISTENING, Done, run_command
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
 from model.memory import MemoryAbort
@@ -190,8 +190,10 @@ def _load_state(state: LoadState) -> Refusal | None:
     state.design.load_begins(state)
     refusal, quit_ = main_loop(state, reader)
     state.design.load_ends(state, refusal)
-    if state.postcopy >= 3:
-        return refusal if refusal is not None else _listener(state, quit_=quit_)
+    if state.postcopy >= LISTENING:
+        what = "go on side by side" if quit_ else "race for one channel"
+        state.not_modelled.add(f"postcopy: the listener thread and the main thread {what}")
+        return refusal if refusal is not None else _listener(state)
     if refusal is None and reader.error:
         refusal = Refusal(reader.error, (), reader.offset, "")
     if refusal is None and state.machine.description.vmdescription:
@@ -201,10 +203,8 @@ def _load_state(state: LoadState) -> Refusal | None:
     return refusal
 
 
-def _listener(state: LoadState, *, quit_: bool) -> Refusal | None:
+def _listener(state: LoadState) -> Refusal | None:
     """The postcopy listener thread reads on, without the big lock (stream.md 1.9, 2.8)."""
-    if not quit_:
-        state.not_modelled.add("postcopy: the listener thread and the main thread race for one channel")
     state.listening = True
     state.memory.has_lock = False
     refusal, _ = main_loop(state, state.reader)

@@ -33,6 +33,7 @@ class Visitor(SilentVisitor):
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.said: list[str] = []
+        self.unknown: set[str] = set()
 
     def field(self, schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
         assert (schema.name, field.name) in self.watch.fields
@@ -40,7 +41,7 @@ class Visitor(SilentVisitor):
         return None
 
     def post_load(self, _schema: Schema, path: str, _version: int) -> Refusal | None:
-        return self.watch.judge(path, self.said)
+        return self.watch.judge(path, self.said, self.unknown)
 
 
 def judged(*checks: Check, n: int = 0, limit: int = 0, small: int = 0, raw: bytes = b"abc", second: int = 0) -> Visitor:
@@ -100,6 +101,8 @@ def test_all_conditions_must_hold_and_the_first_check_decides() -> None:
 
 def test_ends() -> None:
     assert judged(check("d", "n > 1", says="hm", end="warned"), n=2).said == ["hm"]
+    unknown = judged(check("d", "n > 1", says="who knows", end="unknown"), n=2)
+    assert (unknown.said, unknown.unknown) == ([], {"d: who knows"})
     with pytest.raises(Abort, match="Assertion"):
         judged(check("d", "n > 1", says="Assertion", end="aborted"), n=2)
     with pytest.raises(Killed, match="SIGSEGV"):
@@ -137,9 +140,9 @@ def test_vmxnet3(fields: dict[str, int], said: str) -> None:
     watch.values |= {name: fields.get(name, 0) for name in names} | {"txq_descr[1].intr_idx": fields.get("second", 0)}
     if " " in said:
         with pytest.raises(Abort, match=said):
-            watch.judge("", [])
+            watch.judge("", [], set())
     else:
-        assert ("" if watch.judge("", []) is None else "refused") == said
+        assert ("" if watch.judge("", [], set()) is None else "refused") == said
 
 
 def test_what_is_no_condition() -> None:

@@ -50,7 +50,8 @@ class Held:
         """What the model says itself that it does not follow of the device concerned; "" for no explanation."""
         head, _, tail = found.section.rpartition("/")
         kind = head.rpartition("/")[2] if tail.isdecimal() and head else tail  # `PCIBUS/1` is instance 1
-        return next((what for what in self.outcome.not_modelled if kind and what.startswith(f"{kind}: ")), "")
+        about = ("postcopy: ", *([f"{kind}: "] if kind else []))  # two threads may do anything to anything
+        return next((what for what in self.outcome.not_modelled if what.startswith(about)), "")
 
     @property
     def unexplained(self) -> bool:

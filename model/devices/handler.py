@@ -217,7 +217,7 @@ class SectionVisitor:
         self.load.before_post_load()
         watch, effects = self.handler.watch, self.handler.effects
         if watch is not None and schema.name in watch.posts:
-            refusal = watch.judge(path, self.load.messages)
+            refusal = watch.judge(path, self.load.messages, self.load.not_modelled)
             if refusal is not None or schema.name not in effects.post:
                 return refusal
         return effects.post_load(self.load, schema.name, path)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EPERM: Final = 1
 EINVAL: Final = 22
 
-End = Literal["refused", "aborted", "killed", "hung", "warned"]
+End = Literal["refused", "aborted", "killed", "hung", "warned", "unknown"]
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
 _TERM: Final = re.compile(
@@ -67,7 +67,8 @@ class Check:
     """The load ends (`end`) when all of `terms` hold at the end of `vmsd`.
 
     `says` are the lines that are printed; a field's name in braces stands for its value. `errno` is a refusal's. A
-    check whose end is "warned" only prints. For "killed" the line tells people which signal it is.
+    check whose end is "warned" only prints. For "killed" the line tells people which signal it is. With "unknown" the
+    load goes on, and the outcome says that it need not: `says` is what of the device is not known.
     """
 
     vmsd: str
@@ -125,13 +126,16 @@ class Watch:
         """What a plan must be asked for."""
         return {f"post:{vmsd}" for vmsd in self.posts} | {f"{vmsd}:{name}" for vmsd, name in self.fields}
 
-    def judge(self, path: str, messages: list[str]) -> Refusal | None:
-        """The vmsd at `path` is complete; warnings go to `messages`.
+    def judge(self, path: str, messages: list[str], not_modelled: set[str]) -> Refusal | None:
+        """The vmsd at `path` is complete; warnings go to `messages`, what is not known to `not_modelled`.
 
         Raises Abort, Killed or Hang where the program dies.
         """
         for one in self.checks.get(_ELEMENT.sub("[]", path) if "[" in path else path, ()):
             if all(self._holds(term, path) for term in one.terms):
+                if one.end == "unknown":
+                    not_modelled.add(f"{one.vmsd}: {one.says[0]}")
+                    continue
                 refusal = self._end(one, path, messages)
                 if refusal is not None:
                     return refusal

@@ -12,6 +12,8 @@ from typing import Final
 from model.devices.checks.check import check
 
 _FAR: Final = 0x300000
+_STREAMS: Final = 16
+_BEYOND: Final = "what it finds in memory by a stream number out of bounds"
 _DIES: Final = "SIGSEGV: a stream number far out of bounds"
 
 SOUND: Final = (
@@ -24,4 +26,5 @@ SOUND: Final = (
         end="killed",
     ),
     check("hda-audio", f"st[1].stream > {_FAR}", "st[1].format != 0", says=_DIES, end="killed"),
+    *(check("hda-audio", f"st[{index}].stream > {_STREAMS}", says=_BEYOND, end="unknown") for index in range(4)),
 )
