@@ -126,14 +126,14 @@ class VirtioGpu(Virtio):
         return None
 
     def own_saved(self) -> Fields:
-        """The resource that came last is saved first."""
+        """The resource that came last is saved first, an image row by row."""
         found: Fields = {}
         for index, (sizes, pieces, picture) in enumerate(reversed(self.resources.values())):
             path = f"virtio-gpu.resources[{index}]"
             found |= {f"{path}.{name}": value for name, value in sizes.items() if name != "id"}
             for number, (address, length) in enumerate(PIECE.iter_unpack(pieces)):
                 found |= {f"{path}.iov[{number}].address": address, f"{path}.iov[{number}].length": length}
-            for number, pixel in enumerate(pixel for (pixel,) in struct.iter_unpack("<I", picture)):
-                row, column = divmod(number, sizes["width"])
-                found[f"{path}.rows[{row}].pixels[{column}]"] = pixel
+            stride = 4 * sizes["width"]
+            for row in range(sizes["height"] if stride else 0):
+                found[f"{path}.rows[{row}].pixels[]"] = picture[row * stride : (row + 1) * stride]
         return found
