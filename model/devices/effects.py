@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from model.devices.ahci import Ahci
 from model.devices.checks import CHECKS, watch_for
 from model.devices.chipset import I440fx, Ich9Lpc, Mch, Piix4Pm
+from model.devices.clock import Rtl8139, Timer
 from model.devices.e1000e import E1000e
 from model.devices.fw_cfg import FwCfg
 from model.devices.globalstate import GlobalState
@@ -46,9 +47,11 @@ _FOLLOWED: Final = (
     Piix4Pm,
     Qxl,
     RootPort,
+    Rtl8139,
     ScsiDisk,
     Shpc,
     Slirp,
+    Timer,
     Vga,
     VmGenId,
     Xhci,
@@ -64,10 +67,10 @@ _EFFECTS: Final = {effects.vmsd: effects for effects in _FOLLOWED} | {
 
 # No memory-API call, no use of guest memory and no verdict of their own on load (pci.md 5.4: traced; virtio.md 9.1).
 INERT: Final = frozenset({
-    "timer", "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
+    "cpu_common", "cpu", "apic", "PCIHost", "PCIBUS", "dma", "i8259", "ioapic", "hpet", "mc146818rtc", "i8254",
     "pcspk", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92", "i2c_bus", "acpi_build", "ich9_smb", "PIIX3", "ide",
     "xio3130-express-upstream-port", "e1000", "serial", "parallel_isa", "fdc", "smbus-eeprom", "kvmclock",
-    "usb-hub", "usb-kbd", "usb-ptr", "uhci", "rtl8139",
+    "usb-hub", "usb-kbd", "usb-ptr", "uhci",
     "ac97", "cs4231a", "es1370", "hda-audio", "sb16",
     "eeprom", "i82550", "i82801", "ipoctal232", "ne2000", "pci-serial", "pcnet", "tpci200", "tulip", "vmxnet3",
     "lsiscsi", "megasas", "megasas-gen2", "mptsas", "pciespscsi", "pvscsi", "sd-card", "sdhci",

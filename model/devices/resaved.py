@@ -73,7 +73,11 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
     "xhci": {"*.msix.pending": WIRED},
     "e1000e": {"*.msix.pending": WIRED},
     "virtio-*": {"virtio.pci.irq_state*": WIRED},
-    "virtio-net": {"virtio.device.vlans": REBUILT, "virtio.device.mergeable_rx_bufs": REBUILT},
+    "virtio-net": {
+        "virtio.device.curr_guest_offloads": ONLY_IF,
+        "virtio.device.vlans": REBUILT,
+        "virtio.device.mergeable_rx_bufs": REBUILT,
+    },
 }
 """By kind of section, then by path, both with `*` and `?`: why the field is not what was loaded."""
 
