@@ -96,6 +96,14 @@ CASES: Cases = {
     "four queues": Case(
         patch(BLK, ("queues.num", 4, u32(4)), ("requests@end", 0, 2 * (u32(256) + bytes(10) + u16(0xFFFF))))
     ),
+    "a queue that a legacy device did not make has no rings": Case(
+        patch(
+            "02.0/virtio-blk",
+            ("queues.num", 4, u32(2)),
+            ("requests@end", 0, u32(256) + (0xFFF800).to_bytes(8, "big") + bytes(2) + u16(0xFFFF)),
+        ),
+        machine=PC,
+    ),
     "1025 queues": Case(put(BLK, "queues.num", 1025), "refused", "Invalid number of virtqueues: 0x401"),
     "ring of 0": Case(put(BLK, "queues.vqs[0].num", 0), "aborted", "Assertion `len > 0' failed."),
     "ring of 0 without rings": Case(on(put(BLK, "queues.vqs[0].num", 0), desc(0), last(0))),

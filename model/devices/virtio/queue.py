@@ -44,7 +44,7 @@ class Queue:
     def reset(self) -> None:
         """As at device reset: the default size, nothing set up."""
         self.num = self.default_num
-        self.align = PCI_ALIGN
+        self.align = PCI_ALIGN if self.own_num else 0  # a queue that the device did not make has no legacy layout
         self.desc = self.avail = self.used = 0
         self.vector = NO_VECTOR
         self.last_avail = self.shadow = self.used_idx = self.inuse = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.devices.virtio.queue import PCI_ALIGN
 from model.errors import Abort, Killed
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class QueuePairs:
         if queue is None:
             raise Abort("Aborted")
         queue.num = queue.default_num = size
+        queue.align = PCI_ALIGN
         self.device.use(queue.index + 1)
 
 
