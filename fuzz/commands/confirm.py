@@ -259,7 +259,7 @@ def _told(result: Result, path: Path) -> dict[str, Any]:
 
 
 def _report(console: Console, tally: Tally, options: ConfirmOptions) -> None:
-    explained = f", {tally.explained} disagree where the model says so" if tally.explained else ""
+    explained = f", {tally.explained} explained" if tally.explained else ""
     title = f"{tally.held} mutants, seed {options.seed}: {tally.agreeing} agree{explained}"
     table = Table(title=title, title_justify="left")
     table.add_column("compared")
@@ -289,7 +289,7 @@ def _row(table: Table, name: str, total: int, equal: int) -> None:
     if not total:
         return
     style = "" if equal == total else "red"
-    table.add_row(name, str(total), str(equal), str(total - equal), Text(f"{100 * equal / total:.1f} %", style=style))
+    table.add_row(name, str(total), str(equal), str(total - equal), Text(f"{100 * equal / total:.2f} %", style=style))
 
 
 class _Progress:

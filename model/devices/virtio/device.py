@@ -168,6 +168,7 @@ class Virtio(Effects):
                 return self._vector(value, path)
             case "status":
                 self.status = value
+                self.transport.level = None  # a section has just brought the line's level
             case "isr":
                 self.isr = value
             case "queue_sel" if value >= QUEUE_MAX:

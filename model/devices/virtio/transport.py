@@ -38,6 +38,8 @@ class Mmio:
 
     table = b""
     config_vector = NO_VECTOR
+    level: int | None = None
+    """Of the interrupt line, if the device has set it since a section brought it."""
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -65,7 +67,7 @@ class Pci(Mmio):
         self.table = b""
         self.config_vector = NO_VECTOR
         self.pending: set[int] = set()
-        self.level: int | None = None  # of the interrupt line, if the device has set it
+        self.level = None
 
     def _control(self) -> int:
         """The high byte of MSI-X control, 0 without MSI-X."""
