@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from mutants import Q35, machine
 
+from fuzz.corpus import find_stream
+from model import REFERENCE, load
 from model.devices.mmio import Mmio
 from model.memory import Kind, Region
 
@@ -25,3 +27,14 @@ READS = {
 @pytest.mark.parametrize(("name", "offset", "expected"), READS.values(), ids=READS.keys())
 def test_reads(name: str, offset: int, expected: bytes) -> None:
     assert Mmio(machine(Q35))(Region(name, Kind.IO, 1 << 28), offset, 2) == expected
+
+
+def test_the_window_of_a_vga_card_answers_where_its_registers_show_memory() -> None:
+    bench = machine("q35-intel-iommu")
+    window = Region("vga-lowmem", Kind.IO, 0x20000)
+    assert Mmio(bench)(window, 0x8002, 2) == b"\0\0"
+    load(bench, find_stream("q35-intel-iommu/after").read_bytes(), REFERENCE())  # in text mode
+    assert Mmio(bench)(window, 0x8002, 2) == b"\xff\xff"
+    assert Mmio(bench)(window, 0x18002, 2) == b"\0\0"
+    bench.reset()
+    assert Mmio(bench)(window, 0x8002, 2) == b"\0\0"

@@ -1,8 +1,8 @@
 """What register handlers answer when something that should be RAM is read from them: a ring that a chipset has covered.
 
-Known are the holes of q35's system-management memory, its config-space window, and the registers of modern virtio
-functions that hold something where a ring's index would be: interrupt status and device config. Every other handler
-answers zeros.
+Known are the holes of q35's system-management memory, its config-space window, a VGA card's window where it shows
+nothing, and the registers of modern virtio functions that hold something where a ring's index would be: interrupt
+status and device config. Every other handler answers zeros.
 
 Model: registers of other devices (a ring inside an APIC, a BAR) read as zeros, which is what most of them hold; a ring
 index read from one that holds something else is told wrong. A device config is that at reset, as the backend has it,
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.devices.vga import Vga
 from model.devices.virtio import Virtio
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 HOLES: Final = frozenset({"tseg-blackhole", "smbase-blackhole"})
 CONFIG_WINDOW: Final = "pcie-mmcfg-mmio"
+VGA_WINDOW: Final = "vga-lowmem"
+VGA_BASE: Final = 0xA0000
+VGA_MISC: Final = 6
 VIRTIO_ISR: Final = "virtio-pci-isr-"
 VIRTIO_DEVICE: Final = "virtio-pci-device-"
 SECONDARY_BUS: Final = 0x19
@@ -41,6 +45,8 @@ class Mmio:
             return b"\xff" * length
         if region.name == CONFIG_WINDOW:
             return self._config(offset, length)
+        if region.name == VGA_WINDOW:
+            return bytes(length) if self._vga_shows(offset) else b"\xff" * length
         if region.name.startswith(VIRTIO_ISR):
             return self._isr(region, length)
         if region.name.startswith(VIRTIO_DEVICE):
@@ -48,6 +54,16 @@ class Mmio:
             config = device.entry.config or device.config_space if device is not None else b""
             return config[offset : offset + length] if offset + length <= len(config) else b"\xff" * length
         return bytes(length)
+
+    def _vga_shows(self, offset: int) -> bool:
+        """Whether the graphics registers, as loaded, show memory at that place of the window; all of it at reset."""
+        for handler in self.machine.handlers:
+            if isinstance(handler.effects, Vga):
+                found = next((v for k, v in handler.effects.loaded.items() if k.rsplit(".", 1)[-1] == "gr"), b"")
+                mode = found[VGA_MISC] >> 2 & 3 if isinstance(found, bytes) and len(found) > VGA_MISC else 0
+                base, size = Vga.WINDOWS[mode]
+                return base <= VGA_BASE + offset < base + size
+        return True
 
     def _isr(self, region: Region, length: int) -> bytes:
         """Reading the interrupt status clears it."""
