@@ -73,7 +73,7 @@ def virtio_payload() -> bytes:
     head["features_lo"] = 0x30000000
     queues["num"] = 2
     vq = {"num": 256, "desc": 0x7F000, "last_avail_idx": 5, "vector": 1}
-    queues["vqs"] = [vq, {**vq, "desc": 0x6F000}]
+    queues["queue"] = [vq, {**vq, "desc": 0x6F000}]
     started = b"\x05\x0evirtio/started\0\0\0\1\1"
     return encode(virtio_schema(SHAPE), values) + started
 

@@ -133,7 +133,7 @@ CASES: Cases = {
     "ram as FULL": Case(header("ram", kind=Kind.FULL)),
     "PART behind END": Case(part(named(0x2000000, 2, b"\0"))),
     "END twice": Case(part(kind=Kind.END)),
-    "ring from a page": Case(on(page(AVAIL, RING), put(BLK, "queues.vqs[0].last_avail_idx", 2))),
+    "ring from a page": Case(on(page(AVAIL, RING), put(BLK, "queues.queue[0].last_avail_idx", 2))),
 }
 
 

@@ -44,7 +44,7 @@ def u64(value: int) -> bytes:
 
 
 def desc(address: int) -> Change:
-    return put(BLK, "queues.vqs[0].desc", address)
+    return put(BLK, "queues.queue[0].desc", address)
 
 
 def avail(address: int) -> Change:
@@ -56,7 +56,7 @@ def used(address: int) -> Change:
 
 
 def last(value: int, device: str = BLK) -> Change:
-    return put(device, "queues.vqs[0].last_avail_idx", value)
+    return put(device, "queues.queue[0].last_avail_idx", value)
 
 
 def ring(index: int) -> bytes:
@@ -70,9 +70,9 @@ CASES: Cases = {
     "config vector 2 of 3": Case(put(BLK, "config_vector", 2)),
     "config vector 3 of 3": Case(put(BLK, "config_vector", 3), "refused", "Invalid argument"),
     "config vector none": Case(put(BLK, "config_vector", 0xFFFF)),
-    "queue vector 2": Case(put(BLK, "queues.vqs[0].vector", 2)),
-    "queue vector 3": Case(put(BLK, "queues.vqs[0].vector", 3), "refused", "Invalid argument"),
-    "vector of the second queue": Case(put(BLK, "queues.vqs[1].vector", 9), "refused", "Invalid argument"),
+    "queue vector 2": Case(put(BLK, "queues.queue[0].vector", 2)),
+    "queue vector 3": Case(put(BLK, "queues.queue[0].vector", 3), "refused", "Invalid argument"),
+    "vector of the second queue": Case(put(BLK, "queues.queue[1].vector", 9), "refused", "Invalid argument"),
     "status 0": Case(put(BLK, "head.status", 0)),
     "status ff": Case(put(BLK, "head.status", 0xFF)),
     "isr": Case(put(BLK, "head.isr", 0xFF)),
@@ -92,7 +92,7 @@ CASES: Cases = {
     "interrupt pin 5, of ahci": Case(byte("ich9_ahci", 0x3D, 5)),
     # the queues' number and records
     "no queues": Case(patch(BLK, ("queues.num", 36, u32(0)))),
-    "one queue": Case(patch(BLK, ("queues.num", 4, u32(1)), ("queues.vqs[1].num", 16, b""))),
+    "one queue": Case(patch(BLK, ("queues.num", 4, u32(1)), ("queues.queue[1].num", 16, b""))),
     "four queues": Case(
         patch(BLK, ("queues.num", 4, u32(4)), ("requests@end", 0, 2 * (u32(256) + bytes(10) + u16(0xFFFF))))
     ),
@@ -105,19 +105,19 @@ CASES: Cases = {
         machine=PC,
     ),
     "1025 queues": Case(put(BLK, "queues.num", 1025), "refused", "Invalid number of virtqueues: 0x401"),
-    "ring of 0": Case(put(BLK, "queues.vqs[0].num", 0), "aborted", "Assertion `len > 0' failed."),
-    "ring of 0 without rings": Case(on(put(BLK, "queues.vqs[0].num", 0), desc(0), last(0))),
-    "ring of 255": Case(put(BLK, "queues.vqs[0].num", 255)),
-    "ring of 1": Case(put(BLK, "queues.vqs[0].num", 1)),
-    "ring of 0x8000": Case(put(BLK, "queues.vqs[0].num", 0x8000), text="Cannot map desc"),
-    "ring of 2^32-1": Case(put(BLK, "queues.vqs[0].num", 0xFFFFFFFF), text="Cannot map desc"),
-    "second ring of 0": Case(put(BLK, "queues.vqs[1].num", 0)),
-    "second ring set up": Case(on(put(BLK, "queues.vqs[1].desc", 0x100000), put(BLK, "vq[1].vring.used", 0x102000))),
-    "second ring far away": Case(put(BLK, "queues.vqs[1].desc", 0x100000000)),
+    "ring of 0": Case(put(BLK, "queues.queue[0].num", 0), "aborted", "Assertion `len > 0' failed."),
+    "ring of 0 without rings": Case(on(put(BLK, "queues.queue[0].num", 0), desc(0), last(0))),
+    "ring of 255": Case(put(BLK, "queues.queue[0].num", 255)),
+    "ring of 1": Case(put(BLK, "queues.queue[0].num", 1)),
+    "ring of 0x8000": Case(put(BLK, "queues.queue[0].num", 0x8000), text="Cannot map desc"),
+    "ring of 2^32-1": Case(put(BLK, "queues.queue[0].num", 0xFFFFFFFF), text="Cannot map desc"),
+    "second ring of 0": Case(put(BLK, "queues.queue[1].num", 0)),
+    "second ring set up": Case(on(put(BLK, "queues.queue[1].desc", 0x100000), put(BLK, "vq[1].vring.used", 0x102000))),
+    "second ring far away": Case(put(BLK, "queues.queue[1].desc", 0x100000000)),
     "no ring, last 1": Case(desc(0), "refused", "VQ 0 address 0x0 inconsistent with Host index 0x1"),
     "no ring, last 0": Case(on(desc(0), last(0))),
     "no second ring, last 7": Case(
-        put(BLK, "queues.vqs[1].last_avail_idx", 7), "refused", "VQ 1 address 0x0 inconsistent with Host index 0x7"
+        put(BLK, "queues.queue[1].last_avail_idx", 7), "refused", "VQ 1 address 0x0 inconsistent with Host index 0x7"
     ),
     # indices
     "last 2": Case(last(2), text="VQ 0 size 0x100 Guest index 0x1 inconsistent with Host index 0x2: delta 0xffff"),
@@ -244,14 +244,14 @@ CASES: Cases = {
     "version 1, then 2": Case(on(again(BLK), put(BLK, "pci.version_id", 1)), "refused"),
     "version 0": Case(put(BLK, "pci.version_id", 0)),
     # a legacy device
-    "legacy: ring of 255": Case(put(PC_BLK, "queues.vqs[0].num", 255), machine=PC),
-    "legacy: ring of 0": Case(put(PC_BLK, "queues.vqs[0].num", 0), machine=PC),
-    "legacy: ring of 0x8000": Case(put(PC_BLK, "queues.vqs[0].num", 0x8000), machine=PC, text="Cannot map"),
+    "legacy: ring of 255": Case(put(PC_BLK, "queues.queue[0].num", 255), machine=PC),
+    "legacy: ring of 0": Case(put(PC_BLK, "queues.queue[0].num", 0), machine=PC),
+    "legacy: ring of 0x8000": Case(put(PC_BLK, "queues.queue[0].num", 0x8000), machine=PC, text="Cannot map"),
     "legacy: last 2": Case(last(2, PC_BLK), text=INCONSISTENT, machine=PC),
     "legacy: last 0": Case(last(0, PC_BLK), "refused", "last_avail_idx 0x0 - used_idx 0x1", machine=PC),
-    "legacy: ring in a hole": Case(put(PC_BLK, "queues.vqs[0].desc", 0x80000000), text=INCONSISTENT, machine=PC),
+    "legacy: ring in a hole": Case(put(PC_BLK, "queues.queue[0].desc", 0x80000000), text=INCONSISTENT, machine=PC),
     "legacy: desc at the end": Case(
-        put(PC_BLK, "queues.vqs[0].desc", (1 << 64) - 0x1000), text=INCONSISTENT, machine=PC
+        put(PC_BLK, "queues.queue[0].desc", (1 << 64) - 0x1000), text=INCONSISTENT, machine=PC
     ),
     "legacy: VERSION_1": Case(put(PC_BLK, "guest_features", VERSION_1), "refused", "unsupported", machine=PC),
     "legacy: with virtqueues": Case(subsection(PC_BLK, "virtio/virtqueues", ADDRESSES), machine=PC),
@@ -263,7 +263,7 @@ MQ = 1 << 22
 NET_CASES: Cases = {
     "net: ring set up": Case(
         on(
-            *(put(NET, f"queues.vqs[{index}].desc", 0x100000 + 0x4000 * index) for index in range(3)),
+            *(put(NET, f"queues.queue[{index}].desc", 0x100000 + 0x4000 * index) for index in range(3)),
             *(
                 put(NET, f"vq[{index}].vring.{what}", 0x100000 + 0x4000 * index + at)
                 for index in range(3)
@@ -298,13 +298,13 @@ NET_CASES: Cases = {
     "net: status": Case(put(NET, "head.status", 0x0F)),
     # the number of queues is taken from the rings' sizes when features are set
     "net: first ring of 0": Case(
-        put(NET, "queues.vqs[0].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
+        put(NET, "queues.queue[0].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
     ),
     "net: second ring of 0": Case(
-        put(NET, "queues.vqs[1].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
+        put(NET, "queues.queue[1].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
     ),
     "net: third ring of 0": Case(
-        put(NET, "queues.vqs[2].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
+        put(NET, "queues.queue[2].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed."
     ),
     "net: no queues": Case(patch(NET, ("queues.num", 52, u32(0))), "aborted"),
     "net: one queue": Case(patch(NET, ("queues.num", 52, u32(1) + RECORD)), "aborted", "old_num_queues >= 3"),
@@ -328,10 +328,10 @@ NET_CASES: Cases = {
     ),
     "net: 19 queues": Case(patch(NET, ("queues.num", 4, u32(19)), ("mac[0]", 0, 16 * RECORD)), "aborted"),
     "net: features and rings wrong": Case(
-        on(put(NET, "queues.vqs[0].num", 0), put(NET, "guest_features", 1 << 63)), "aborted", "old_num_queues >= 3"
+        on(put(NET, "queues.queue[0].num", 0), put(NET, "guest_features", 1 << 63)), "aborted", "old_num_queues >= 3"
     ),
     "net: pc, first ring of 0": Case(
-        put(PC_NET, "queues.vqs[0].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed.", machine=PC
+        put(PC_NET, "queues.queue[0].num", 0), "aborted", "Assertion `old_num_queues >= 3' failed.", machine=PC
     ),
     "net: pc, vnet header": Case(put(PC_NET, "has_vnet_hdr", 1), "refused", "requires vnet_hdr=on", machine=PC),
     "net: pc, two sections": Case(again(PC_NET), machine=PC),

@@ -31,11 +31,11 @@ def of_balloon(name: str, *words: int) -> Change:
 
 BROKEN_GPU = on(
     put(GPU, "head.status", 0x0F),
-    put(GPU, "queues.vqs[0].desc", 0x800000),
-    put(GPU, "queues.vqs[0].last_avail_idx", 4),
+    put(GPU, "queues.queue[0].desc", 0x800000),
+    put(GPU, "queues.queue[0].last_avail_idx", 4),
     put(GPU, "guest_features", VERSION_1),
 )
-LAST_2 = put(BLK, "queues.vqs[0].last_avail_idx", 2)
+LAST_2 = put(BLK, "queues.queue[0].last_avail_idx", 2)
 
 CASES: Cases = {
     # interrupts

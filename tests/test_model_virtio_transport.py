@@ -22,7 +22,7 @@ def ring(index: int) -> bytes:
 
 
 def queue(what: str, value: int, device: str = SCSI, number: int = 2) -> Change:
-    return put(device, f"queues.vqs[{number}].{what}", value)
+    return put(device, f"queues.queue[{number}].{what}", value)
 
 
 RECORD = struct.pack(">IIQH", 64, 4096, 0, 0)
@@ -71,7 +71,7 @@ CASES: Cases = {
     "net without queues": case(patch(NET, ("queues.num", 58, bytes(4))), "aborted"),
     "net: five queues": case(patch(NET, ("queues.num", 4, struct.pack(">I", 5) + 2 * RECORD)), "aborted"),
     "net: four queues": case(patch(NET, ("queues.num", 4, struct.pack(">I", 4) + RECORD)), "aborted"),
-    "net: first ring of 0": case(put(NET, "queues.vqs[0].num", 0), "aborted", "old_num_queues >= 3"),
+    "net: first ring of 0": case(put(NET, "queues.queue[0].num", 0), "aborted", "old_num_queues >= 3"),
 }
 
 

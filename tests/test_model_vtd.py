@@ -87,7 +87,7 @@ def message(entry: tuple[int, int], *more: Change, low: int = 0xFEE00010, data: 
         put(BLK, "msix[0].data", data),
         put(BLK, "msix[0].control", 0),
         put(BLK, "virtio.msix.config_vector", 0),
-        put(BLK, "vqs[0].last_avail_idx", 5),
+        put(BLK, "queue[0].last_avail_idx", 5),
         *more,
     )
 

@@ -86,8 +86,8 @@ def ring(desc: int, avail: int, used: int, index: int = 1) -> Change:
     """Queue 0 elsewhere, with both indices of the ring and the device's own at `index`; its memory behind it."""
     places = struct.pack(">QQ", avail, used) + bytes(16 * 1023)
     edits = [
-        put(BLK, "vqs[0].desc", desc),
-        put(BLK, "vqs[0].last_avail_idx", index),
+        put(BLK, "queue[0].desc", desc),
+        put(BLK, "queue[0].last_avail_idx", index),
         subsection(BLK, "virtio/virtqueues", places),
     ]
     pages = [page(base, struct.pack("<HH", 0, index)) for base in (avail, used) if base < RAM]
@@ -151,7 +151,7 @@ ROWS: Final[dict[str, Row]] = {
     ),
     "4 iommu_platform, nothing taken yet": Row(
         PLATFORM,
-        put(BLK, "vqs[0].last_avail_idx", 0),
+        put(BLK, "queue[0].last_avail_idx", 0),
         Ends("refused", ("VQ 0 size 0x100 < last_avail_idx 0x0 - used_idx 0x1",)),
         AT_REST,
     ),

@@ -247,15 +247,15 @@ def test_unexplained_payloads_stay_opaque() -> None:
         pytest.param(
             queues(2),
             records((256, 0x1000, 1), (128, 0x2000, 2)),
-            "vqs[].desc",
-            {"vqs[0].desc": 0x1000, "vqs[1].desc": 0x2000},
+            "queue[].desc",
+            {"queue[0].desc": 0x1000, "queue[1].desc": 0x2000},
             id="queues",
         ),
         pytest.param(
             queues(0),
             b"\0\0\0\1" + bytes(13) + b"\5",
-            "vqs[].last_avail_idx",
-            {"vqs[0].last_avail_idx": 5},
+            "queue[].last_avail_idx",
+            {"queue[0].last_avail_idx": 5},
             id="no vector",
         ),
         pytest.param(

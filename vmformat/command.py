@@ -9,6 +9,7 @@ from typing import Final
 from vmformat import framing
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
+from vmformat.node import Node
 
 
 class Cmd(IntEnum):
@@ -27,6 +28,9 @@ class Cmd(IntEnum):
     RECV_BITMAP = 10
     SWITCHOVER_START = 11
 
+
+_HEAD: Final = 5
+"""Bytes before a command's payload."""
 
 LENGTHS: Final[dict[int, int]] = {
     Cmd.OPEN_RETURN_PATH: 0,
@@ -110,6 +114,34 @@ class Command:
     def ping(cls, cookie: int) -> Command:
         """A ping with a 32-bit cookie."""
         return cls(Cmd.PING, (cookie & 0xFFFF_FFFF).to_bytes(4, "big"))
+
+    @property
+    def tree(self) -> Node:
+        """The payload's fields as nodes, as far as its length lets it; at 0 where it stands apart from its command."""
+        at = start = self.offset + _HEAD if not self.package_apart else 0
+        nodes = []
+        for name, value in self.fields:
+            size = len(value) if isinstance(value, bytes) else self._width(name)
+            if name == "block":  # counted, and for POSTCOPY_RAM_DISCARD ended by a zero
+                nodes.append(Node("block@length", "uint8", at, 1, len(value) if isinstance(value, bytes) else 0))
+                at += 1
+            type_ = "buffer" if isinstance(value, bytes) else {1: "uint8", 4: "uint32", 8: "uint64"}[size]
+            nodes.append(Node(name, type_, at, size, value))
+            at += size
+            if name == "block" and self.cmd == Cmd.POSTCOPY_RAM_DISCARD:
+                nodes.append(Node("end", "uint8", at, 1, self.payload[at - start]))
+                at += 1
+        return Node(self.name, "command", start, len(self.payload), None, tuple(nodes))
+
+    @property
+    def package_apart(self) -> bool:
+        """Whether the payload may stand elsewhere than behind the command: it is taken from the main channel."""
+        return self.from_main and self.cmd != Cmd.PACKAGED
+
+    def _width(self, name: str) -> int:
+        if name == "version":
+            return 1
+        return 8 if name.startswith(("start", "length[", "page_sizes", "target")) else 4
 
     @property
     def fields(self) -> tuple[tuple[str, int | bytes], ...]:

@@ -138,7 +138,7 @@ def _learn(section: Section, shape: VirtioShape, properties: Mapping[str, object
         modern=True,
         legacy=False,
         host_features=0,
-        queues=tuple(_number(tree, f"virtio.queues.vqs[{i}].num") for i in range(_number(tree, "virtio.queues.num"))),
+        queues=tuple(_number(tree, f"virtio.queues.queue[{i}].num") for i in range(_number(tree, "virtio.queues.num"))),
         config_size=_number(tree, "virtio.head.config_len"),
         iommu_platform=bool(properties.get("iommu_platform", False)),
         has_vnet_hdr=bool(_number(tree, "virtio.device.tmp[0].has_vnet_hdr", 0)),

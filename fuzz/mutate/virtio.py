@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Stream
 
-_DESC: Final = re.compile(r"queues\.vqs\[\]\.desc$")
-_LAST: Final = re.compile(r"queues\.vqs\[\]\.last_avail_idx$")
-_NUM: Final = re.compile(r"queues\.vqs\[\]\.num$")
+_DESC: Final = re.compile(r"queues\.queue\[\]\.desc$")
+_LAST: Final = re.compile(r"queues\.queue\[\]\.last_avail_idx$")
+_NUM: Final = re.compile(r"queues\.queue\[\]\.num$")
 _AVAIL: Final = re.compile(r"virtio/virtqueues\..*\.avail$")
 _USED: Final = re.compile(r"virtio/virtqueues\..*\.used$")
 _HEAD: Final = re.compile(
-    r"(\.head\.\w+|queues\.num|config_vector|queues\.vqs\[\]\.vector|core\..*guest_features)(\[\])?$"
+    r"(\.head\.\w+|queues\.num|config_vector|queues\.queue\[\]\.vector|core\..*guest_features)(\[\])?$"
 )
 _SUBSECTION: Final = re.compile(
     rb"\x05(?P<length>[\x08-\x28])(?P<name>virtio/[a-z0-9_]+)(?P<version>\0\0\0[\0-\2])", re.DOTALL

@@ -24,12 +24,12 @@ CORE_HEAD: Final = raw(
 
 @lru_cache
 def queues(vectors: int, transport: Literal["pci", "mmio"] = "pci") -> Schema:
-    """`num` and as many records `vqs[i]`: num, (MMIO) align, desc, last_avail_idx and, with MSI-X, vector."""
+    """`num` and as many records `queue[i]`: num, (MMIO) align, desc, last_avail_idx and, with MSI-X, vector."""
     align = (Field("align", "uint32"),) if transport == "mmio" else ()
     vector = (Field("vector", "uint16"),) if vectors else ()
     record = (Field("num", "uint32"), *align, Field("desc", "uint64"), Field("last_avail_idx", "uint16"), *vector)
-    vqs = struct("vqs", raw("virtqueue", *record), Count("num"))
-    return raw("virtio-queues", Field("num", "uint32"), vqs)
+    queue = struct("queue", raw("virtqueue", *record), Count("num"))
+    return raw("virtio-queues", Field("num", "uint32"), queue)
 
 
 @lru_cache

@@ -71,7 +71,7 @@ class Virtio(Effects):
     fields: ClassVar[frozenset[str]] = frozenset({
         "virtio.msix.msix", "virtio.msix.config_vector",
         f"{_HEAD}status", f"{_HEAD}isr", f"{_HEAD}queue_sel", f"{_HEAD}features_lo", f"{_HEAD}config",
-        "virtio.queues.num", "virtio.queues.vqs",
+        "virtio.queues.num", "virtio.queues.queue",
         f"{_CORE}64bit_features.guest_features", f"{_CORE}virtqueues.vq", f"{_CORE}broken.broken",
         f"{_CORE}started.started", f"{_CORE}packed_virtqueues.vq", f"{_CORE}ringsize.vq", f"{_CORE}disabled.disabled",
         f"{_CORE}device_endian.device_endian", f"{_CORE}extra_state.extra_state",
@@ -192,7 +192,7 @@ class Virtio(Effects):
     def _bytes(self, load: LoadState, path: str, value: bytes) -> Refusal | None:
         if path == "virtio.msix.msix":
             self.transport.table = value
-        elif path == "virtio.queues.vqs":
+        elif path == "virtio.queues.queue":
             return self._queue_records(load, path, value)
         elif path == f"{_CORE}virtqueues.vq":
             self._addresses(value)
@@ -376,7 +376,7 @@ class Virtio(Effects):
                 EPERM,
                 (f"VQ {index} size 0x{queue.num:x} < {indices}",),
                 0,
-                f"virtio.queues.vqs[{index}].last_avail_idx",
+                f"virtio.queues.queue[{index}].last_avail_idx",
             )
         return None
 

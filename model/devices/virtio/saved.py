@@ -77,7 +77,7 @@ def _queues(device: Virtio) -> Fields:
     count = next((queue.index for queue in device.queues if not queue.num), len(device.queues))
     found: Fields = {"virtio.queues.num": count}
     for queue in device.queues:
-        path = f"virtio.queues.vqs[{queue.index}]."
+        path = f"virtio.queues.queue[{queue.index}]."
         there = queue.index < count
         if not there and queue.index >= device.loaded_queues:
             break
