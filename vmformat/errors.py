@@ -1,6 +1,31 @@
-"""The one exception that leaves this package."""
+"""The one exception that leaves this package, and the same as a value."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in a stream that is not what the format asks for: what a tolerant reader notes and goes on from.
+
+    `offset` counts bytes from the start of the stream, `path` names the field ("" when there is none), as they do in
+    StreamError. `str()` is one line, fit to be printed to a person.
+    """
+
+    offset: int
+    path: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        where = f" ({_one_line(self.path)})" if self.path else ""
+        return f"offset {self.offset:#x}{where}: expected {_one_line(self.expected)}, found {_one_line(self.found)}"
+
+    @property
+    def error(self) -> StreamError:
+        """The exception that a strict reader raises for it."""
+        return StreamError(self.offset, self.path, self.expected, self.found)
 
 
 class StreamError(Exception):
@@ -15,8 +40,12 @@ class StreamError(Exception):
         self.path = path
         self.expected = expected
         self.found = found
-        where = f" ({_one_line(path)})" if path else ""
-        super().__init__(f"offset {offset:#x}{where}: expected {_one_line(expected)}, found {_one_line(found)}")
+        super().__init__(str(self.fault))
+
+    @property
+    def fault(self) -> Fault:
+        """The same as a value."""
+        return Fault(self.offset, self.path, self.expected, self.found)
 
     def __reduce__(self) -> tuple[type[StreamError], tuple[int, str, str, str]]:
         return type(self), (self.offset, self.path, self.expected, self.found)
