@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import construct
 
+from vmformat._grammar.leaf import Cut
 from vmformat._grammar.nested import Structs, grammar
-from vmformat.errors import StreamError
+from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, Values
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from vmformat.schema import Schema
 
-__all__ = ["Structs", "blank", "decode", "encode", "end_of", "grammar"]
+__all__ = ["Structs", "blank", "decode", "decode_partial", "encode", "end_of", "grammar"]
 
 
 def decode(schema: Schema, payload: bytes, offset: int = 0, version: int | None = None) -> Node:
@@ -38,19 +39,39 @@ def decode(schema: Schema, payload: bytes, offset: int = 0, version: int | None 
 
     Raises StreamError unless the payload ends exactly where the schema does.
     """
+    node, fault = decode_partial(schema, payload, offset, version)
+    if fault is not None:
+        raise fault.error
+    return node
+
+
+def decode_partial(
+    schema: Schema, payload: bytes, offset: int = 0, version: int | None = None
+) -> tuple[Node, Fault | None]:
+    """As `decode`, of a payload that may be anything: never raises, and tells the field that could not be read.
+
+    If there is one, the tree holds what was read before it, down to the field (structs and elements are those parts of
+    them that could be read); a leaf `@rest` behind it, the last of the root's children, is all from that field on.
+    """
     stream = io.BytesIO(payload)
+    fault: Fault | None = None
+    inner: tuple[Node, ...] = ()
     try:
-        inner: tuple[Node, ...] = grammar(schema, version).parse_stream(stream, base=offset)
-    except construct.StreamError as error:
-        raise StreamError(offset + stream.tell(), _path(error), "more bytes", "the end of the payload") from None
-    except construct.ConstructError as error:
-        raise StreamError(offset + stream.tell(), _path(error), "what the schema says", _first(error)) from None
+        inner = grammar(schema, version).parse_stream(stream, base=offset)
+    except Cut as stopped:
+        fault = stopped.fault
+        inner = stopped.inner if isinstance(stopped.inner, tuple) else ()
     except RecursionError:
-        raise StreamError(offset + stream.tell(), schema.name, "less nesting", "too deep a schema") from None
-    if stream.tell() != len(payload):
-        found = f"{len(payload) - stream.tell()} bytes more"
-        raise StreamError(offset + stream.tell(), schema.name, "the end of the payload", found)
-    return Node(schema.name, "record", offset, len(payload), None, inner)
+        fault = Fault(offset, schema.name, "less nesting", "too deep a schema")
+    except StreamError as error:
+        fault = error.fault
+    if fault is None and stream.tell() != len(payload):
+        at = offset + stream.tell()
+        fault = Fault(at, schema.name, "the end of the payload", f"{len(payload) - stream.tell()} bytes more")
+    if fault is not None and fault.offset < offset + len(payload):
+        rest = payload[fault.offset - offset :]
+        inner = (*inner, Node("@rest", "buffer", fault.offset, len(rest), rest))
+    return Node(schema.name, "record", offset, len(payload), None, inner), fault
 
 
 def end_of(schema: Schema, data: bytes, start: int, version: int | None = None) -> int:
@@ -60,7 +81,10 @@ def end_of(schema: Schema, data: bytes, start: int, version: int | None = None) 
     try:
         grammar(schema, version).parse_stream(stream)
     except construct.ConstructError as error:
-        raise StreamError(stream.tell(), _path(error), "more bytes", _first(error)) from None
+        fault = error.fault if isinstance(error, Cut) else Fault(stream.tell(), "", "a payload", _first(error))
+        raise fault.error from None
+    except RecursionError:
+        raise StreamError(start, schema.name, "less nesting", "too deep a schema") from None
     return stream.tell()
 
 

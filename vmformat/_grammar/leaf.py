@@ -10,12 +10,38 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import construct
 
 from vmformat import pci
+from vmformat.errors import Fault
 from vmformat.node import Leafs, Node
 from vmformat.schema import INTEGERS, LITTLE_ENDIAN, Count
 
 if TYPE_CHECKING:
     from vmformat.node import Inner
     from vmformat.schema import Field
+
+
+class Cut(construct.ConstructError):
+    """A payload that could not be read on: what was read of the innermost piece, and why."""
+
+    def __init__(self, fault: Fault, value: Leafs | None = None, inner: tuple[Node, ...] | Inner = ()) -> None:
+        super().__init__(str(fault), path=fault.path)
+        self.fault = fault
+        self.value = value
+        self.inner = inner
+
+
+def cut(error: construct.ConstructError, offset: int, path: str) -> Cut:
+    """The error of a field that begins at `offset`."""
+    if isinstance(error, Cut):
+        return error
+    if isinstance(error, construct.StreamError):
+        return Cut(Fault(offset, plain(path), "more bytes", "the end of the payload"))
+    lines = [line for line in str(error).splitlines() if line and not line.startswith("Error in path")]
+    return Cut(Fault(offset, plain(path), "what the schema says", lines[0] if lines else "nothing"))
+
+
+def plain(path: str) -> str:
+    """A construct's path without its first word."""
+    return path.removeprefix("(parsing)").removeprefix("(building)").removeprefix(".")
 
 
 class Scope:
@@ -118,7 +144,19 @@ class Numbers(Core):
 
     def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
         count = times(self.count, context, path)
-        data = construct.stream_read(stream, count * self.width, path)
+        start = stream.tell()
+        data = stream.read(count * self.width)
+        if len(data) != count * self.width:
+            whole = len(data) // self.width
+            stream.seek(start)
+            at = context.base + start + whole * self.width
+            fault = Fault(at, plain(f"{path}[{whole}]"), "more bytes", "the end of the payload")
+            if not whole:
+                raise Cut(fault)
+            if self.code:
+                raise Cut(fault, struct.unpack_from(f"{self.order}{whole}{self.code}", data))
+            pieces = tuple(data[i * self.width : (i + 1) * self.width] for i in range(whole))
+            raise Cut(fault, b"".join(pieces) if self.width == 1 else pieces)
         if self.code:
             return struct.unpack(f"{self.order}{count}{self.code}", data), ()
         if not self.width:

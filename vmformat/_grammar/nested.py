@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import construct
 
-from vmformat._grammar.leaf import Core, Numbers, One, Parsed, Scope, Text, times
-from vmformat.errors import StreamError
+from vmformat._grammar.leaf import Core, Cut, Numbers, One, Parsed, Scope, Text, cut, plain, times
+from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, Values, join
 from vmformat.schema import ANNOUNCED, INTEGERS, LISTS, NESTED, Field, Schema
 
@@ -54,10 +54,13 @@ class Vmsd(construct.Construct):
     def _parse(self, stream: Any, context: object, path: str) -> tuple[Node, ...]:
         scope = Scope(context)
         nodes: list[Node] = []
-        for member in self.members:
-            member.into(nodes, stream, scope, path)
-        if self.tail is not None:
-            self.tail.into(nodes, stream, scope, path)
+        try:
+            for member in self.members:
+                member.into(nodes, stream, scope, path)
+            if self.tail is not None:
+                self.tail.into(nodes, stream, scope, path)
+        except Cut as stopped:
+            raise Cut(stopped.fault, None, tuple(nodes)) from None
         return tuple(nodes)
 
     def _build(self, obj: Any, stream: Any, context: object, path: str) -> object:
@@ -87,10 +90,18 @@ class Member(construct.Construct):
         field = self.field
         path = join(path, field.name)
         when = field.when
-        if when is not None and not when.holds(scope.number(when.field, path)):
-            return
         start = stream.tell()
-        value, inner = self.core._parse(stream, scope, path)
+        try:
+            if when is not None and not when.holds(scope.number(when.field, path)):
+                return
+            value, inner = self.core._parse(stream, scope, path)
+        except construct.ConstructError as error:
+            at = scope.base + start
+            stopped = cut(error, at, path)
+            if stopped.value is not None or stopped.inner:
+                size = stopped.fault.offset - at
+                nodes.append(Node(field.name, field.type, at, size, stopped.value, stopped.inner))
+            raise stopped from None
         node = Node(field.name, field.type, scope.base + start, stream.tell() - start, value, inner)
         scope.names[field.name] = node
         nodes.append(node)
@@ -160,15 +171,36 @@ class Array(Core):
         count = times(self.count, context, path)
         size = self.element.fixed
         if size:
-            return None, Structs(construct.stream_read(stream, count * size, path), size, self.element, context)
+            return None, self._structs(stream, context, path, count, size)
         if size == 0 and count > 1:
             count = 1  # elements without bytes: one stands for all, however many a stream claims
         nodes = []
         for i in range(count):
             start = stream.tell()
-            inner = self.element._parse(stream, context, f"{path}[{i}]")
+            try:
+                inner = self.element._parse(stream, context, f"{path}[{i}]")
+            except Cut as stopped:
+                at = context.base + start
+                nodes.append(Node(f"[{i}]", "element", at, stopped.fault.offset - at, None, stopped.inner))
+                raise Cut(stopped.fault, None, tuple(nodes)) from None
             nodes.append(Node(f"[{i}]", "element", context.base + start, stream.tell() - start, None, inner))
         return None, tuple(nodes) or Structs(b"", 1, self.element, context)
+
+    def _structs(self, stream: Any, context: Any, path: str, count: int, size: int) -> Structs:
+        start = stream.tell()
+        data = stream.read(count * size)
+        if len(data) == count * size:
+            return Structs(data, size, self.element, context)
+        whole = len(data) // size
+        stream.seek(start + whole * size)
+        at = context.base + start + whole * size
+        try:
+            self.element._parse(stream, context, f"{path}[{whole}]")
+        except Cut as stopped:
+            last = Node(f"[{whole}]", "element", at, stopped.fault.offset - at, None, stopped.inner)
+            inner = Structs(data[: whole * size], size, self.element, context, last)
+            raise Cut(stopped.fault, None, inner) from None
+        raise construct.ExplicitError("an element longer than it is", path=path)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
         count = times(self.count, context, path)
@@ -198,13 +230,18 @@ class Structs:
     size: int
     element: Vmsd = dataclass_field(compare=False)
     context: Scope = dataclass_field(compare=False)
+    last: Node | None = None
+    """An element that the end of the payload cut off, of a tree that is partial; not in `data`."""
 
     def expand(self, offset: int) -> tuple[Node, ...]:
         """All elements."""
-        return tuple(self._node(offset, i) for i in range(len(self.data) // self.size))
+        nodes = tuple(self._node(offset, i) for i in range(len(self.data) // self.size))
+        return nodes if self.last is None else (*nodes, self.last)
 
     def at(self, offset: int, index: int) -> Node | None:
         """Element `index`."""
+        if self.last is not None and index == len(self.data) // self.size:
+            return self.last
         return self._node(offset, index) if 0 <= index < len(self.data) // self.size else None
 
     def values(self) -> list[Values]:
@@ -216,7 +253,7 @@ class Structs:
             if chunk not in known:
                 known[chunk] = self._node(0, i // self.size).values()
             result.append(known[chunk])
-        return result
+        return result if self.last is None else [*result, self.last.values()]
 
     def _node(self, offset: int, index: int) -> Node:
         at = index * self.size
@@ -244,15 +281,26 @@ class List(Core):
             nodes.append(Node("@count", "uint32", base + start, 4, construct.Int32ub._parse(stream, context, path)))
         for i in itertools.count():
             start = stream.tell()
-            more = self.number._parse(stream, context, path)
+            try:
+                more = self.number._parse(stream, context, path)
+            except construct.ConstructError as error:
+                stopped = cut(error, base + start, f"{path}[{i}]")
+                raise Cut(stopped.fault, None, tuple(nodes)) from None
             width = stream.tell() - start
             if more <= 0:
                 nodes.append(Node("@end", self.type, base + start, width, more))
                 break
             if self.subcon is None:
-                raise construct.ExplicitError("an element, but nobody knows of what", path=path)
+                fault = Fault(base + start, plain(f"{path}[{i}]"), "no element, for nobody knows of what", str(more))
+                raise Cut(fault, None, tuple(nodes))
             marker = Node("@more", self.type, base + start, width, more)
-            inner = self.subcon._parse(stream, Scope(context, {"@more": more}), f"{path}[{i}]")
+            try:
+                inner = self.subcon._parse(stream, Scope(context, {"@more": more}), f"{path}[{i}]")
+            except Cut as stopped:
+                size = stopped.fault.offset - base - start
+                parts = stopped.inner if isinstance(stopped.inner, tuple) else ()
+                nodes.append(Node(f"[{i}]", "element", base + start, size, None, (marker, *parts)))
+                raise Cut(stopped.fault, None, tuple(nodes)) from None
             nodes.append(Node(f"[{i}]", "element", base + start, stream.tell() - start, None, (marker, *inner)))
         return None, tuple(nodes)
 
@@ -292,11 +340,21 @@ class Subsections(construct.Construct):
         while (sub := self._next(stream)) is not None:
             start = stream.tell()
             stream.seek(start + 2 + len(sub.name.encode()))
-            version = construct.Int32ub._parse(stream, scope, join(path, sub.name))
-            inner = grammar(sub, min(version & 0xFF, sub.version))._parse(stream, scope, join(path, sub.name))
             count = seen[sub.name] = seen.get(sub.name, -1) + 1
             name = f"{sub.name}#{count}" if count else sub.name
-            at = Node("@version", "uint32", scope.base + start + 2 + len(sub.name.encode()), 4, version)
+            place = scope.base + start
+            behind = place + 2 + len(sub.name.encode())
+            try:
+                version = construct.Int32ub._parse(stream, scope, join(path, name))
+            except construct.ConstructError as error:
+                raise cut(error, behind, f"{join(path, name)}@version") from None
+            at = Node("@version", "uint32", behind, 4, version)
+            try:
+                inner = grammar(sub, min(version & 0xFF, sub.version))._parse(stream, scope, join(path, name))
+            except Cut as stopped:
+                parts = stopped.inner if isinstance(stopped.inner, tuple) else ()
+                nodes.append(Node(name, "subsection", place, stopped.fault.offset - place, None, (at, *parts)))
+                raise
             size = stream.tell() - start
             nodes.append(Node(name, "subsection", scope.base + start, size, None, (at, *inner)))
 
