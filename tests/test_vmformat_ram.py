@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
 from vmformat.ram import (
-    PAGE_SIZE,
     BlockEntry,
     Flag,
     RamRecord,
     RamState,
     iter_records,
-    measure_ram,
     parse_ram,
     strip_payload,
     write_record,
     xbzrle,
 )
+from vmformat.ram_context import PAGE_SIZE, RamContext
+from vmformat.ram_walk import measure_ram
 from vmformat.reader import Reader
 
 LENGTHS = {"pc.ram": 0x4000, "rom": 0x1000}
@@ -136,7 +136,7 @@ def test_a_name_ends_at_a_nul() -> None:
 def test_ignore_shared_lists_addresses() -> None:
     data = word(0x1000, 0x04) + entry(b"rom", 0x1000) + (7).to_bytes(8, "big") + EOS
     assert list(parse_ram(data, 0, RamState(), ignore_shared=True))[1] == BlockEntry(8, "rom", 0x1000, 7)
-    assert measure_ram(data, 0, ignore_shared=True) == len(data)
+    assert measure_ram(data, 0, RamContext(ignore_shared=True)) == len(data)
 
 
 @pytest.mark.parametrize("cut", [0, 7, 8, 20, len(LIST) - 9, len(LIST) - 1])

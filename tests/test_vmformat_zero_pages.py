@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmformat.ram import RamRecord, RamState, drop_zero_pages, measure_ram, parse_ram
+from vmformat.ram import RamRecord, RamState, drop_zero_pages, parse_ram
+from vmformat.ram_walk import measure_ram
 from vmformat.zero_pages import zero_run
 
 EOS = struct.pack(">Q", 0x10)

@@ -9,6 +9,7 @@ from vmformat.node import Node, Values
 from vmformat.plan import Plan, Refusal, SilentVisitor, Visitor, compile_plan, measure
 from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
 from vmformat.ram import Flag as RamFlag
+from vmformat.ram_context import RamContext
 from vmformat.reader import Reader
 from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
@@ -32,6 +33,7 @@ __all__ = [
     "Leaf",
     "Node",
     "Plan",
+    "RamContext",
     "RamFlag",
     "RamRecord",
     "RamState",

@@ -15,7 +15,8 @@ from vmformat.errors import StreamError
 from vmformat.framing import NAMED, RECORDS, Kind
 from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.plan import measure
-from vmformat.ram import measure_ram
+from vmformat.ram_context import RamContext
+from vmformat.ram_walk import fitting, measure_ram
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
@@ -87,8 +88,11 @@ def _ways(
 ) -> Iterator[Callable[[], int]]:
     """Ways to find the end, likely ones first."""
     if name == "ram":
-        yield partial(measure_ram, data, start, ignore_shared=shared)
-        yield partial(measure_ram, data, start, ignore_shared=not shared)
+        context = RamContext(ignore_shared=shared)
+        yield partial(measure_ram, data, start, context)
+        other = fitting(data, start, context)
+        if other != context:
+            yield partial(measure_ram, data, start, other)
         return
     if schema is not None:
         yield partial(end_of if is_large(schema) else measure, schema, data, start, version)

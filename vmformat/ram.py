@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
+from vmformat.ram_context import PAGE_SIZE, RamContext
+from vmformat.ram_walk import walk
 from vmformat.reader import Reader
 from vmformat.zero_pages import zero_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-PAGE_SIZE: Final = 4096
-"""Bytes of a target page on x86."""
-
 COMPRESS_MOST: Final = 4110
 """Bytes a compressed page may have."""
 
 _EINVAL: Final = 22
-_FLUSH: Final = 0x200
 
 
 class Flag(IntFlag):
@@ -223,55 +221,6 @@ def parse_ram(data: bytes, offset: int, state: RamState, *, ignore_shared: bool 
             yield record
 
 
-def measure_ram(data: bytes, offset: int, *, ignore_shared: bool = False) -> int:
-    """The offset right behind the ram payload that begins at `offset`.
-
-    Only walks, without a copy of any page; of what the records say nobody judges anything, and compressed pages and
-    the flush record of later versions are passed over too. Raises StreamError if they run past the end of the data or
-    have flags that are none.
-    """
-    at, total, extra = offset, len(data), 8 if ignore_shared else 0
-    while at + 8 <= total:
-        flags = (data[at + 6] & 0x0F) << 8 | data[at + 7]
-        record, at = at, at + 8
-        kind = flags & ~_CONTINUE
-        if kind == _EOS:
-            return at
-        if kind == _MEM_SIZE:
-            length = int.from_bytes(data[record : record + 8], "big") & ~0xFFF
-            at = _measure_list(data, at, length, extra)
-            continue
-        if kind == _FLUSH:
-            continue
-        if not flags & _CONTINUE and at < total:
-            at += 1 + data[at]
-        if kind == _PAGE:
-            at += PAGE_SIZE
-        elif kind == _ZERO:
-            at += 1
-            at += zero_run(data, at)
-        elif kind == _XBZRLE:
-            at += 3 + int.from_bytes(data[at + 1 : at + 3], "big")
-        elif kind == _COMPRESS:
-            at += 4 + int.from_bytes(data[at : at + 4], "big")
-        else:
-            raise StreamError(record, "ram", "a RAM record", f"flags {flags:#x}")
-    raise StreamError(min(at, total), "ram", "more bytes", "the end of the stream")
-
-
-def _measure_list(data: bytes, at: int, length: int, extra: int) -> int:
-    while length > 0:
-        if at >= len(data) or at + 9 + data[at] + extra > len(data):
-            raise StreamError(at, "ram", "more bytes", "the end of the stream")
-        at += 1 + data[at]
-        used = int.from_bytes(data[at : at + 8], "big")
-        length -= used
-        at += 8 + extra
-    if length < 0:
-        raise StreamError(at, "ram", "blocks of the total length told", f"{-length:#x} bytes more")
-    return at
-
-
 def write_record(record: Record) -> bytes:
     """The bytes of a record: the inverse of reading it."""
     if isinstance(record, BlockEntry):
@@ -317,17 +266,10 @@ def _between_zeros(payload: bytes) -> Iterator[tuple[int, int]]:
 
 def _one_record(payload: bytes, at: int) -> tuple[bool, int]:
     """Whether the record at `at` ends the payload, and where the next one begins."""
-    flags = int.from_bytes(payload[at : at + 8], "big") & 0xFFF
-    if flags & ~_CONTINUE == _EOS:
-        return True, at + 8
-    if flags & ~_CONTINUE == _MEM_SIZE:
-        length = int.from_bytes(payload[at : at + 8], "big") & ~0xFFF
-        return False, _measure_list(payload, at + 8, length, 0)
-    data = at + 8 if flags & _CONTINUE else at + 9 + (payload[at + 8] if at + 8 < len(payload) else 0)
-    size = {_PAGE: PAGE_SIZE, _ZERO: 1}.get(flags & ~_CONTINUE)
-    if size is None or data + size > len(payload):
-        raise StreamError(at, "ram", "a page stored plainly", f"flags {flags:#x}")
-    return False, data + size
+    piece = next(walk(payload, at, RamContext()))
+    if piece.kind not in {_EOS, _MEM_SIZE, _PAGE, _ZERO}:
+        raise StreamError(at, "ram", "a page stored plainly", f"flags {piece.flags:#x}")
+    return piece.kind == _EOS, piece.end
 
 
 def strip_payload(
