@@ -98,6 +98,17 @@ def show_command(
     raise typer.Exit(show(stream, machine, as_json=as_json))
 
 
+@app.command("generate")
+def generate_command(
+    machine: Annotated[str, typer.Argument(help="A shipped machine by name, or DIR/NAME of a capture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+) -> None:
+    """Generate a machine's default stream from its description alone."""
+    from fuzz.commands.generate import generate  # noqa: PLC0415
+
+    raise typer.Exit(generate(machine, output))
+
+
 @app.command(
     "capture",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},

@@ -22,6 +22,7 @@ from vmformat import (
     Section,
     Stream,
     StreamError,
+    describe_itself,
     encode,
     read,
     write,
@@ -170,6 +171,14 @@ def test_captured_streams_are_read_to_the_last_field(captured: tuple[list[str], 
             assert [node.name for node in section.tree.children] != ["payload"]
             assert encode(section.layout, section.tree.values(), section.version) == section.payload
             assert all(node.type != "virtio" for _, node in section.tree.walk()), section
+
+
+def test_a_description_made_of_the_sections_is_the_programs_own(captured: tuple[list[str], bytes]) -> None:
+    arguments, data = captured
+    if "pc-i440fx-2.2" in arguments:
+        pytest.skip("an old machine does not describe its devices")
+    stream = read(data)
+    assert describe_itself(stream).vmdescription == stream.vmdescription
 
 
 def test_captured_streams_made_again_of_values_load(captured: tuple[list[str], bytes], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """QEMU migration streams: bytes to named records and back."""
 
+from vmformat.build import Device, Page, Ram, build_stream, complete, default_stream, describe_itself
 from vmformat.command import Cmd, Command
 from vmformat.configuration import Configuration
 from vmformat.errors import StreamError
@@ -14,6 +15,7 @@ from vmformat.reader import Reader
 from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
 from vmformat.section import Section
+from vmformat.self_description import describe_sections
 from vmformat.stream import Eof, Header, Record, Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
@@ -26,13 +28,16 @@ __all__ = [
     "Command",
     "Configuration",
     "Count",
+    "Device",
     "Eof",
     "Field",
     "Header",
     "Kind",
     "Leaf",
     "Node",
+    "Page",
     "Plan",
+    "Ram",
     "RamContext",
     "RamFlag",
     "RamRecord",
@@ -51,9 +56,14 @@ __all__ = [
     "Visitor",
     "When",
     "blank",
+    "build_stream",
     "compile_plan",
+    "complete",
     "decode",
+    "default_stream",
     "describe",
+    "describe_itself",
+    "describe_sections",
     "encode",
     "grammar",
     "iter_records",
