@@ -18,7 +18,8 @@ from vmformat.configuration import Configuration
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
 from vmformat.node import join
-from vmformat.ram import PAGE_SIZE, BlockEntry, Flag, RamRecord, write_record
+from vmformat.ram import BlockEntry, Flag, RamRecord, write_record
+from vmformat.ram_context import PAGE_SIZE
 from vmformat.schema import INTEGERS, LISTS, NESTED, Count
 from vmformat.section import Section
 from vmformat.self_description import describe_sections
