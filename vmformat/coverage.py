@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
+from vmformat.pci import INSIDES
 from vmformat.ram import BlockEntry, Flag, RamRecord, RamState, parse_ram
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section
@@ -166,7 +167,7 @@ def _ram(section: Section, *, shared: bool) -> int:
 def _lost(node: Node) -> int:
     """Bytes of a node that have no name."""
     if not isinstance(node.inner, tuple):
-        if node.type in {"pci config", "msix state"}:
+        if node.type in INSIDES:
             return sum(_lost(child) for child in node.children)
         first = node.inner.at(node.offset, 0)  # elements of one schema and one size: one stands for all
         if first is None or not first.size:
@@ -182,7 +183,7 @@ def _unnamed(node: Node, path: str) -> Iterator[tuple[str, Node]]:
     children: tuple[Node, ...]
     if isinstance(inner, tuple):
         children = inner
-    elif node.type in {"pci config", "msix state"}:
+    elif node.type in INSIDES:
         children = node.children
     else:
         first = inner.at(node.offset, 0)

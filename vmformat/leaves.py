@@ -12,6 +12,7 @@ from typing import Final
 
 from vmformat.errors import StreamError
 from vmformat.node import Node, join
+from vmformat.pci import INSIDES
 from vmformat.schema import INTEGERS, LITTLE_ENDIAN, Schema
 from vmformat.tree import Structs, decode
 
@@ -85,7 +86,7 @@ def _collect(node: Node, path: str, found: list[Leaf]) -> None:
         if count:
             size = node.size // count
             found.append(Leaf(f"{path}[]", node.offset, size, type_, count, size))
-    elif node.type in {"pci config", "msix state"} or node.value is None:
+    elif node.type in INSIDES or node.value is None:
         for child in node.children:
             _collect(child, join(path, child.name), found)
     elif node.size:

@@ -1,21 +1,55 @@
 """Names inside PCI config space and MSI-X state: what QEMU's own description calls one opaque field.
 
-Everything in config space is little-endian. Registers are those of the PCI Local Bus and PCI Express specifications;
-where a capability stands is read from the bytes themselves, so a damaged chain gives fewer names, never a fault. Bytes
-that have no name are `bytes_0x40` pieces, so that the children cover the config space from end to end.
+Everything in config space is little-endian. Registers are those of the PCI Local Bus and PCI Express specifications
+(`_pci.header`, `_pci.capabilities`, `_pci.extended`) and of the chips' data sheets (`_pci.chips`). Where a capability
+stands, and what it holds, is read from the bytes themselves, so a damaged chain gives fewer names, never a fault.
+
+What no register covers is `reserved_0x40` where it is zero, as what the specifications reserve is, and `bytes_0x40`
+where it is not: that much stays without a name. So the children cover the config space from end to end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from vmformat._pci.capabilities import CAPABILITIES, HEAD, VIRTIO_CAPABILITIES, vendor
+from vmformat._pci.chips import CHIPS, CLASSES
+from vmformat._pci.extended import BY_LANES, EXTENDED_CAPABILITIES, EXTENDED_HEAD
+from vmformat._pci.header import BRIDGE_REGISTERS, DEVICE_REGISTERS, Register
+from vmformat._pci.shpc import Shpc
 from vmformat.node import Node, Values
 from vmformat.schema import Field, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from vmformat.node import Inner
+
+__all__ = [
+    "BRIDGE_REGISTERS",
+    "CAPABILITIES",
+    "COMMAND",
+    "CONFIG_SIZE",
+    "DEVICE_REGISTERS",
+    "EXPRESS_CONFIG_SIZE",
+    "EXTENDED_CAPABILITIES",
+    "INSIDES",
+    "VIRTIO_CAPABILITIES",
+    "Capability",
+    "Config",
+    "Msix",
+    "Register",
+    "Shpc",
+    "capabilities",
+    "config_node",
+    "find_capability",
+    "msix_vectors",
+    "pci_device_schema",
+    "registers",
+    "told_config_size",
+]
 
 CONFIG_SIZE: Final = 256
 """Bytes of config space of a conventional function."""
@@ -28,132 +62,7 @@ CAPABILITY_POINTER: Final = 0x34
 EXTENDED: Final = 0x100
 """Where extended capabilities begin."""
 
-Register: TypeAlias = tuple[int, int, str]
-"""Offset, bytes (1, 2, 4 or 8 for an integer, else raw) and name."""
-
-_COMMON: Final[tuple[Register, ...]] = (
-    (0x00, 2, "vendor_id"),
-    (0x02, 2, "device_id"),
-    (0x04, 2, "command"),
-    (0x06, 2, "status"),
-    (0x08, 1, "revision"),
-    (0x09, 1, "prog_if"),
-    (0x0A, 2, "class"),
-    (0x0C, 1, "cache_line_size"),
-    (0x0D, 1, "latency_timer"),
-    (0x0E, 1, "header_type"),
-    (0x0F, 1, "bist"),
-    (0x34, 1, "capability_pointer"),
-    (0x3C, 1, "interrupt_line"),
-    (0x3D, 1, "interrupt_pin"),
-)
-DEVICE_REGISTERS: Final[tuple[Register, ...]] = (
-    *_COMMON,
-    *((0x10 + 4 * i, 4, f"bar{i}") for i in range(6)),
-    (0x28, 4, "cardbus_cis"),
-    (0x2C, 2, "subsystem_vendor_id"),
-    (0x2E, 2, "subsystem_id"),
-    (0x30, 4, "rom_bar"),
-    (0x3E, 1, "min_gnt"),
-    (0x3F, 1, "max_lat"),
-)
-"""Header type 0."""
-BRIDGE_REGISTERS: Final[tuple[Register, ...]] = (
-    *_COMMON,
-    (0x10, 4, "bar0"),
-    (0x14, 4, "bar1"),
-    (0x18, 1, "primary_bus"),
-    (0x19, 1, "secondary_bus"),
-    (0x1A, 1, "subordinate_bus"),
-    (0x1B, 1, "secondary_latency_timer"),
-    (0x1C, 1, "io_base"),
-    (0x1D, 1, "io_limit"),
-    (0x1E, 2, "secondary_status"),
-    (0x20, 2, "memory_base"),
-    (0x22, 2, "memory_limit"),
-    (0x24, 2, "pref_base"),
-    (0x26, 2, "pref_limit"),
-    (0x28, 4, "pref_base_upper"),
-    (0x2C, 4, "pref_limit_upper"),
-    (0x30, 2, "io_base_upper"),
-    (0x32, 2, "io_limit_upper"),
-    (0x38, 4, "rom_bar"),
-    (0x3E, 2, "bridge_control"),
-)
-"""Header type 1."""
-
-_HEAD: Final[tuple[Register, ...]] = ((0, 1, "id"), (1, 1, "next"))
-
-CAPABILITIES: Final[dict[int, tuple[str, tuple[Register, ...]]]] = {
-    0x01: ("pm", (*_HEAD, (2, 2, "capabilities"), (4, 2, "control"), (6, 1, "bridge"), (7, 1, "data"))),
-    0x05: ("msi", (*_HEAD, (2, 2, "control"), (4, 4, "address_lo"), (8, 4, "address_hi"), (12, 2, "data"))),
-    0x0D: ("ssvid", (*_HEAD, (2, 2, "reserved"), (4, 2, "subsystem_vendor_id"), (6, 2, "subsystem_id"))),
-    0x10: (
-        "pcie",
-        (
-            *_HEAD,
-            (0x02, 2, "capabilities"),
-            (0x04, 4, "device_capabilities"),
-            (0x08, 2, "device_control"),
-            (0x0A, 2, "device_status"),
-            (0x0C, 4, "link_capabilities"),
-            (0x10, 2, "link_control"),
-            (0x12, 2, "link_status"),
-            (0x14, 4, "slot_capabilities"),
-            (0x18, 2, "slot_control"),
-            (0x1A, 2, "slot_status"),
-            (0x1C, 2, "root_control"),
-            (0x1E, 2, "root_capabilities"),
-            (0x20, 4, "root_status"),
-            (0x24, 4, "device_capabilities2"),
-            (0x28, 2, "device_control2"),
-            (0x2A, 2, "device_status2"),
-            (0x2C, 4, "link_capabilities2"),
-            (0x30, 2, "link_control2"),
-            (0x32, 2, "link_status2"),
-            (0x34, 4, "slot_capabilities2"),
-            (0x38, 2, "slot_control2"),
-            (0x3A, 2, "slot_status2"),
-        ),
-    ),
-    0x11: ("msix", (*_HEAD, (2, 2, "control"), (4, 4, "table"), (8, 4, "pba"))),
-    0x12: ("sata", (*_HEAD, (2, 2, "revision"), (4, 4, "bar"))),
-}
-"""Capabilities by id: a short name and the registers, offsets within the capability."""
-
-VIRTIO_CAPABILITIES: Final = {1: "common", 2: "notify", 3: "isr", 4: "device", 5: "config_window"}
-"""Virtio's vendor capabilities by their type byte."""
-
-_VIRTIO: Final[tuple[Register, ...]] = (
-    *_HEAD,
-    (2, 1, "length"),
-    (3, 1, "type"),
-    (4, 1, "bar"),
-    (5, 3, "padding"),
-    (8, 4, "offset"),
-    (12, 4, "size"),
-)
-
-EXTENDED_CAPABILITIES: Final[dict[int, tuple[str, tuple[Register, ...]]]] = {
-    0x01: (
-        "aer",
-        (
-            (0, 4, "header"),
-            (4, 4, "uncorrectable_status"),
-            (8, 4, "uncorrectable_mask"),
-            (12, 4, "uncorrectable_severity"),
-            (16, 4, "correctable_status"),
-            (20, 4, "correctable_mask"),
-            (24, 4, "control"),
-            (28, 16, "header_log"),
-            (44, 4, "root_command"),
-            (48, 4, "root_status"),
-            (52, 4, "error_source"),
-        ),
-    ),
-    0x0D: ("acs", ((0, 4, "header"), (4, 2, "capabilities"), (6, 2, "control"))),
-}
-"""Extended capabilities by id."""
+_VENDOR: Final = 0x09
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +90,14 @@ def capabilities(config: bytes) -> tuple[Capability, ...]:
     while 0x40 <= at < CONFIG_SIZE - 4 and at + 4 <= len(config) and at not in seen:
         seen.add(at)
         number = config[at]
-        name, registers = CAPABILITIES.get(number, (f"cap_{number:#04x}", _HEAD))
-        if number == 0x09:
-            name, registers = _vendor(config, at)
-        add(at, number, name, registers)
+        data = config[at:CONFIG_SIZE]
+        if number == _VENDOR:
+            add(at, number, *vendor(data, config[0:2]))
+        elif number in CAPABILITIES:
+            name, layout = CAPABILITIES[number]
+            add(at, number, name, layout(data))
+        else:
+            add(at, number, f"cap_{number:#04x}", HEAD)
         at = config[at + 1] & ~3
     at = EXTENDED
     while at >= EXTENDED and at + 4 <= len(config) and at not in seen:
@@ -192,23 +105,32 @@ def capabilities(config: bytes) -> tuple[Capability, ...]:
         header = int.from_bytes(config[at : at + 4], "little")
         if header in {0, 0xFFFF_FFFF}:
             break
-        number = header & 0xFFFF
-        add(at, number, *EXTENDED_CAPABILITIES.get(number, (f"ecap_{number:#06x}", ((0, 4, "header"),))))
+        add(at, header & 0xFFFF, *_extended(config, at, header & 0xFFFF))
         at = header >> 20 & ~3
     return tuple(found)
 
 
-def _vendor(config: bytes, at: int) -> tuple[str, tuple[Register, ...]]:
-    """A vendor capability; virtio's if the vendor id says so."""
-    if config[0:2] != b"\xf4\x1a":
-        return "vendor", (*_HEAD, (2, 1, "length"))
-    kind = VIRTIO_CAPABILITIES.get(config[at + 3], f"type{config[at + 3]}")
-    extra: tuple[Register, ...] = ()
-    if kind == "notify":
-        extra = ((16, 4, "multiplier"),)
-    elif kind == "config_window":
-        extra = ((16, 4, "data"),)
-    return f"virtio_{kind}", _VIRTIO + extra
+def _extended(config: bytes, at: int, number: int) -> tuple[str, tuple[Register, ...]]:
+    """The name and the registers of an extended capability."""
+    data = config[at : at + _MOST]
+    if number in BY_LANES:
+        name, by_lanes = BY_LANES[number]
+        return name, by_lanes(data, _link_width(config))
+    if number in EXTENDED_CAPABILITIES:
+        name, layout = EXTENDED_CAPABILITIES[number]
+        return name, layout(data)
+    return f"ecap_{number:#06x}", EXTENDED_HEAD
+
+
+_MOST: Final = 64
+"""Bytes of an extended capability that tell its layout."""
+
+
+def _link_width(config: bytes) -> int:
+    """The most lanes of the link, 1..32."""
+    at = find_capability(config, 0x10)
+    width = 1 if at is None else int.from_bytes(config[at + 0xC : at + 0x10], "little") >> 4 & 0x3F
+    return min(max(width, 1), 32)
 
 
 def find_capability(config: bytes, number: int) -> int | None:
@@ -224,28 +146,80 @@ def msix_vectors(config: bytes) -> int:
 
 @lru_cache(maxsize=512)
 def registers(config: bytes) -> tuple[Register, ...]:
-    """Every byte of a config space under a name: header registers, capabilities, and what is left."""
+    """Every byte of a config space under a name: header registers, capabilities, the chip's own, what is left."""
     bridge = len(config) > HEADER_TYPE and config[HEADER_TYPE] & 0x7F == 1
     named = list(BRIDGE_REGISTERS if bridge else DEVICE_REGISTERS)
     for cap in capabilities(config):
         named += [(cap.offset + at, size, f"{cap.name}.{name}") for at, size, name in cap.registers]
+    named = _apart(named, len(config))
+    free = _Free(named)
+    named += [register for register in _own(config) if free.takes(*register)]
     result: list[Register] = []
     at = 0
     for offset, size, name in sorted(named):
-        if offset < at or offset + size > len(config):
-            continue  # a damaged chain: one capability inside another
-        result += _rest(at, offset)
+        if offset + size > len(config):
+            continue
+        result += _rest(config, at, offset)
         result.append((offset, size, name))
         at = offset + size
-    result += _rest(at, len(config))
+    result += _rest(config, at, len(config))
     return tuple(result)
 
 
-def _rest(start: int, end: int) -> Iterator[Register]:
-    """Nameless bytes, cut at the border of the extended config space."""
+def _apart(named: list[Register], end: int) -> list[Register]:
+    """In order, without those that overlap one before: in a damaged chain a capability may lie inside another."""
+    result: list[Register] = []
+    at = 0
+    for offset, size, name in sorted(named):
+        if offset >= at and offset + size <= end:
+            result.append((offset, size, name))
+            at = offset + size
+    return result
+
+
+class _Free:
+    """Which bytes no capability has taken."""
+
+    def __init__(self, taken: list[Register]) -> None:
+        self.taken = {byte for offset, size, _ in taken for byte in range(offset, offset + size)}
+
+    def takes(self, offset: int, size: int, _: str) -> bool:
+        """Whether a register may stand there."""
+        return self.taken.isdisjoint(range(offset, offset + size))
+
+
+def _own(config: bytes) -> tuple[Register, ...]:
+    """The chip's own registers."""
+    if len(config) < CAPABILITY_POINTER:
+        return ()
+    ids = int.from_bytes(config[0:2], "little"), int.from_bytes(config[2:4], "little")
+    kind = int.from_bytes(config[10:12], "little"), config[9]
+    return CHIPS.get(ids) or CLASSES.get(kind) or ()
+
+
+def _rest(config: bytes, start: int, end: int) -> Iterator[Register]:
+    """What is left, cut at the border of the extended config space: words of zeros together, others likewise."""
     for a, b in ((start, min(end, EXTENDED)), (max(start, EXTENDED), end)):
         if a < b:
-            yield a, b - a, f"bytes_{a:#x}"
+            yield from _runs(config, a, b)
+
+
+def _runs(config: bytes, start: int, end: int) -> Iterator[Register]:
+    if not config[start:end].strip(b"\0"):
+        yield start, end - start, f"reserved_{start:#x}"
+        return
+    begin, zero = start, False
+    at = start
+    while at < end:
+        word = min((at & ~3) + 4, end)
+        empty = not any(config[at:word])
+        if at == start:
+            zero = empty
+        elif empty != zero:
+            yield begin, at - begin, f"{'reserved' if zero else 'bytes'}_{begin:#x}"
+            begin, zero = at, empty
+        at = word
+    yield begin, end - begin, f"{'reserved' if zero else 'bytes'}_{begin:#x}"
 
 
 def config_node(config: bytes, offset: int = 0) -> tuple[Node, ...]:
@@ -256,7 +230,7 @@ def config_node(config: bytes, offset: int = 0) -> tuple[Node, ...]:
 def _register(config: bytes, offset: int, register: Register) -> Node:
     at, size, name = register
     raw = config[at : at + size]
-    if name[:6] != "bytes_" and size in _INTEGERS:
+    if size in _INTEGERS and not name.startswith(("bytes_", "reserved_")):
         return Node(name, _INTEGERS[size], offset + at, size, int.from_bytes(raw, "little"))
     return Node(name, "buffer", offset + at, size, raw)
 
@@ -340,3 +314,7 @@ def pci_device_schema(*, express: bool) -> Schema:
         1,
         (Field("version_id", "int32 le"), Field(name, "pci config", size), Field("irq_state", "pci irq state", 16)),
     )
+
+
+INSIDES: Final[Mapping[str, Callable[[bytes], Inner]]] = {"pci config": Config, "msix state": Msix, "shpc": Shpc}
+"""Wire types of bytes that have children, and what makes these."""

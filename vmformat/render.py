@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.node import Node, join
+from vmformat.pci import INSIDES
 from vmformat.ram import BlockEntry, Flag, RamState, parse_ram
 from vmformat.stream import Eof, Record, package_records
 from vmformat.tree import Structs
@@ -97,7 +98,7 @@ def _section_lines(section: Section, state: RamState, *, shared: bool, hexdump: 
 def _node_lines(node: Node, path: str) -> Iterator[str]:
     if isinstance(node.inner, Structs):
         yield from _struct_lines(node, node.inner, path)
-    elif node.type in {"pci config", "msix state"} or node.value is None:
+    elif node.type in INSIDES or node.value is None:
         if not node.inner:
             yield f"  {node.offset:#010x} {path} = nothing"
         for child in node.children:
@@ -230,7 +231,7 @@ def _node_json(node: Node) -> dict[str, Json]:
         found = [structs.at(node.offset, i) for i in range(count) if structs.data[i * size : (i + 1) * size] != zero]
         result["count"] = count
         result["elements"] = [_node_json(element) for element in found if element is not None]
-    elif node.type in {"pci config", "msix state"} or node.value is None:
+    elif node.type in INSIDES or node.value is None:
         result["fields"] = [_node_json(child) for child in node.children]
     elif isinstance(node.value, bytes):
         result["value"] = node.value.hex()

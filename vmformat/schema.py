@@ -64,7 +64,12 @@ LITTLE_ENDIAN: Final = frozenset({"le16", "le32", "le64"})
 EQUAL: Final = frozenset(name for name in INTEGERS if name.endswith(" equal"))
 """Types whose value must equal the destination's own."""
 
-BYTES: Final = frozenset({"buffer", "unused_buffer", "bitmap", "pci config", "msix state", "pci irq state"})
+BYTES: Final = frozenset(
+    {
+        *("buffer", "unused_buffer", "bitmap", "pci config", "msix state", "pci irq state", "shpc"),
+        *("cpsr", "fpscr", "powered_off"),  # of an Arm processor: registers, most significant byte first
+    }
+)
 """Types of `Field.size` bytes. A type that stands nowhere in this module is opaque and treated like them."""
 
 ANNOUNCED: Final[Mapping[str, str]] = {

@@ -111,11 +111,8 @@ class One(Core):
 
     def _parse(self, stream: Any, context: Any, path: str) -> Parsed:
         value = self.subcon._parse(stream, context, path)
-        if self.type == "pci config":
-            return value, pci.Config(value)
-        if self.type == "msix state":
-            return value, pci.Msix(value)
-        return value, ()
+        inside = pci.INSIDES.get(self.type)
+        return value, () if inside is None else inside(value)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
         if isinstance(obj, bool):
