@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from vmformat.framing import Kind
 from vmformat.ram import RamState, parse_ram
+from vmformat.records import Eof, Header
 from vmformat.section import Section
-from vmformat.stream import Eof, Header, Stream, read, write
+from vmformat.stream import Stream, read, write
 from vmformat.strip import strip
 
 EOS = bytes(7) + b"\x10"

@@ -3,7 +3,7 @@
 from vmformat.build import Device, Page, Ram, build_stream, complete, default_stream, describe_itself
 from vmformat.command import Cmd, Command
 from vmformat.configuration import Configuration
-from vmformat.errors import StreamError
+from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
@@ -12,11 +12,12 @@ from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
 from vmformat.ram import Flag as RamFlag
 from vmformat.ram_context import RamContext
 from vmformat.reader import Reader
+from vmformat.records import Eof, Gap, Header, Record, Span
 from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
 from vmformat.section import Section
 from vmformat.self_description import describe_sections
-from vmformat.stream import Eof, Header, Record, Stream, describe, pack, package_records, read, write
+from vmformat.stream import Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, encode, grammar
 from vmformat.virtio import VirtioShape, scsi_disk_schema, virtio_schema
@@ -30,7 +31,9 @@ __all__ = [
     "Count",
     "Device",
     "Eof",
+    "Fault",
     "Field",
+    "Gap",
     "Header",
     "Kind",
     "Leaf",
@@ -49,6 +52,7 @@ __all__ = [
     "Schemas",
     "Section",
     "SilentVisitor",
+    "Span",
     "Stream",
     "StreamError",
     "Values",

@@ -8,11 +8,12 @@ payload (another machine's, or a mutant's) does harm only where footers are miss
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
-from vmformat.framing import NAMED, RECORDS, Kind
+from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
 from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.plan import measure
 from vmformat.ram_context import RamContext
@@ -23,85 +24,127 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmformat.schema import Schema
+    from vmformat.source import Source
 
-_FOOTER: Final = 5
+_WINDOW: Final = 1 << 20
+"""Bytes of a source that are looked at together; as many more as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a payload ends, the schema that told (None if none did), and whether others failed to."""
+
+    end: int
+    schema: Schema | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What is known of a payload before its end is: where it begins, its section's id, name and version.
+
+    `schemas` are those it may have, likely ones first. `context`: how RAM is to be read.
+    """
+
+    start: int
+    section_id: int
+    name: str
+    version: int
+    schemas: tuple[Schema, ...]
+    context: RamContext
 
 
 def find_end(
-    data: bytes,
-    start: int,
+    data: Source,
+    payload: Payload,
     *,
-    section_id: int,
-    name: str,
-    version: int,
-    schema: Schema | None,
     footers: bool | None,
     seen: bool | None = None,
-    shared: bool = False,
     trust: bool = True,
-) -> tuple[int, bool]:
-    """The offset behind the payload that begins at `start`, and whether only its footer told.
+    within: int | None = None,
+) -> Extent:
+    """The end of a payload.
 
-    `footers`: whether sections have them; None: as the bytes show, `seen` being what the sections before had. `shared`:
-    capability x-ignore-shared, with which RAM blocks are listed with an address. `trust`: payloads are worth being
-    measured; a caller that met many that were not should look for footers at once, because each failure may take a
-    walk over all the rest. Raises StreamError if nothing fits.
+    `footers`: whether sections have them; None: as the bytes show, `seen` being what the sections before had. `trust`:
+    payloads are worth being measured; a caller that met many that were not should look for footers at once, because
+    each failure may take a walk over all the rest; so may a footer that is not there: it is looked for up to `within`.
+    Raises StreamError if nothing fits.
     """
+    start, section_id = payload.start, payload.section_id
     error: StreamError | None = None
-    bare: int | None = None  # an end with a record right behind it
-    wrong: int | None = None  # an end with a footer that has another section's id
+    bare: Extent | None = None  # an end with a record right behind it
+    wrong: Extent | None = None  # an end with a footer that has another section's id
     other: int | None = None  # an end with neither
-    for measuring in _ways(data, start, name, version, schema, shared=shared) if trust or footers is False else ():
+    for schema, measuring in _ways(data, payload) if trust else ():
         try:
             end = measuring()
         except StreamError as failed:
             error = error or failed
             continue
+        told = Extent(end, schema, failed=False)
         if footers is not False and data[end : end + 1] == b"\x7e":
-            if data[end + 1 : end + _FOOTER] == section_id.to_bytes(4, "big") and _record_at(data, end + _FOOTER):
-                return end, False
-            if end + _FOOTER <= len(data) and wrong is None and _record_at(data, end + _FOOTER):
-                wrong = end
+            own = data[end + 1 : end + FOOTER_SIZE] == section_id.to_bytes(4, "big")
+            if own and _record_at(data, end + FOOTER_SIZE):
+                return told
+            if end + FOOTER_SIZE <= len(data) and wrong is None and _record_at(data, end + FOOTER_SIZE):
+                wrong = told
         elif not footers and end < len(data) and _record_at(data, end):
             if footers is False or seen is False:
-                return end, False
-            bare = end if bare is None else bare
+                return told
+            bare = told if bare is None else bare
         other = end if other is None else other
-    failed_ways = error is not None or other is not None
     if wrong is not None:
-        return wrong, False
-    found = None if footers is False else _scan(data, start, section_id)
+        return wrong
+    found = None if footers is False else _scan(data, start, section_id, len(data) if within is None else within)
     if found is not None:
-        return found, failed_ways
+        return Extent(found, None, failed=error is not None or other is not None)
     if bare is not None:
-        return bare, False
+        return bare
     if error is not None:
         raise error
     if other is not None:
         what = f"byte {data[other]:#04x}" if other < len(data) else "the end of the stream"
-        raise StreamError(other, name, f"the footer of section {section_id}", what)
-    raise StreamError(start, name, "a payload whose end can be told", "no schema, and no footer behind it")
+        raise StreamError(other, payload.name, f"the footer of section {section_id}", what)
+    raise StreamError(start, payload.name, "a payload whose end can be told", "no schema, and no footer behind it")
 
 
-def _ways(
-    data: bytes, start: int, name: str, version: int, schema: Schema | None, *, shared: bool
-) -> Iterator[Callable[[], int]]:
-    """Ways to find the end, likely ones first."""
+def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | None, Callable[[], int]]]:
+    """Ways to find the end, likely ones first, each with the schema that it stands for."""
+    start, name, version = payload.start, payload.name, payload.version
     if name == "ram":
-        context = RamContext(ignore_shared=shared)
-        yield partial(measure_ram, data, start, context)
+        context = payload.context
+        yield None, partial(measure_ram, data, start, context)
         other = fitting(data, start, context)
         if other != context:
-            yield partial(measure_ram, data, start, other)
+            yield None, partial(measure_ram, data, start, other)
         return
-    if schema is not None:
-        yield partial(end_of if is_large(schema) else measure, schema, data, start, version)
-    if schema is None or is_opaque(schema):
-        for guessed in section_guesses(name, data, start):
-            yield partial(end_of, guessed, data, start, version)
+    for schema in payload.schemas:
+        how = end_of if is_large(schema) else measure
+        yield schema, partial(_windowed, how, schema, data, start, version)
+    best = payload.schemas[0] if payload.schemas else None
+    if best is None or is_opaque(best):
+        window = data if isinstance(data, bytes) else data[start : start + _WINDOW]
+        for guessed in section_guesses(name, window, start if window is data else 0):
+            yield best, partial(_windowed, end_of, guessed, data, start, version)
 
 
-def _record_at(data: bytes, at: int) -> bool:
+def _windowed(how: Callable[..., int], schema: Schema, data: Source, start: int, version: int) -> int:
+    """`how` over bytes: a source that is none is looked at through a window, which grows until the end lies in it."""
+    if isinstance(data, bytes):
+        return how(schema, data, start, version)
+    size = _WINDOW
+    while True:
+        window = data[start : start + size]
+        try:
+            return start + how(schema, window, 0, version)
+        except StreamError as error:
+            if start + size < len(data) and error.offset >= len(window) - 1:
+                size *= 8
+                continue
+            raise StreamError(start + error.offset, error.path, error.expected, error.found) from None
+
+
+def _record_at(data: Source, at: int) -> bool:
     """Whether a record may begin here (the end of the data is for others to complain about)."""
     if at >= len(data):
         return True
@@ -112,11 +155,11 @@ def _record_at(data: bytes, at: int) -> bool:
     return kind in RECORDS
 
 
-def _scan(data: bytes, start: int, section_id: int) -> int | None:
+def _scan(data: Source, start: int, section_id: int, stop: int) -> int | None:
     mark = bytes([Kind.FOOTER]) + section_id.to_bytes(4, "big")
-    at = data.find(mark, start)
+    at = data.find(mark, start, stop)
     while at >= 0:
-        if _record_at(data, at + _FOOTER):
+        if _record_at(data, at + FOOTER_SIZE):
             return at
-        at = data.find(mark, at + 1)
+        at = data.find(mark, at + 1, stop)
     return None

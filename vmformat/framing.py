@@ -17,6 +17,8 @@ from vmformat.errors import StreamError
 if TYPE_CHECKING:
     import io
 
+    from vmformat.source import Cursor
+
 MAGIC: Final = b"QEVM"
 VERSION: Final = 3
 
@@ -41,6 +43,9 @@ RECORDS: Final = frozenset({Kind.EOF, Kind.START, Kind.PART, Kind.END, Kind.FULL
 NAMED: Final = frozenset({Kind.START, Kind.FULL})
 """Sections whose header has a name; the others have only the section id."""
 
+FOOTER_SIZE: Final = 5
+"""Bytes of a footer: its mark and a section id."""
+
 BUFFER: Final = construct.Prefixed(construct.Int32ub, construct.GreedyBytes)
 
 
@@ -60,7 +65,7 @@ class Packed(construct.Construct):  # type: ignore[misc,unused-ignore]
         self.first = struct.Struct(">" + "".join(codes[:at]))
         self.last = struct.Struct(">" + "".join(codes[at + 1 :]))
 
-    def at(self, stream: io.BytesIO) -> dict[str, Any]:
+    def at(self, stream: io.BytesIO | Cursor) -> dict[str, Any]:
         """As `parse_stream`, which would first make a context that nobody here looks at."""
         return self._parse(stream, None, "")
 
@@ -94,7 +99,7 @@ COMMAND: Final = Packed(cmd="H", length="H")
 VMDESCRIPTION: Final = construct.Struct("kind" / construct.Int8ub, "text" / BUFFER)
 
 
-def parse(what: construct.Construct, stream: io.BytesIO, name: str) -> Any:
+def parse(what: construct.Construct, stream: io.BytesIO | Cursor, name: str) -> Any:
     """One construct at the stream's position. Raises StreamError at the offset where the bytes end."""
     try:
         return what.at(stream) if isinstance(what, Packed) else what.parse_stream(stream)

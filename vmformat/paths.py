@@ -21,15 +21,16 @@ from vmformat.command import Cmd, Command
 from vmformat.configuration import Configuration
 from vmformat.errors import StreamError
 from vmformat.node import Node, join
-from vmformat.stream import Eof, package_records
+from vmformat.section import Section
+from vmformat.stream import package_records
 from vmformat.tree import Structs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmformat.records import Record
     from vmformat.schema import Schemas
-    from vmformat.section import Section
-    from vmformat.stream import Record, Stream
+    from vmformat.stream import Stream
 
 Place: TypeAlias = tuple[int, ...]
 """Where a record stands: its number, and for records in a package that of the package before it. The configuration's
@@ -79,7 +80,7 @@ def find(stream: Stream, pattern: str, schemas: Schemas | None = None) -> list[M
     Nodes inside a found one are not listed by themselves. Raises StreamError for a pattern that cannot be one.
     """
     candidates: list[tuple[Place, Section | Command | Configuration]] = [
-        (place, record) for place, record in walk_records(stream, schemas) if not isinstance(record, Eof)
+        (place, record) for place, record in walk_records(stream, schemas) if isinstance(record, (Section, Command))
     ]
     if stream.configuration is not None:
         candidates.insert(0, ((), stream.configuration))

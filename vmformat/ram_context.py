@@ -7,7 +7,7 @@ what else may be meant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from vmformat.command import Cmd
@@ -77,6 +77,13 @@ class RamContext:
             if bits is not None and isinstance(bits.value, int) and _LEAST_BITS <= bits.value <= _MOST_BITS:
                 sizes.append(1 << bits.value)
         return cls(_last_size(sizes), shared, mapped, advised)
+
+    def after(self, command: Command) -> Self:
+        """The same, if need be changed by a command."""
+        if command.cmd != Cmd.POSTCOPY_ADVISE or len(command.payload) != 16:
+            return self
+        advised, size = int.from_bytes(command.payload[:8], "big"), int.from_bytes(command.payload[8:], "big")
+        return replace(self, page_size=_last_size([self.page_size, size]), advised=advised)
 
 
 def _last_size(sizes: Iterable[int]) -> int:

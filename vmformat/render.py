@@ -14,7 +14,8 @@ from vmformat.errors import StreamError
 from vmformat.node import Node, join
 from vmformat.pci import INSIDES
 from vmformat.ram import BlockEntry, Flag, RamState, parse_ram
-from vmformat.stream import Eof, Record, package_records
+from vmformat.records import Eof, Gap, Record, Span
+from vmformat.stream import package_records
 from vmformat.tree import Structs
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def _record_lines(
     for record in records:
         if isinstance(record, Eof):
             yield f"{record.offset:#010x} EOF"
+        elif isinstance(record, Gap):
+            yield f"{record.offset:#010x} {len(record.data)} bytes that are no record"
+        elif isinstance(record, Span):
+            yield f"{record.offset:#010x} {record.size} bytes of records not looked at"
         elif isinstance(record, Command):
             said = "".join(f", {name} {_shown(value)}" for name, value in record.fields)
             yield f"{record.offset:#010x} COMMAND {record.name}{said}"
@@ -189,6 +194,9 @@ def to_json(stream: Stream, schemas: Schemas | None = None) -> dict[str, Json]:
 def _record_json(stream: Stream, record: Record, schemas: Schemas | None, depth: int = 0) -> Json:
     if isinstance(record, Eof):
         return {"kind": "EOF", "offset": record.offset}
+    if isinstance(record, Gap | Span):
+        size = record.size if isinstance(record, Span) else len(record.data)
+        return {"kind": type(record).__name__.upper(), "offset": record.offset, "size": size}
     if isinstance(record, Command):
         return _command_json(stream, record, schemas, depth)
     result: dict[str, Json] = {

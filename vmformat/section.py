@@ -13,17 +13,18 @@ from vmformat.framing import NAMED, Kind
 from vmformat.guess import refine
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
+from vmformat.source import View
 from vmformat.tree import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Self
 
     from vmformat.schema import Schema
 
 
 class _Payload:
-    """The payload field: takes bytes or a view of the whole stream, gives bytes.
+    """The payload field: takes bytes or a view into a larger whole, gives bytes.
 
     RAM is most of a large stream. `read` gives it as a view, and only who asks for the payload pays for a copy.
     """
@@ -33,7 +34,7 @@ class _Payload:
             raise AttributeError("payload")  # so dataclass sees no default
         return bytes(section.buffer)
 
-    def __set__(self, section: Section, payload: bytes | memoryview) -> None:
+    def __set__(self, section: Section, payload: bytes | memoryview | View) -> None:
         object.__setattr__(section, "_payload", payload)
 
 
@@ -60,9 +61,9 @@ class Section:
     offset: int = dataclass_field(default=0, compare=False)
 
     @property
-    def buffer(self) -> bytes | memoryview:
+    def buffer(self) -> bytes | memoryview | View:
         """The payload without a copy."""
-        raw: bytes | memoryview = object.__getattribute__(self, "_payload")
+        raw: bytes | memoryview | View = object.__getattribute__(self, "_payload")
         return raw
 
     def __repr__(self) -> str:
@@ -168,6 +169,14 @@ class Section:
             return b""
         return framing.build(framing.FOOTER, self.name, mark=Kind.FOOTER, section_id=self.footer)
 
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """The payload in pieces, without a copy where that can be."""
+        buffer = self.buffer
+        if isinstance(buffer, View):
+            yield from buffer.chunks()
+        else:
+            yield buffer
+
     def to_bytes(self) -> bytes:
         """The record."""
-        return b"".join((self.head(), self.buffer, self.foot()))
+        return b"".join((self.head(), *self.chunks(), self.foot()))

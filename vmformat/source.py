@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final, Protocol, overload
+import mmap
+from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex, TypeAlias, overload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,17 +29,6 @@ class Slices(Protocol):
         """As `bytes.rfind`."""
 
 
-class Source(Slices, Protocol):
-    """The same, byte by byte too."""
-
-    @overload
-    def __getitem__(self, key: slice, /) -> bytes: ...
-    @overload
-    def __getitem__(self, key: int, /) -> int: ...
-    def __getitem__(self, key: int | slice, /) -> int | bytes:
-        """A byte, or bytes."""
-
-
 class Indexed:
     """`Slices` made a `Source`: the block that a byte was asked of is kept."""
 
@@ -55,14 +45,15 @@ class Indexed:
     @overload
     def __getitem__(self, key: slice, /) -> bytes: ...
     @overload
-    def __getitem__(self, key: int, /) -> int: ...
-    def __getitem__(self, key: int | slice, /) -> int | bytes:
+    def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    def __getitem__(self, key: SupportsIndex | slice, /) -> int | bytes:
         if isinstance(key, slice):
             return self._slices[key]
-        if not 0 <= key - self._at < len(self._block):
-            self._at = key - key % _BLOCK
+        at = key.__index__()
+        if not 0 <= at - self._at < len(self._block):
+            self._at = at - at % _BLOCK
             self._block = self._slices[self._at : self._at + _BLOCK]
-        return self._block[key - self._at]
+        return self._block[at - self._at]
 
     def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
         """As `bytes.find`."""
@@ -71,6 +62,10 @@ class Indexed:
     def rfind(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
         """As `bytes.rfind`."""
         return self._slices.rfind(sub, start, len(self) if end is None else end)
+
+
+Source: TypeAlias = bytes | mmap.mmap | Indexed
+"""What a reader reads from, byte by byte too."""
 
 
 class Cursor(io.RawIOBase):

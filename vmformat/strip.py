@@ -11,7 +11,8 @@ from vmformat.section import Section
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vmformat.stream import Record, Stream
+    from vmformat.records import Record
+    from vmformat.stream import Stream
 
 
 def strip(stream: Stream, keep: Mapping[str, Sequence[tuple[int, int]]]) -> Stream:

@@ -8,6 +8,7 @@ vmsds; `dump_vmstate` adds what QEMU tells about itself.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -73,6 +74,7 @@ _SINCE: Final[Mapping[tuple[str, str], int]] = {
 _LITERAL: Final = frozenset({("cpu", "env.cr")})
 # Fields of arrays' elements: their names end in an index that QEMU prints, not in an ordinal.
 
+_PAGE_SIZE: Final = re.compile(rb'[{,] ?"page_size": ?(\d{1,9})[,}]')
 _MARKS: Final = (b'{"page_size"', b'{"configuration"')
 
 
@@ -100,6 +102,12 @@ def find(data: bytes) -> tuple[int, int] | None:
             if start < stop <= len(data):
                 return start, stop
         found[mark] = data.rfind(mark, 0, start + len(mark) - 1)
+
+
+def page_size(text: bytes) -> int | None:
+    """The page size that a description begins with (before 8.2 it is the first key), None if there is none."""
+    told = _PAGE_SIZE.search(text)
+    return None if told is None else int(told[1])
 
 
 def parse(text: bytes, offset: int = 0) -> dict[tuple[str, int], Schema]:
