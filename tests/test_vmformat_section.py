@@ -113,14 +113,14 @@ def test_a_request_names_its_queue_iff_there_are_several() -> None:
         assert any("queue" in path for path, _ in section.tree.find("virtio.device").walk()) == (queues > 1)  # type: ignore[union-attr]
 
 
-def test_a_damaged_payload_is_one_leaf() -> None:
+def test_a_damaged_payload_is_one_leaf_to_mutators() -> None:
     shape = SHAPES["blk, express"]
     schema = opaque(shape, 10)
     section = Section(Kind.FULL, 1, "virtio-blk", 0, 2, b"0123456789", schema)
     assert section.layout == schema
     section = Section(Kind.FULL, 1, "virtio-blk", 0, 2, b"0123", schema)
     assert [(leaf.path, leaf.size) for leaf in section.leaves] == [("payload", 4)]
-    assert [node.name for node in section.tree.children] == ["payload"]
+    assert [node.name for node in section.tree.children] == ["@rest"]
     assert Section(Kind.FULL, 1, "x", 0, 2, b"").leaves == ()
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat.errors import StreamError
 from vmformat.framing import Kind
 from vmformat.plan import measure
 from vmformat.schema import Count, Field, Schema
-from vmformat.tree import decode, encode
+from vmformat.tree import decode_partial, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vmformat.errors import Fault
     from vmformat.node import Node
 
 _CAPABILITY: Final = Schema("capability", 0, 0, (Field("name", "string"),), raw=True)
@@ -59,13 +59,20 @@ class Configuration:
 
     @property
     def tree(self) -> Node:
-        """The fields."""
-        return decode(SCHEMA, self.payload, self.offset + 1)
+        """The fields; behind a fault a leaf `@rest`."""
+        return decode_partial(SCHEMA, self.payload, self.offset + 1)[0]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong inside."""
+        fault = decode_partial(SCHEMA, self.payload, self.offset + 1)[1]
+        return () if fault is None else (fault,)
 
     @property
     def machine(self) -> str:
-        """The machine type's name (as Latin-1: any bytes are possible)."""
-        return self._find("machine").decode("latin-1")
+        """The machine type's name (as Latin-1: any bytes are possible); "" where it is cut off."""
+        node = self.tree.find("machine")
+        return node.value.decode("latin-1") if node is not None and isinstance(node.value, bytes) else ""
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -73,12 +80,6 @@ class Configuration:
         nodes = self.tree.find("configuration/capabilities.capabilities")
         found = [node.find("name") for node in nodes.children] if nodes is not None else []
         return tuple(n.value.decode("latin-1") for n in found if n is not None and isinstance(n.value, bytes))
-
-    def _find(self, path: str) -> bytes:
-        node = self.tree.find(path)
-        if node is None or not isinstance(node.value, bytes):
-            raise StreamError(self.offset, path, "a configuration", "none")
-        return node.value
 
     def to_bytes(self) -> bytes:
         """The section, type byte included."""

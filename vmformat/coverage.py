@@ -14,16 +14,18 @@ from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.pci import INSIDES
 from vmformat.ram import BlockEntry, Flag, RamRecord, RamState, parse_ram
+from vmformat.records import Eof
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section
-from vmformat.stream import Eof, package_records
+from vmformat.stream import package_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vmformat.node import Node
+    from vmformat.records import Record
     from vmformat.schema import Schemas
-    from vmformat.stream import Record, Stream
+    from vmformat.stream import Stream
 
 _NAMELESS: Final = frozenset({"payload", "@rest"})
 _PIECE: Final = "bytes_0x"

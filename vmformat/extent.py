@@ -16,13 +16,13 @@ from vmformat.errors import StreamError
 from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
 from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.plan import measure
-from vmformat.ram_context import RamContext
 from vmformat.ram_walk import fitting, measure_ram
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmformat.ram_context import RamContext
     from vmformat.schema import Schema
     from vmformat.source import Source
 
@@ -83,8 +83,7 @@ def find_end(
             continue
         told = Extent(end, schema, failed=False)
         if footers is not False and data[end : end + 1] == b"\x7e":
-            own = data[end + 1 : end + FOOTER_SIZE] == section_id.to_bytes(4, "big")
-            if own and _record_at(data, end + FOOTER_SIZE):
+            if data[end + 1 : end + FOOTER_SIZE] == section_id.to_bytes(4, "big"):
                 return told
             if end + FOOTER_SIZE <= len(data) and wrong is None and _record_at(data, end + FOOTER_SIZE):
                 wrong = told
@@ -156,10 +155,11 @@ def _record_at(data: Source, at: int) -> bool:
 
 
 def _scan(data: Source, start: int, section_id: int, stop: int) -> int | None:
+    """The first footer of that section with a record behind it, else the first one at all."""
     mark = bytes([Kind.FOOTER]) + section_id.to_bytes(4, "big")
-    at = data.find(mark, start, stop)
+    at = first = data.find(mark, start, stop)
     while at >= 0:
         if _record_at(data, at + FOOTER_SIZE):
             return at
         at = data.find(mark, at + 1, stop)
-    return None
+    return None if first < 0 else first

@@ -15,7 +15,8 @@ from vmformat.resync import next_record
 if TYPE_CHECKING:
     from vmformat.source import Source
 
-_SIZE: Final = 8
+SIZE: Final = 8
+"""Bytes of a header."""
 _WINDOW: Final = 1 << 20
 """Bytes in which a configuration must end, in a source that is not all in memory."""
 
@@ -33,8 +34,8 @@ def front(
     start = _header(data, faults)
     if start is None:
         return 0, b"", Header(0, b""), None
-    leading, head = data[:start], data[start : start + _SIZE]
-    at = start + _SIZE
+    leading, head = data[:start], data[start : start + SIZE]
+    at = start + SIZE
     header = Header(int.from_bytes(head[4:], "big"), head[:4])
     config = None
     byte = data[at : at + 1]
@@ -51,9 +52,9 @@ def front(
 
 def _header(data: Source, faults: list[Fault] | None) -> int | None:
     """Where the header begins: at once, for a strict reader; None if there is none."""
-    window = data[:_SIZE]
+    window = data[:SIZE]
     fault = None
-    if len(window) < _SIZE:
+    if len(window) < SIZE:
         try:
             framing.parse(framing.HEADER, io.BytesIO(window), "header")
         except StreamError as error:
@@ -73,11 +74,9 @@ def _header(data: Source, faults: list[Fault] | None) -> int | None:
     at = data.find(whole, 0)
     if at > 0:
         return at
-    if len(window) < _SIZE:
+    if len(window) < SIZE:
         return None
-    followed = (
-        data[_SIZE : _SIZE + 1] == bytes([Kind.CONFIGURATION]) or next_record(data, _SIZE, _SIZE + _HEAD) == _SIZE
-    )
+    followed = data[SIZE : SIZE + 1] == bytes([Kind.CONFIGURATION]) or next_record(data, SIZE, SIZE + _HEAD) == SIZE
     return 0 if followed or window[4:] == whole[4:] or window[:4] == framing.MAGIC else None
 
 

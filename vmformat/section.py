@@ -14,12 +14,13 @@ from vmformat.guess import refine
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
 from vmformat.source import View
-from vmformat.tree import decode, encode
+from vmformat.tree import decode_partial, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self
 
+    from vmformat.errors import Fault
     from vmformat.schema import Schema
 
 
@@ -105,7 +106,7 @@ class Section:
 
     @cached_property
     def tree(self) -> Node:
-        """The payload's fields. Without a schema, or one that does not fit, a single leaf named `payload`.
+        """The payload's fields. Without a schema a single leaf named `payload`; behind a fault a leaf `@rest`.
 
         Kept with the section: for a walk over a whole stream use `decoded`.
         """
@@ -113,15 +114,26 @@ class Section:
 
     def decoded(self) -> Node:
         """As `tree`, made anew."""
-        start = self.payload_offset
+        return self.read_payload()[0]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong inside the payload, as far as its schema knows: at most the first thing of all."""
+        fault = self.read_payload()[1]
+        return () if fault is None else (fault,)
+
+    def read_payload(self) -> tuple[Node, Fault | None]:
+        """The tree, made anew, and where it ends too early.
+
+        What nobody could name behind a fault is a leaf `@rest`; a payload that nobody knows anything of is one leaf,
+        `payload`.
+        """
+        start, size = self.payload_offset, len(self.buffer)
         if self.layout is not None:
-            try:
-                return decode(self.layout, self.payload, start, self.version)
-            except StreamError:
-                pass
-        size = len(self.buffer)
+            tree, fault = decode_partial(self.layout, self.payload, start, self.version)
+            return replace(tree, name=self.name), fault
         leaf = Node("payload", "buffer", start, size, self.payload)
-        return Node(self.name, "record", start, size, None, (leaf,))
+        return Node(self.name, "record", start, size, None, (leaf,) if size else ()), None
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:

@@ -105,8 +105,30 @@ class View:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    def __getitem__(self, key: SupportsIndex | slice, /) -> int | bytes:
+        if isinstance(key, slice):
+            low, high, step = key.indices(len(self))
+            return self.source[self.start + low : self.start + max(low, high) : step]
+        return self.source[self.start + range(len(self))[key]]
+
     def __bytes__(self) -> bytes:
         return self.source[self.start : self.stop]
+
+    def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        """As `bytes.find`."""
+        low, high, _ = slice(start, end).indices(len(self))
+        found = self.source.find(sub, self.start + low, self.start + high)
+        return found if found < 0 else found - self.start
+
+    def rfind(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        """As `bytes.rfind`."""
+        low, high, _ = slice(start, end).indices(len(self))
+        found = self.source.rfind(sub, self.start + low, self.start + high)
+        return found if found < 0 else found - self.start
 
     def chunks(self) -> Iterator[bytes]:
         """All of it in pieces."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from vmformat import vmdescription
 from vmformat.command import Command
 from vmformat.errors import Fault, StreamError
-from vmformat.front import front
+from vmformat.front import SIZE, front
 from vmformat.known import Known
-from vmformat.reading import Reading
 from vmformat.ram_context import RamContext
-from vmformat.records import HEADER, Header, Record, Span
+from vmformat.reading import Reading
+from vmformat.records import HEADER, Gap, Header, Record, Span
 from vmformat.section import Section
 from vmformat.trailing import judge
 
@@ -133,7 +133,10 @@ def read(
     start, leading, head, config = front(data, configuration=configuration, faults=faults)
     known = Known(describe(data), schemas or {})
     reading = Reading(data, known, footers=footers, context=_context(config, data), faults=faults)
-    records, end = reading.records(start)
+    if head.to_bytes() or len(data) >= SIZE:
+        records, end = reading.records(start)
+    else:
+        records, end = ((Gap(data),) if data else ()), len(data)
     trailing = data[end:]
     if faults is not None:
         faults += judge(trailing, end, records)
