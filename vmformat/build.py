@@ -20,17 +20,18 @@ from vmformat.framing import Kind
 from vmformat.node import join
 from vmformat.ram import BlockEntry, Flag, RamRecord, write_record
 from vmformat.ram_context import PAGE_SIZE
+from vmformat.records import Eof
 from vmformat.schema import INTEGERS, LISTS, NESTED, Count
 from vmformat.section import Section
 from vmformat.self_description import describe_sections
-from vmformat.stream import Eof, Stream, pack
+from vmformat.stream import Stream, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmformat.node import Leafs
+    from vmformat.records import Record
     from vmformat.schema import Field, Schema, Schemas, When
-    from vmformat.stream import Record
 
 RAM_ID: Final = 2
 """The section id that the ram section has where nobody says another: QEMU's own on x86."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat.errors import StreamError
 from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
 from vmformat.guess import is_large, is_opaque, section_guesses
+from vmformat.iterable import ITERABLE, measure_records
 from vmformat.plan import measure
 from vmformat.ram_walk import fitting, measure_ram
 from vmformat.tree import end_of
@@ -32,10 +33,10 @@ _WINDOW: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where a payload ends, the schema that told (None if none did), and whether others failed to."""
+    """Where a payload ends, what told (a schema, of RAM a context; None if neither did), and whether others failed."""
 
     end: int
-    schema: Schema | None
+    told: Schema | RamContext | None
     failed: bool
 
 
@@ -75,13 +76,13 @@ def find_end(
     bare: Extent | None = None  # an end with a record right behind it
     wrong: Extent | None = None  # an end with a footer that has another section's id
     other: int | None = None  # an end with neither
-    for schema, measuring in _ways(data, payload) if trust else ():
+    for means, measuring in _ways(data, payload) if trust else ():
         try:
             end = measuring()
         except StreamError as failed:
             error = error or failed
             continue
-        told = Extent(end, schema, failed=False)
+        told = Extent(end, means, failed=False)
         if footers is not False and data[end : end + 1] == b"\x7e":
             if data[end + 1 : end + FOOTER_SIZE] == section_id.to_bytes(4, "big"):
                 return told
@@ -107,15 +108,18 @@ def find_end(
     raise StreamError(start, payload.name, "a payload whose end can be told", "no schema, and no footer behind it")
 
 
-def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | None, Callable[[], int]]]:
-    """Ways to find the end, likely ones first, each with the schema that it stands for."""
+def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext | None, Callable[[], int]]]:
+    """Ways to find the end, likely ones first, each with the schema or context that it stands for."""
     start, name, version = payload.start, payload.name, payload.version
     if name == "ram":
         context = payload.context
-        yield None, partial(measure_ram, data, start, context)
+        yield context, partial(measure_ram, data, start, context)
         other = fitting(data, start, context)
         if other != context:
-            yield None, partial(measure_ram, data, start, other)
+            yield other, partial(measure_ram, data, start, other)
+        return
+    if name in ITERABLE and not payload.schemas:
+        yield None, partial(measure_records, name, data, start)
         return
     for schema in payload.schemas:
         how = end_of if is_large(schema) else measure

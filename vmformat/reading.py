@@ -19,6 +19,8 @@ from vmformat.command import LENGTHS, Cmd, Command, takes_from_main
 from vmformat.errors import Fault, StreamError
 from vmformat.extent import Payload, find_end
 from vmformat.framing import NAMED, RECORDS, Kind
+from vmformat.iterable import ITERABLE
+from vmformat.ram_context import RamContext
 from vmformat.records import Eof, Gap
 from vmformat.resync import next_record
 from vmformat.section import Section
@@ -26,7 +28,6 @@ from vmformat.source import Cursor, View
 
 if TYPE_CHECKING:
     from vmformat.known import Known
-    from vmformat.ram_context import RamContext
     from vmformat.records import Record
     from vmformat.schema import Schema
     from vmformat.source import Source
@@ -225,7 +226,9 @@ class Reading:
                 schemas = () if owner.schema is None else (owner.schema,)
         start = self.stream.tell()
         what = Payload(start, section_id, name, version, schemas, self.context)
-        end, schema = self._end(what)
+        end, told = self._end(what)
+        context = told if isinstance(told, RamContext) else None
+        schema = None if isinstance(told, RamContext) else told
         payload = self._payload(name, start, end)
         footer = None
         self.stream.seek(end)
@@ -235,7 +238,7 @@ class Reading:
                 footer = section_id  # one object, not two: small sections come by the million
         if self.seen is None:
             self.seen = footer is not None
-        section = Section(kind, section_id, name, instance, version, payload, schema, footer, self.base + at)
+        section = Section(kind, section_id, name, instance, version, payload, schema, footer, self.base + at, context)
         if self.faults is not None:
             self._judge_section(section, end, known=kind in NAMED or owner is not None)
         self.remember(section)
@@ -259,14 +262,15 @@ class Reading:
 
     def _payload(self, name: str, start: int, end: int) -> bytes | memoryview | View:
         """The payload; of RAM, which is most of a large stream, without a copy."""
-        if name != "ram":
+        if name not in ITERABLE:
             return self.data[start:end]
         if isinstance(self.data, bytes):
             return memoryview(self.data)[start:end]
         return View(self.data, start, end)
 
-    def _end(self, payload: Payload) -> tuple[int, Schema | None]:
-        """Where a payload ends, and its schema."""
+    def _end(self, payload: Payload) -> tuple[int, Schema | RamContext | None]:
+        """Where a payload ends, and its schema; of RAM how it is to be read."""
+        likely = payload.context if payload.name == "ram" else payload.schemas[0] if payload.schemas else None
         lost = self.lost >= _MOST_LOST
         try:
             extent = find_end(
@@ -283,9 +287,9 @@ class Reading:
                 raise moved from None
             self.fault(moved.fault)
             self.lost += 1
-            return self._lost_end(payload.start), payload.schemas[0] if payload.schemas else None
+            return self._lost_end(payload.start), likely
         self.failures += extent.failed
-        return extent.end, extent.schema or (payload.schemas[0] if payload.schemas else None)
+        return extent.end, extent.told or likely
 
     def _lost_end(self, start: int) -> int:
         """The end of a payload that nothing tells: where the next record seems to begin, or a footer before it."""

@@ -11,6 +11,7 @@ from vmformat import framing
 from vmformat.errors import StreamError
 from vmformat.framing import NAMED, Kind
 from vmformat.guess import refine
+from vmformat.iterable import ITERABLE, decode_records, records_fault
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
 from vmformat.source import View
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from vmformat.errors import Fault
+    from vmformat.ram_context import RamContext
     from vmformat.schema import Schema
 
 
@@ -49,6 +51,7 @@ class Section:
     - `footer`: the section id in the footer, None for no footer.
     - `schema`: what the payload is, None if nobody knows. `layout` may know more.
     - `offset`: where the type byte stood when it was read; not compared.
+    - `context`: of RAM, how it is to be read, as far as the stream before it told.
     """
 
     kind: Kind
@@ -60,6 +63,7 @@ class Section:
     schema: Schema | None = dataclass_field(default=None, compare=False, repr=False)
     footer: int | None = None
     offset: int = dataclass_field(default=0, compare=False)
+    context: RamContext | None = dataclass_field(default=None, compare=False, repr=False)
 
     @property
     def buffer(self) -> bytes | memoryview | View:
@@ -113,7 +117,9 @@ class Section:
         return self.decoded()
 
     def decoded(self) -> Node:
-        """As `tree`, made anew."""
+        """As `tree`, made anew. Of RAM and the like nothing is read before someone looks at the children."""
+        if self.name in ITERABLE and self.schema is None:
+            return decode_records(self.name, self.buffer, self.payload_offset, self.context)
         return self.read_payload()[0]
 
     @property
@@ -129,6 +135,9 @@ class Section:
         `payload`.
         """
         start, size = self.payload_offset, len(self.buffer)
+        if self.name in ITERABLE and self.schema is None:
+            tree = decode_records(self.name, self.buffer, start, self.context)
+            return tree, records_fault(self.name, self.buffer, start, self.context)
         if self.layout is not None:
             tree, fault = decode_partial(self.layout, self.payload, start, self.version)
             return replace(tree, name=self.name), fault
