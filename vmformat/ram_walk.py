@@ -278,12 +278,12 @@ def _light(data: Sliced, at: int, context: RamContext, end: int) -> Iterator[Pie
     yield from walk(data, at, context, end)
 
 
-def measure_ram(data: Sliced, offset: int, context: RamContext | None = None) -> int:
-    """The offset right behind the ram payload that begins at `offset`.
+def measure_ram(data: Sliced, offset: int, context: RamContext | None = None, stop: int | None = None) -> int:
+    """The offset right behind the ram payload that begins at `offset`. `stop`: as if the data ended there.
 
     Only walks, and judges nothing. Raises StreamError if the records run past the end of the data or are none.
     """
     end = offset
-    for piece in walk(data, offset, context or RamContext()):
+    for piece in walk(data, offset, context or RamContext(), stop):
         end = piece.end
     return end

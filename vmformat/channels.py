@@ -1,0 +1,96 @@
+"""What goes beside the stream: files that are no stream but belong to one, as trees of named fields.
+
+    multifd       a channel of pages; told by its first bytes
+    return-path   what the destination says
+    colo          what follows a stream that has ENABLE_COLO: checkpoints
+
+The law: `write_channel(c.kind, c.tree.values()) == c.data` for every channel read from any bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vmformat import colo, multifd, return_path
+from vmformat._records import Records, build
+from vmformat.errors import Fault, StreamError
+from vmformat.node import Node
+from vmformat.ram_context import RamContext
+
+if TYPE_CHECKING:
+    from vmformat._records import Form
+    from vmformat.ram_walk import Sliced
+
+KINDS: Final = ("multifd", "return-path", "colo")
+"""What `read_channel` takes as a kind."""
+
+_STREAM: Final = b"QEVM"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel of a `kind` of `KINDS`. Its bytes are looked at when someone asks."""
+
+    kind: str
+    data: Sliced
+    context: RamContext
+
+    @property
+    def tree(self) -> Node:
+        """Records, one behind the other, made when asked for; what is none stands behind them in a leaf `@rest`."""
+        return Node(self.kind, "record", 0, len(self.data), None, self._records)
+
+    @property
+    def fault(self) -> Fault | None:
+        """What is wrong: the first record that is none or is cut off."""
+        error = self._records.fault()
+        return None if error is None else error.fault
+
+    @property
+    def _records(self) -> Records:
+        return Records(_form(self.kind, self.context), self.data)
+
+    def title(self, record: Node) -> str:
+        """What a record of the tree is, in a word or two."""
+        first = record.find({"multifd": "flags", "return-path": "type", "colo": "message"}[self.kind])
+        number = first.value if first is not None and isinstance(first.value, int) else 0
+        if record.value is not None:
+            return "no record"
+        if self.kind == "multifd":
+            return multifd.title(int(record.name.strip("[]")), number)
+        return return_path.title(number) if self.kind == "return-path" else colo.title(number)
+
+
+def read_channel(data: Sliced, kind: str | None = None, context: RamContext | None = None) -> Channel:
+    """The channel in `data`. Only multifd can be told without a `kind`. `context`: that of the stream it belongs to.
+
+    Damage is no error: see `Channel.fault`. Raises StreamError if no kind is named and none can be told, or another.
+    """
+    if kind is None:
+        if not is_channel(data):
+            found = "a stream" if bytes(data[:4]) == _STREAM else bytes(data[:4]).hex(" ") or "nothing"
+            raise StreamError(0, "channel", "a multifd channel, or a kind that is named", found)
+        kind = "multifd"
+    _form(kind, RamContext())
+    return Channel(kind, data, context or RamContext())
+
+
+def is_channel(data: Sliced) -> bool:
+    """Whether the first bytes show that this is a side channel."""
+    return int.from_bytes(data[:4], "big") == multifd.MAGIC
+
+
+def write_channel(kind: str, values: object, context: RamContext | None = None) -> bytes:
+    """The bytes of a list of records as `Channel.tree.values()` gives it. Raises StreamError if one does not fit."""
+    return build(_form(kind, context or RamContext()), values, kind)
+
+
+def _form(kind: str, context: RamContext) -> Form:
+    if kind == "multifd":
+        return multifd.MultifdForm()
+    if kind == "return-path":
+        return return_path.ReturnPathForm()
+    if kind == "colo":
+        return colo.ColoForm(context)
+    raise StreamError(0, "channel", ", ".join(KINDS), kind)
