@@ -86,16 +86,57 @@ def load_command(
 
 @app.command("show")
 def show_command(
-    stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
+    stream: Annotated[str, typer.Argument(help="A file, `-` for standard input, or NAME/before, NAME/after.")],
     machine: Annotated[
         str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where the stream has none.")
     ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", "-p", help="Only what has that name, as 'virtio-net*/queue[2].desc'; may be repeated."),
+    ] = None,
     as_json: Json = False,
+    as_hex: Annotated[bool, typer.Option("--hex", help="The bytes, with the names of their fields.")] = False,
+    sizes: Annotated[bool, typer.Option("--sizes", help="Bytes of each device and section.")] = False,
+    ram: Annotated[bool, typer.Option("--ram", help="The RAM blocks, and where which pages are.")] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="The share of bytes with a name, by device.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Only what is wrong with the stream.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="The text form that `edit --from-text` reads.")] = False,
+    depth: Annotated[int | None, typer.Option(min=0, help="Levels of fields below a section.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Elements of an array; 0: all of them.")] = 64,
+    everything: Annotated[bool, typer.Option("--all", help="Leave nothing out: no folding, no limit.")] = False,
+    flat: Annotated[bool, typer.Option("--flat", help="A line for each field, with its whole path.")] = False,
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot in a .qcow2 file, by name.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Show nothing of a damaged stream.")] = False,
+    pager: Annotated[bool, typer.Option("--pager/--no-pager", help="Use $PAGER on a terminal.")] = True,
+    color: Annotated[
+        bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
+    ] = None,
 ) -> None:
     """Show a stream as a tree of named fields."""
     from fuzz.commands.show import show  # noqa: PLC0415
+    from fuzz.show.options import ShowOptions  # noqa: PLC0415
 
-    raise typer.Exit(show(stream, machine, as_json=as_json))
+    options = ShowOptions(
+        stream,
+        machine,
+        tuple(path or ()),
+        snapshot,
+        as_json,
+        as_hex,
+        sizes,
+        ram,
+        coverage,
+        faults,
+        text,
+        depth,
+        limit,
+        everything,
+        flat,
+        strict,
+        pager,
+        color,
+    )
+    raise typer.Exit(show(options))
 
 
 @app.command("generate")

@@ -28,7 +28,7 @@ from vmformat import (
     read,
     write,
 )
-from vmformat.render import lines, to_json
+from vmformat.render import Detail, Records, lines, plain, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,40 +75,99 @@ STREAM = Stream(
 SCHEMAS = {("dev", 0): DEVICE, ("odd\n", 1): Schema("odd", 0, 0, (Field("x", "uint8", count=2),))}
 
 TEXT = """\
-0x00000000 header: version 3
-0x00000008 configuration: machine 'pc'
-  0x00000023 configuration/uuid@version = 1
-  0x00000027 configuration/uuid.uuid = 16 zero bytes
-0x00000037 START ram instance 0 id 2 version 4, 48 bytes
-  0x00000048 block list: 0x2000 bytes in all
-  0x00000050 block 'pd': 0x2000 bytes
-             block 'pd': 2 ZERO pages
-0x0000007d COMMAND PING, cookie 7
-0x00000086 COMMAND PACKAGED, length 0x3f
-  0x0000008f FULL dev instance 0 id 3 version 1, 36 bytes
-    0x000000a0 level = 0x1000
-    0x000000a4 on = 1
-    0x000000a5 text = 'paused' and 2 zero bytes
-    0x000000ad raw = fe ff
-    0x000000af pairs[0].a = 0
-    0x000000b1 pairs[0].b = 2 zeros
-    0x000000b3 pairs[1].a = 0x12c
-    0x000000b5 pairs[1].b = 1 2
-    0x000000b7 pairs[2..4] = all zero
-    0x000000c3 n = 0
-    0x000000c4 list = nothing
-  0x000000c9 COMMAND POSTCOPY_RUN
-0x000000ce FULL odd\\n instance 1 id 4 version 0, 2 bytes, no footer
-  0x000000e0 x = 1 2
-0x000000e2 EOF
-0x000000e3 4 bytes: bytes that nobody reads
+0x00000000 HEADER version 3
+0x00000008 CONFIGURATION pc
+            configuration/uuid subsection, version 1
+0x00000027    uuid = 16 zero bytes (00000000-0000-0000-0000-000000000000)
+0x00000037 #0 START ram instance 0 id 2 version 4, 48 bytes
+0x00000050  pd  0x2000 bytes (8 KiB)
+            pd: 2 zero pages
+0x0000007d #1 COMMAND PING, cookie 7
+0x00000086 #2 COMMAND PACKAGED, 63 bytes of records
+0x0000008f   #2.0 FULL dev instance 0 id 3 version 1, 36 bytes
+0x000000a0    level = 0x1000 (4096)
+0x000000a4    on = true
+0x000000a5    text = 'paused' and 2 zero bytes
+0x000000ad    raw = fe ff
+              pairs
+0x000000af      [0]: a = 0, b = 2 zeros
+0x000000b3      [1]: a = 0x12c, b = 1 2
+0x000000b7      [2..4] = all zero
+0x000000c3    n = 0
+0x000000c4    list = nothing
+0x000000c9   #2.1 COMMAND POSTCOPY_RUN
+0x000000ce #3 FULL odd\\n instance 1 id 4 version 0, 2 bytes, no footer
+0x000000e0  x = 1 2
+0x000000e2 #4 EOF
+0x000000e3 TRAILING 4 bytes that nobody reads
+"""
+
+FLAT = """\
+0x00000027 configuration/configuration/uuid.uuid = 16 zero bytes (00000000-0000-0000-0000-000000000000)
+0x000000a0   dev@0/level = 0x1000 (4096)
+0x000000af   dev@0/pairs[0].a = 0
+0x000000b1   dev@0/pairs[0].b = 2 zeros
+0x000000b3   dev@0/pairs[1].a = 0x12c (300)
+0x000000b7   dev@0/pairs[2..4] = all zero
+0x000000e0 odd\\n@1/x = 1 2
+"""
+
+DEPTH_0 = """\
+0x00000000 HEADER version 3
+0x00000008 CONFIGURATION pc
+0x0000000f  configuration/uuid: 40 bytes
+0x00000037 #0 START ram instance 0 id 2 version 4, 48 bytes
+0x0000007d #1 COMMAND PING, cookie 7
+0x00000086 #2 COMMAND PACKAGED, 63 bytes of records
+0x0000008f   #2.0 FULL dev instance 0 id 3 version 1, 36 bytes
+0x000000c9   #2.1 COMMAND POSTCOPY_RUN
+0x000000ce #3 FULL odd\\n instance 1 id 4 version 0, 2 bytes, no footer
+0x000000e2 #4 EOF
+0x000000e3 TRAILING 4 bytes that nobody reads
 """
 
 
 def test_text() -> None:
     stream = read(write(STREAM), SCHEMAS)
     assert list(lines(stream, SCHEMAS)) == TEXT.splitlines()
-    assert "  0x000000e0 | 01 02" in list(lines(stream, SCHEMAS, hexdump=True))
+
+
+def test_flat_has_a_whole_path_in_each_line() -> None:
+    shown = list(lines(read(write(STREAM), SCHEMAS), SCHEMAS, Detail(flat=True)))
+    assert [line for line in FLAT.splitlines() if line not in shown] == []
+
+
+def test_depth_0_is_records_alone() -> None:
+    assert list(lines(read(write(STREAM), SCHEMAS), SCHEMAS, Detail(depth=0))) == DEPTH_0.splitlines()
+
+
+def test_depth_1_ends_at_the_first_structs() -> None:
+    shown = list(lines(read(write(STREAM), SCHEMAS), SCHEMAS, Detail(depth=1)))
+    assert "              pairs" in shown
+    deep = list(lines(read(write(STREAM), SCHEMAS), SCHEMAS, Detail(depth=1, flat=True)))
+    assert "0x000000af   dev@0/pairs[0]: 4 bytes" in deep
+
+
+def test_limit_and_no_limit() -> None:
+    values = {**VALUES, "pairs": [{"a": i + 1, "b": (0, 0)} for i in range(5)]}
+    stream = Stream(records=(Section.build(DEVICE, values, section_id=3), Eof()))
+    stream = read(write(stream), {("dev", 0): DEVICE})
+    shown = list(lines(stream, detail=Detail(limit=2)))
+    assert "0x00000030    [2..4] = 3 more, not shown" in shown
+    everything = list(lines(stream, detail=Detail.everything()))
+    assert sum(line.strip().endswith("b = 2 zeros") for line in everything) == 5
+
+
+def test_equal_elements_take_one_line() -> None:
+    values = {**VALUES, "pairs": [{"a": 7, "b": (1, 1)}] * 4 + [{"a": 0, "b": (0, 0)}]}
+    stream = Stream(records=(Section.build(DEVICE, values, section_id=3), Eof()))
+    shown = list(lines(read(write(stream), {("dev", 0): DEVICE})))
+    at = shown.index("            pairs")
+    assert [line[10:] for line in shown[at + 1 : at + 4]] == [
+        "    [0]: a = 7, b = 1 1",
+        "    [1..3] = as [0]",
+        "    [4]: a = 0, b = 2 zeros",
+    ]
 
 
 def test_json() -> None:
@@ -138,10 +197,14 @@ def test_json() -> None:
 
 def test_what_cannot_be_decoded_is_still_shown() -> None:
     stream = Stream(records=(Command.packaged(b"\x55"), Section(Kind.START, 2, "ram", 0, 4, b"\0" * 7, footer=2)))
-    shown = list(lines(stream))
-    assert "found 0x55" in shown[2]
+    records = Records(stream)
+    shown = list(plain(records.lines()))
+    assert shown[2] == "0x00000000   #0.0 GAP 1 byte, no record: 55"
     assert "expected" in shown[4]
-    assert json.dumps(to_json(stream))
+    assert [fault.expected for fault in records.faults] == ["a record's type byte", "more bytes"]
+    faults = to_json(stream)["faults"]
+    assert isinstance(faults, list)
+    assert len(faults) == 2
 
 
 def device(section_id: int) -> Section:
@@ -173,7 +236,7 @@ def check_shown(data: bytes) -> bool:
     if stream is None:
         assert text.isprintable()
         return False
-    assert all(line.isprintable() for line in lines(stream, SCHEMAS, hexdump=True))
+    assert all(line.isprintable() for line in lines(stream, SCHEMAS, Detail.everything()))
     json.dumps(to_json(stream, SCHEMAS))
     return True
 

@@ -1,77 +1,49 @@
-"""`vmfuzz show`: a stream as a tree of named fields."""
+"""`vmfuzz show`: a stream as a tree of named fields, and other ways to look at it."""
 
 from __future__ import annotations
 
-import json
-import re
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
-from fuzz.corpus import CorpusError, find_machine, find_stream
-from model import DescriptionError, parse, section_schemas
-from vmformat import StreamError, read
-from vmformat.render import lines, to_json
+from fuzz.corpus import CorpusError
+from fuzz.show.options import OptionError
+from fuzz.show.source import machine_of, open_stream, schemas_of
+from fuzz.show.terminal import Output
+from fuzz.show.views import View
+from model import DescriptionError
+from vmformat import StreamError
+from vmformat.render.line import clean
 
 if TYPE_CHECKING:
-    from vmformat import Schemas
-
-_RECORD: Final = re.compile(r"^(0x[0-9a-f]+) (\S+)(.*)$")
-_FIELD: Final = re.compile(r"^(\s+)(0x[0-9a-f]+)? ?(\S.*?)( = )(.*)$")
+    from fuzz.show.options import ShowOptions
 
 
-def show(stream: str, machine: str | None = None, *, as_json: bool = False, console: Console | None = None) -> int:
-    """Print the tree. Exit status: 0, or 2 when the stream or the machine cannot be used, in one line."""
+def show(options: ShowOptions) -> int:
+    """Print what was asked for.
+
+    Exit status: 0; 2 with one line on stderr when the stream, the machine or an option cannot be used, or when the
+    stream is damaged (what can be read of it is printed all the same, unless it is to be `strict`).
+    """
     try:
-        path = find_stream(stream)
-        schemas = _schemas(stream, machine)
-        parsed = read(path.read_bytes(), schemas)
-        if as_json:
-            json.dump(to_json(parsed, schemas), sys.stdout, indent=2)
-            sys.stdout.write("\n")
-            return 0
-        console = console or Console(highlight=False)
-        if console.is_terminal:
-            for line in lines(parsed, schemas):
-                console.print(_coloured(line), soft_wrap=True)
-        else:
-            console.file.writelines(f"{line}\n" for line in lines(parsed, schemas))
-    except (CorpusError, StreamError, DescriptionError) as error:
-        return _unusable(stream, error)
+        options.check()
+        machine = machine_of(options)
+        schemas = schemas_of(machine)
+        view = View(options, open_stream(options, schemas), schemas, machine)
+        view.find()
+        with Output(colour=options.color, pager=options.pager and not options.json) as output:
+            view.show(output)
+    except (CorpusError, OptionError) as error:
+        return _unusable(str(error))
+    except (StreamError, DescriptionError) as error:
+        return _unusable(f"{options.stream}: {error}")
     except OSError as error:
-        return _unusable(stream, error.strerror or error)
-    return 0
+        return _unusable(f"{options.stream}: {error.strerror or error}")
+    if not view.faults:
+        return 0
+    more = f" (and {len(view.faults) - 1} more)" if len(view.faults) > 1 else ""
+    return _unusable(f"{options.stream}: {view.faults[0]}{more}")
 
 
-def _unusable(stream: str, why: object) -> int:
-    line = str(why) if isinstance(why, CorpusError) else f"{stream}: {why}"
-    Console(stderr=True).print(f"vmfuzz show: {line}", markup=False, highlight=False, soft_wrap=True)
+def _unusable(why: str) -> int:
+    sys.stderr.write(f"vmfuzz show: {clean(why, 1000)}\n")
     return 2
-
-
-def _schemas(stream: str, machine: str | None) -> Schemas | None:
-    """Schemas of the machine named, or of the one that a stream typed NAME/after belongs to, if there is one."""
-    owner, _, moment = stream.rpartition("/")
-    if machine is None and not (owner and moment in {"before", "after"}):
-        return None
-    try:
-        files = find_machine(machine or owner)
-    except CorpusError:
-        if machine is not None:
-            raise
-        return None
-    return section_schemas(parse(files.description.read_bytes()))
-
-
-def _coloured(line: str) -> Text:
-    record = _RECORD.match(line)
-    if record is not None:
-        return Text.assemble((record[1], "dim"), " ", (record[2], "bold cyan"), (record[3], "bold"))
-    field = _FIELD.match(line)
-    if field is not None:
-        return Text.assemble(
-            field[1], (field[2] or "", "dim"), " " if field[2] else "", field[3], field[4], (field[5], "green")
-        )
-    return Text(line)
