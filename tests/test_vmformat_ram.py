@@ -13,7 +13,6 @@ from vmformat.ram import (
     RamState,
     iter_records,
     parse_ram,
-    strip_payload,
     write_record,
     xbzrle,
 )
@@ -202,25 +201,3 @@ def test_xbzrle(encoded: bytes, page: bytes, after: bytes | None) -> None:
     else:
         assert problem is None
         assert bytes(target) == after
-
-
-def test_strip_keeps_ranges_of_pages() -> None:
-    payload = (
-        named(0, 0x08)
-        + PAGE
-        + word(0x1000, 0x28)
-        + PAGE
-        + word(0x2000, 0x22)
-        + b"\0"
-        + named(0, 0x02, b"rom")
-        + b"\0"
-        + EOS
-    )
-    stripped = strip_payload(payload, RamState(), {"pc.ram": [(0xFFE, 4), (0x2100, 1)]})
-    first = bytes(0xFFE) + PAGE[0xFFE:]
-    second = PAGE[:2] + bytes(0xFFE)
-    assert stripped == named(0, 0x08) + first + named(0x1000, 0x08) + second + named(0x2000, 0x02) + b"\0" + EOS
-
-
-def test_strip_keeps_the_list() -> None:
-    assert strip_payload(LIST, RamState(), {}) == LIST

@@ -8,19 +8,17 @@ destination has) what the blocks' names and lengths decide; whether a block may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
-from vmformat.ram_context import PAGE_SIZE, RamContext
-from vmformat.ram_walk import walk
+from vmformat.ram_context import PAGE_SIZE
 from vmformat.reader import Reader
-from vmformat.zero_pages import zero_run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping
 
 COMPRESS_MOST: Final = 4110
 """Bytes a compressed page may have."""
@@ -237,69 +235,6 @@ def write_record(record: Record) -> bytes:
 def _counted(name: str) -> bytes:
     raw = name.encode("latin-1")
     return bytes([len(raw)]) + raw
-
-
-def drop_zero_pages(payload: bytes) -> bytes:
-    """The same payload without pages of zeros of the block named last: what a fresh destination has there anyway.
-
-    Raises StreamError if the payload is no ram payload.
-    """
-    kept: list[bytes] = []
-    for start, end in _between_zeros(payload):
-        kept.append(payload[start:end])
-    return b"".join(kept)
-
-
-def _between_zeros(payload: bytes) -> Iterator[tuple[int, int]]:
-    """The pieces of a payload that are no run of zero pages, as (start, end)."""
-    at = start = 0
-    while True:
-        run = zero_run(payload, at)
-        if run:
-            yield start, at
-            at = start = at + run
-        ended, at = _one_record(payload, at)
-        if ended:
-            yield start, len(payload)
-            return
-
-
-def _one_record(payload: bytes, at: int) -> tuple[bool, int]:
-    """Whether the record at `at` ends the payload, and where the next one begins."""
-    piece = next(walk(payload, at, RamContext()))
-    if piece.kind not in {_EOS, _MEM_SIZE, _PAGE, _ZERO}:
-        raise StreamError(at, "ram", "a page stored plainly", f"flags {piece.flags:#x}")
-    return piece.kind == _EOS, piece.end
-
-
-def strip_payload(
-    payload: bytes, state: RamState, keep: Mapping[str, Sequence[tuple[int, int]]], *, ignore_shared: bool = False
-) -> bytes:
-    """The same payload with only those pages that hold a kept range (offset, length), zeroed outside those ranges.
-
-    The block list stays. `state` is the block named last in the section before; each page kept names its block, so
-    that sections can go. Raises StreamError if the payload is no ram payload, or a kept page is not stored plainly.
-    """
-    out = []
-    for record in parse_ram(payload, 0, state, ignore_shared=ignore_shared):
-        if isinstance(record, RamRecord) and record.flags & _OF_A_BLOCK:
-            ranges = [
-                (max(start - record.address, 0), min(start + length - record.address, PAGE_SIZE))
-                for start, length in keep.get(record.block or "", ())
-            ]
-            ranges = [(start, end) for start, end in ranges if start < end]
-            if not ranges:
-                continue
-            if record.kind not in {Flag.PAGE, Flag.ZERO}:
-                raise StreamError(record.offset, "ram", "a page stored plainly", record.kind.name or "")
-            record = replace(record, flags=record.flags & ~_CONTINUE, named=True)
-            if record.kind is Flag.PAGE:
-                page = bytearray(PAGE_SIZE)
-                for start, end in ranges:
-                    page[start:end] = record.data[start:end]
-                record = replace(record, data=bytes(page))
-        out.append(write_record(record))
-    return b"".join(out)
 
 
 def xbzrle(encoded: bytes, page: bytearray) -> str | None:
