@@ -282,9 +282,10 @@ def described_elements(n: int) -> bytes:
 
 def described_list(n: int) -> bytes:
     """A list whose elements have each a subsection of another name: they are merged into one schema."""
-    element = '"vmsd_name": "e", "version": 1, "fields": [], "subsections": [{{"vmsd_name": "e/{}", "version": 1, "fields": []}}]'
-    inner = ", ".join(element.format(i) for i in range(n))
-    device = f'{{"name": "d", "instance_id": 0, "vmsd_name": "d", "version": 1, "fields": [{{"name": "l", "type": "qtailq", {inner}, "size": 1}}]}}'
+    empty = '"version": 1, "fields": []'
+    elements = (f'"vmsd_name": "e", {empty}, "subsections": [{{"vmsd_name": "e/{i}", {empty}}}]' for i in range(n))
+    field = f'{{"name": "l", "type": "qtailq", {", ".join(elements)}, "size": 1}}'
+    device = f'{{"name": "d", "instance_id": 0, "vmsd_name": "d", "version": 1, "fields": [{field}]}}'
     return _stream([_section("d", b"\0")], f'{{"page_size": 4096, "devices": [{device}]}}'.encode())
 
 
