@@ -8,14 +8,16 @@ through here.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from vmformat import vmdescription
 from vmformat.command import Command
 from vmformat.errors import Fault, StreamError
+from vmformat.framing import NAMED
 from vmformat.front import SIZE, front
 from vmformat.known import Known
 from vmformat.ram_context import RamContext
@@ -51,6 +53,10 @@ class Stream:
     def sections(self) -> tuple[Section, ...]:
         """The sections of the outermost level, in order."""
         return tuple(record for record in self.records if isinstance(record, Section))
+
+    @cached_property
+    def _before(self) -> _Before:
+        return _Before(self)
 
     @property
     def vmdescription(self) -> bytes | None:
@@ -175,18 +181,53 @@ def package_records(
     A package ends by an EOF, by RUN, or (which loaders refuse) by its last byte, or with a package in it that cannot be
     read. Raises StreamError if this one cannot; with a list for `faults` it is read tolerantly instead.
     """
-    known = Known(describe(stream.trailing), schemas or {})
+    before = stream._before  # noqa: SLF001 - kept with the stream, a matter of this file
+    known = Known(before.schemas, schemas or {})
     base = command.package_offset + len(command.package)
-    context = _context(stream.configuration, stream.trailing)
-    main = Reading(command.outside, known, footers=None, context=context, base=base)
-    for record in stream.records:
-        if record.offset >= command.offset:
-            break
-        if isinstance(record, Section):
-            main.remember(record)
-        elif isinstance(record, Command):
-            main.context = main.context.after(record)
+    main = Reading(command.outside, known, footers=None, context=before.context(command.offset), base=base)
+    main.named = _NamedBefore(before, command.offset)
     return main.inside(command, faults).records(0)[0]
+
+
+class _Before:
+    """What stands before any place of a stream: made once, since a stream may have packages by the million."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.schemas = describe(stream.trailing)
+        self.contexts = [_context(stream.configuration, stream.trailing)]
+        self.commands: list[int] = []
+        self.sections: dict[int, tuple[list[int], list[Section]]] = {}
+        for record in stream.records:
+            if isinstance(record, Section) and record.kind in NAMED:
+                offsets, sections = self.sections.setdefault(record.section_id, ([], []))
+                offsets.append(record.offset)
+                sections.append(record)
+            elif isinstance(record, Command):
+                after = self.contexts[-1].after(record)
+                if after is not self.contexts[-1]:
+                    self.commands.append(record.offset)
+                    self.contexts.append(after)
+
+    def context(self, offset: int) -> RamContext:
+        """How RAM is to be read there."""
+        return self.contexts[bisect_left(self.commands, offset)]
+
+
+class _NamedBefore(dict[int, Section]):
+    """The sections by their ids as a package finds them, and those that it begins itself."""
+
+    def __init__(self, before: _Before, offset: int) -> None:
+        super().__init__()
+        self.before, self.offset = before, offset
+
+    def get(self, section_id: int, default: Any = None) -> Any:
+        """The last section of that id."""
+        own = super().get(section_id)
+        if own is not None:
+            return own
+        offsets, sections = self.before.sections.get(section_id, ([], []))
+        at = bisect_left(offsets, self.offset)
+        return sections[at - 1] if at else default
 
 
 def pack(records: Iterable[Record]) -> Command:

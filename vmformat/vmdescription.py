@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from vmformat.errors import StreamError
 from vmformat.schema import INTEGERS, SIGNED_LIMIT, Count, Field, Schema, When
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _AER_ERROR: Final = Schema(
     "PCIE_AER_ERROR",
@@ -75,6 +75,9 @@ _LITERAL: Final = frozenset({("cpu", "env.cr")})
 # Fields of arrays' elements: their names end in an index that QEMU prints, not in an ordinal.
 
 _PAGE_SIZE: Final = re.compile(rb'[{,] ?"page_size": ?(\d{1,9})[,}]')
+_DEEPEST: Final = 48
+# Structs in structs: QEMU's own go down to 6. Whoever walks a schema calls himself for each level.
+
 _MARKS: Final = (b'{"page_size"', b'{"configuration"')
 
 
@@ -85,6 +88,7 @@ class _Pairs(list[tuple[str, "_Value"]]):
         return next((value for name, value in self if name == key), None)
 
 
+_Item = TypeVar("_Item")
 _Value: TypeAlias = "_Pairs | list[_Value] | str | int | float | bool | None"
 
 
@@ -123,6 +127,7 @@ class _Parser:
     def __init__(self, offset: int) -> None:
         self.offset = offset
         self.interned: dict[Schema, Schema] = {}
+        self.depth = 0
 
     def devices(self, text: bytes) -> dict[tuple[str, int], Schema]:
         try:
@@ -149,12 +154,17 @@ class _Parser:
     def schema(self, obj: _Pairs, path: str) -> Schema:
         name = self.text(obj, "vmsd_name", path)
         version = self.number(obj, "version", path)
+        if self.depth == _DEEPEST:
+            raise StreamError(self.offset, path, f"at most {_DEEPEST} structs in structs", "more")
+        self.depth += 1
         fields = self.fields(obj, name, path)
-        subs: dict[str, Schema] = {}
+        subs: dict[str, list[Schema]] = {}
         for item in self.as_list(obj.get("subsections") or [], path):
             sub = self.schema(self.as_object(item, path), path)
-            subs[sub.name] = merge(subs[sub.name], sub) if sub.name in subs else sub
-        return Schema(name, version, _MINIMUM.get(name, version), fields, tuple(subs.values()))
+            subs.setdefault(sub.name, []).append(sub)
+        self.depth -= 1
+        merged = tuple(_fold(found, merge) for found in subs.values())
+        return Schema(name, version, _MINIMUM.get(name, version), fields, merged)
 
     def fields(self, obj: _Pairs, vmsd: str, path: str) -> tuple[Field, ...]:
         result: list[Field] = []
@@ -212,10 +222,7 @@ class _Parser:
         schemas = [self.schema(element, path) for element in elements]
         if not schemas:
             return None
-        result = schemas[0]
-        for schema in schemas[1:]:
-            result = merge(result, schema)
-        return self.intern(result)
+        return self.intern(_fold(schemas, merge))
 
     def as_object(self, value: object, path: str) -> _Pairs:
         if not isinstance(value, _Pairs):
@@ -244,12 +251,18 @@ def _array(group: list[Field]) -> list[Field]:
     """Elements described one by one, as one field if they are of one kind."""
     if not group:
         return []
-    whole = group[0]
-    for element in group[1:]:
-        if not _alike(whole, element):
-            return [replace(f, name=f"{f.name}[{i}]", label=f.plain_name) for i, f in enumerate(group)]
-        whole = _merge_field(whole, element)
-    return [replace(whole, count=len(group))]
+    if not all(_alike(group[0], element) for element in group[1:]):
+        return [replace(f, name=f"{f.name}[{i}]", label=f.plain_name) for i, f in enumerate(group)]
+    return [replace(_fold(group, _merge_field), count=len(group))]
+
+
+def _fold(items: list[_Item], join: Callable[[_Item, _Item], _Item]) -> _Item:
+    """All of them made into one, neighbours first: what is merged grows, and must not be gone through for each."""
+    items = list(dict.fromkeys(items))
+    while len(items) > 1:
+        pairs = [join(first, second) for first, second in zip(items[::2], items[1::2], strict=False)]
+        items = pairs + items[len(pairs) * 2 :]
+    return items[0]
 
 
 def _refined(vmsd: str, fields: list[Field]) -> tuple[Field, ...]:

@@ -215,7 +215,8 @@ def structs_in_structs(n: int) -> bytes:
 
 def _deep_json(value: dict[str, object]) -> bytes:
     """`json.dumps` without its recursion."""
-    head, tail = [], []
+    head: list[str] = []
+    tail: list[str] = []
     while True:
         fields = value["fields"]
         assert isinstance(fields, list)
