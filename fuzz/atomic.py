@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -12,11 +16,22 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises OSError as the file system does; `path` is then untouched and no temporary file is left behind.
     """
+    write_pieces(path, [data])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
+    """As `write_atomic`, from pieces that are made while they are written. How many bytes it were.
+
+    Raises OSError as the file system does, and what making a piece raises; `path` is then untouched and no temporary
+    file is left behind.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
+            size = file.tell()
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
@@ -29,3 +44,4 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return size

@@ -139,6 +139,29 @@ def show_command(
     raise typer.Exit(show(options))
 
 
+@app.command("strip")
+def strip_command(
+    stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    blocks: Annotated[list[str] | None, typer.Argument(metavar="[BLOCK]...", help="With --ram all-but.")] = None,
+    ram: Annotated[
+        str, typer.Option(help="Pages that stay: none; all as zero pages; all; all-but those of BLOCK...")
+    ] = "none",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="BLOCK:OFFSET+LENGTH, bytes that stay where others go; may be repeated."),
+    ] = None,
+    drop_zero: Annotated[bool, typer.Option("--drop-zero", help="Leave out pages that are zero anyway.")] = False,
+    vmdesc: Annotated[bool, typer.Option("--vmdesc", help="Leave out the VMDESCRIPTION too.")] = False,
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot in a .qcow2 file, by name.")] = None,
+) -> None:
+    """Strip a stream of its RAM: block lists stay, pages go, but for those that are to stay."""
+    from fuzz.commands.strip import StripOptions, strip  # noqa: PLC0415
+
+    options = StripOptions(stream, output, ram, tuple(blocks or ()), tuple(keep or ()), drop_zero, vmdesc, snapshot)
+    raise typer.Exit(strip(options))
+
+
 @app.command("generate")
 def generate_command(
     machine: Annotated[str, typer.Argument(help="A shipped machine by name, or DIR/NAME of a capture.")],

@@ -140,6 +140,17 @@ def context_of(section: Section) -> RamContext:
     return section.context or RamContext()
 
 
+def block_names(stream: Stream) -> tuple[str, ...]:
+    """The names in the first block list. Raises StreamError where a record is none."""
+    for section in ram_sections(stream):
+        for piece in pieces_of(section):
+            if piece.kind != MEM_SIZE:
+                break
+            listed = entries(section.buffer, piece.data, piece.address, context_of(section), piece.end)
+            return tuple(entry.name.decode("latin-1") for entry in listed)
+    return ()
+
+
 def ram_pages(stream: Stream) -> Iterator[Page]:
     """Every page that was sent. Raises StreamError, after the pages before it, where a record is none."""
     for section, piece, block in _pieces(stream):
