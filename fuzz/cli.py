@@ -162,6 +162,56 @@ def strip_command(
     raise typer.Exit(strip(options))
 
 
+@app.command("edit")
+def edit_command(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="STREAM [EDIT]...",
+            help="A file, `-`, or NAME/after; then 'PATTERN=VALUE' (also |= &= ^= += -=), 'RECORD/+SUBSECTION', "
+            "'RECORD/-FIELD'. With --from-text no STREAM.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="The file to write; `-`: standard output.")
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write the stream over itself.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Only the bytes at that place: nothing follows.")] = False,
+    drop: Annotated[list[str] | None, typer.Option(help="Leave out records: a PATTERN, or `#17`.")] = None,
+    duplicate: Annotated[list[str] | None, typer.Option(help="Records that come again behind themselves.")] = None,
+    move: Annotated[list[str] | None, typer.Option(help="PATTERN:before:TARGET or PATTERN:after:TARGET.")] = None,
+    insert: Annotated[
+        list[str] | None, typer.Option(help="FILE:PATTERN[:before:TARGET]: records of another stream.")
+    ] = None,
+    insert_text: Annotated[
+        list[str] | None, typer.Option(help="FILE[:before:TARGET]: records in the text form.")
+    ] = None,
+    from_text: Annotated[str | None, typer.Option(help="Begin with a text that `show --text` wrote.")] = None,
+    machine: Annotated[
+        str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where the stream has none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Change fields, sections and records of a stream; lengths and counts follow."""
+    from fuzz.commands.edit import EditOptions, edit  # noqa: PLC0415
+
+    options = EditOptions(
+        tuple(arguments or ()),
+        output,
+        in_place,
+        raw,
+        machine,
+        from_text,
+        tuple(drop or ()),
+        tuple(duplicate or ()),
+        tuple(move or ()),
+        tuple(insert or ()),
+        tuple(insert_text or ()),
+        as_json,
+    )
+    raise typer.Exit(edit(options))
+
+
 @app.command("generate")
 def generate_command(
     machine: Annotated[str, typer.Argument(help="A shipped machine by name, or DIR/NAME of a capture.")],
