@@ -221,7 +221,9 @@ class _Editor:
                 value = new
             assert value is not None
             return write_leaf(payload, path, node, value, raw=self.raw), said
-        value = new_value(node, edit.operator, edit.value, variable=payload.variable(path, node))
+        # The block that a command names is a string, though its length is a leaf by itself.
+        typed = replace(node, type="string") if node.name == "block" and payload.schema is None else node
+        value = new_value(typed, edit.operator, edit.value, variable=payload.variable(path, node))
         old = "its fields" if node.value is None else shown(node.value, type_)
         result = write_leaf(payload, path, node, value, raw=self.raw)
         if node.value is None and not self.raw:

@@ -86,8 +86,12 @@ def by_identity(function: Callable[[Schema], _T]) -> Callable[[Schema], _T]:
 
 @by_identity
 def references(schema: Schema) -> frozenset[str]:
-    """Names that a count or a condition anywhere in the schema means, as they end."""
-    return frozenset(name.rpartition(".")[2] for name in _references(schema))
+    """Names of fields that counts and conditions in the schema may mean: a dotted one may reach into structs."""
+    found: set[str] = set()
+    for name in _references(schema):
+        parts = name.split(".")
+        found.update(".".join(parts[i:]) for i in range(len(parts)))
+    return frozenset(found)
 
 
 def _references(schema: Schema) -> Iterator[str]:
