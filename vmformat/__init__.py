@@ -4,9 +4,11 @@ from vmformat.build import Device, Page, Ram, build_stream, complete, default_st
 from vmformat.command import Cmd, Command
 from vmformat.configuration import Configuration
 from vmformat.errors import Fault, StreamError
+from vmformat.faults import every_fault
 from vmformat.framing import Kind
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
+from vmformat.opening import open  # noqa: A004 - as `gzip.open`
 from vmformat.plan import Plan, Refusal, SilentVisitor, Visitor, compile_plan, measure
 from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
 from vmformat.ram import Flag as RamFlag
@@ -69,11 +71,13 @@ __all__ = [
     "describe_itself",
     "describe_sections",
     "encode",
+    "every_fault",
     "grammar",
     "iter_records",
     "leaves",
     "lines",
     "measure",
+    "open",
     "pack",
     "package_records",
     "read",

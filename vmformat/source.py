@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import mmap
+import mmap  # noqa: TC003 - part of a public name
 from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex, TypeAlias, overload
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Indexed:
         return self._slices.rfind(sub, start, len(self) if end is None else end)
 
 
-Source: TypeAlias = bytes | mmap.mmap | Indexed
+Source: TypeAlias = "bytes | mmap.mmap | Indexed | View"
 """What a reader reads from, byte by byte too."""
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vmformat.configuration import Configuration
     from vmformat.paths import Match
     from vmformat.schema import Schemas
+    from vmformat.source import Source
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,26 @@ def read(
     `tolerant`: never raises. What cannot be read stands in `Gap` records, `Stream.faults` tells what is wrong with the
     frames of records, and each section's `faults` what is wrong inside; `write` gives the same bytes again.
     """
+    return read_source(data, schemas, configuration=configuration, footers=footers, tolerant=tolerant)
+
+
+def read_source(
+    data: Source,
+    schemas: Schemas | None = None,
+    *,
+    configuration: bool | None = None,
+    footers: bool | None = None,
+    tolerant: bool = False,
+) -> Stream:
+    """As `read`, from a source of bytes that need not be in memory; the payloads of ram sections stay in it."""
     faults: list[Fault] | None = [] if tolerant else None
     start, leading, head, config = front(data, configuration=configuration, faults=faults)
     known = Known(describe(data), schemas or {})
-    reading = Reading(data, known, footers=footers, context=_context(config, data), faults=faults)
+    reading = Reading(data, known, footers=footers, context=context_of(config, data), faults=faults)
     if head.to_bytes() or len(data) >= SIZE:
         records, end = reading.records(start)
     else:
-        records, end = ((Gap(data),) if data else ()), len(data)
+        records, end = ((Gap(data[:]),) if len(data) else ()), len(data)
     trailing = data[end:]
     if faults is not None:
         faults += judge(trailing, end, records)
@@ -157,7 +170,7 @@ def read_some(
     Raises StreamError if header or configuration cannot be read.
     """
     start, _, head, config = front(data, configuration=configuration)
-    reading = Reading(data, Known(describe(data), schemas or {}), footers=footers, context=_context(config, data))
+    reading = Reading(data, Known(describe(data), schemas or {}), footers=footers, context=context_of(config, data))
     found: list[Record] = []
     try:
         _, end = reading.records(start, found)
@@ -166,7 +179,7 @@ def read_some(
     return Stream(head, config, tuple(found), data[end:]), True
 
 
-def _context(configuration: Configuration | None, data: bytes) -> RamContext:
+def context_of(configuration: Configuration | None, data: Source) -> RamContext:
     """How the RAM of a stream is to be read, before any command has changed that."""
     found = vmdescription.find(data)
     size = None if found is None else vmdescription.page_size(data[found[0] : found[1]])
@@ -194,7 +207,7 @@ class _Before:
 
     def __init__(self, stream: Stream) -> None:
         self.schemas = describe(stream.trailing)
-        self.contexts = [_context(stream.configuration, stream.trailing)]
+        self.contexts = [context_of(stream.configuration, stream.trailing)]
         self.commands: list[int] = []
         self.sections: dict[int, tuple[list[int], list[Section]]] = {}
         for record in stream.records:
@@ -240,7 +253,7 @@ def pack(records: Iterable[Record]) -> Command:
     return Command.packaged(b"".join(inside), b"".join(outside))
 
 
-def describe(data: bytes) -> Schemas:
+def describe(data: Source) -> Schemas:
     """The schemas of the VMDESCRIPTION at the end of `data`; none if there is none that can be read."""
     found = vmdescription.find(data)
     return {} if found is None else _described(data[found[0] : found[1]])

@@ -18,6 +18,8 @@ from vmformat.schema import INTEGERS, SIGNED_LIMIT, Count, Field, Schema, When
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from vmformat.source import Source
+
 _AER_ERROR: Final = Schema(
     "PCIE_AER_ERROR",
     1,
@@ -92,7 +94,7 @@ _Item = TypeVar("_Item")
 _Value: TypeAlias = "_Pairs | list[_Value] | str | int | float | bool | None"
 
 
-def find(data: bytes) -> tuple[int, int] | None:
+def find(data: Source) -> tuple[int, int] | None:
     """Where the JSON begins and ends, if a stream has one: the last that its record's length fits into the data."""
     # Each mark is looked for by itself, so that the data are passed over only once for each.
     found = {mark: data.rfind(mark) for mark in _MARKS}
