@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import vmformat
 from fuzz.corpus import find_machine, find_stream
 from model import parse, section_schemas
-from vmformat import Section, Span, Stream, StreamError, read, write
+from vmformat import Section, Span, StreamError, read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +28,8 @@ def data(schemas: vmformat.Schemas) -> bytes:
     """A stream with some pages, in two PARTs."""
     stream = read(find_stream(f"{NAME}/after").read_bytes(), schemas)
     at, end = next((i, r) for i, r in enumerate(stream.records) if isinstance(r, Section) and r.kind.name == "END")
-    pages = b"".join(
-        (4096 * i | 8).to_bytes(WORD, "big") + b"\6pc.ram" + os.urandom(4096) if i == 3 else zero(i)
-        for i in range(2000)
-    )
+    page = (4096 * 3 | 8).to_bytes(WORD, "big") + b"\6pc.ram" + bytes(range(256)) * 16
+    pages = b"".join(page if i == 3 else zero(i) for i in range(2000))
     part = vmformat.Section(
         vmformat.Kind.PART, end.section_id, "ram", 0, 4, pages + (16).to_bytes(WORD, "big"), None, end.section_id
     )
@@ -93,12 +90,16 @@ def test_a_large_file_that_is_damaged_is_walked(
         vmformat.open(path, schemas, large=1000)
     assert "\n" not in str(caught.value)
     found = vmformat.open(path, schemas, large=1000, tolerant=True)
-    assert isinstance(found, Stream)
     assert found.faults
     assert write(found) == data[: len(data) - cut]
-    assert [str(f) for f in found.faults] == [
-        str(f) for f in read(data[: len(data) - cut], schemas, tolerant=True).faults
-    ]
+    assert found.faults == read(data[: len(data) - cut], schemas, tolerant=True).faults
+
+
+def test_snapshots_are_in_images(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "stream"
+    path.write_bytes(data)
+    with pytest.raises(StreamError, match="a qcow2 image with snapshots"):
+        vmformat.open(path, snapshot="one")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from vmformat.errors import StreamError
 from vmformat.framing import Kind
 from vmformat.front import front
 from vmformat.known import Known
+from vmformat.qcow2 import is_qcow2, vm_state
 from vmformat.reading import Reading
 from vmformat.records import Eof, Record, Span
 from vmformat.section import Section
@@ -52,25 +53,35 @@ def open(  # noqa: A001 - as `gzip.open`, `tarfile.open`
     path: str | os.PathLike[str],
     schemas: Schemas | None = None,
     *,
+    snapshot: str | None = None,
     configuration: bool | None = None,
     footers: bool | None = None,
     tolerant: bool = False,
     large: int = LARGE,
 ) -> Stream:
-    """The stream in a file, read lazily if the file is larger than `large` bytes and can be mapped.
+    """The stream in a file, read lazily if it is larger than `large` bytes and can be mapped.
 
-    The other arguments are those of `read`. Then RAM may be a `Span` (`Stream.whole` reads it), and the payloads of ram
-    sections are looked up in the file when they are asked for: it must not change meanwhile. Raises OSError if the file
-    cannot be read, StreamError as `read` does.
+    Then RAM may be a `Span` (`Stream.whole` reads it), and the payloads of ram sections are looked up in the file when
+    they are asked for: it must not change meanwhile. Of a qcow2 image the VM state of an internal snapshot is read:
+    that named `snapshot`, or the only one. The other arguments are those of `read`. Raises OSError if the file cannot
+    be read, StreamError as `read` does, and, also when reading tolerantly, for an image without such a snapshot.
     """
     with Path(path).open("rb") as file:
         size = file.seek(0, io.SEEK_END) if file.seekable() else 0
         if size <= large:
             if file.seekable():
                 file.seek(0)
-            return read(file.read(), schemas, configuration=configuration, footers=footers, tolerant=tolerant)
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return open_source(mapped, schemas, configuration=configuration, footers=footers, tolerant=tolerant)
+            source: Source = file.read()
+        else:
+            source = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if is_qcow2(source):
+        source = vm_state(source, snapshot)
+        source = source[:] if len(source) <= large else source
+    elif snapshot is not None:
+        raise StreamError(0, "", "a qcow2 image with snapshots", source[:4].hex(" ") or "nothing")
+    if isinstance(source, bytes):
+        return read(source, schemas, configuration=configuration, footers=footers, tolerant=tolerant)
+    return open_source(source, schemas, configuration=configuration, footers=footers, tolerant=tolerant)
 
 
 def open_source(
