@@ -148,22 +148,39 @@ def msix_vectors(config: bytes) -> int:
 def registers(config: bytes) -> tuple[Register, ...]:
     """Every byte of a config space under a name: header registers, capabilities, the chip's own, what is left."""
     bridge = len(config) > HEADER_TYPE and config[HEADER_TYPE] & 0x7F == 1
+    found = tuple((cap.offset, cap.name, cap.registers) for cap in capabilities(config))
+    named, gaps = _laid_out(bridge, found, _own(config), len(config))
+    left = [(a, b - a, f"reserved_{a:#x}") for a, b in gaps if not config[a:b].strip(b"\0")]
+    if len(left) < len(gaps):
+        left = [piece for a, b in gaps for piece in _runs(config, a, b)]
+    return tuple(sorted((*named, *left)))
+
+
+@lru_cache(maxsize=256)
+def _laid_out(
+    bridge: bool,
+    capabilities: tuple[tuple[int, str, tuple[Register, ...]], ...],
+    own: tuple[Register, ...],
+    end: int,
+) -> tuple[tuple[Register, ...], tuple[tuple[int, int], ...]]:
+    """The registers with a name, and the stretches between them, cut at the border of the extended config space.
+
+    Many functions of a machine are laid out alike.
+    """
     named = list(BRIDGE_REGISTERS if bridge else DEVICE_REGISTERS)
-    for cap in capabilities(config):
-        named += [(cap.offset + at, size, f"{cap.name}.{name}") for at, size, name in cap.registers]
-    named = _apart(named, len(config))
-    free = _Free(named)
-    named += [register for register in _own(config) if free.takes(*register)]
-    result: list[Register] = []
+    for offset, name, held in capabilities:
+        named += [(offset + at, size, f"{name}.{register}") for at, size, register in held]
+    named = _apart(named, end)
+    taken = {byte for offset, size, _ in named for byte in range(offset, offset + size)}
+    named += [register for register in own if taken.isdisjoint(range(register[0], register[0] + register[1]))]
+    gaps: list[tuple[int, int]] = []
     at = 0
-    for offset, size, name in sorted(named):
-        if offset + size > len(config):
-            continue
-        result += _rest(config, at, offset)
-        result.append((offset, size, name))
+    for offset, size, _ in (*sorted(named), (end, 0, "")):
+        for a, b in ((at, min(offset, EXTENDED)), (max(at, EXTENDED), offset)):
+            if a < b:
+                gaps.append((a, b))
         at = offset + size
-    result += _rest(config, at, len(config))
-    return tuple(result)
+    return tuple(named), tuple(gaps)
 
 
 def _apart(named: list[Register], end: int) -> list[Register]:
@@ -177,48 +194,23 @@ def _apart(named: list[Register], end: int) -> list[Register]:
     return result
 
 
-class _Free:
-    """Which bytes no capability has taken."""
-
-    def __init__(self, taken: list[Register]) -> None:
-        self.taken = {byte for offset, size, _ in taken for byte in range(offset, offset + size)}
-
-    def takes(self, offset: int, size: int, _: str) -> bool:
-        """Whether a register may stand there."""
-        return self.taken.isdisjoint(range(offset, offset + size))
-
-
 def _own(config: bytes) -> tuple[Register, ...]:
-    """The chip's own registers."""
-    if len(config) < CAPABILITY_POINTER:
+    """The chip's own registers, as far as the config space reaches."""
+    if len(config) < CONFIG_SIZE:
         return ()
     ids = int.from_bytes(config[0:2], "little"), int.from_bytes(config[2:4], "little")
     kind = int.from_bytes(config[10:12], "little"), config[9]
     return CHIPS.get(ids) or CLASSES.get(kind) or ()
 
 
-def _rest(config: bytes, start: int, end: int) -> Iterator[Register]:
-    """What is left, cut at the border of the extended config space: words of zeros together, others likewise."""
-    for a, b in ((start, min(end, EXTENDED)), (max(start, EXTENDED), end)):
-        if a < b:
-            yield from _runs(config, a, b)
-
-
 def _runs(config: bytes, start: int, end: int) -> Iterator[Register]:
-    if not config[start:end].strip(b"\0"):
-        yield start, end - start, f"reserved_{start:#x}"
-        return
-    begin, zero = start, False
-    at = start
-    while at < end:
-        word = min((at & ~3) + 4, end)
-        empty = not any(config[at:word])
-        if at == start:
-            zero = empty
-        elif empty != zero:
+    """A stretch without registers: words of zeros together, others likewise."""
+    begin, zero = start, not any(config[start : min((start & ~3) + 4, end)])
+    for at in range((start & ~3) + 4, end, 4):
+        empty = not any(config[at : min(at + 4, end)])
+        if empty != zero:
             yield begin, at - begin, f"{'reserved' if zero else 'bytes'}_{begin:#x}"
             begin, zero = at, empty
-        at = word
     yield begin, end - begin, f"{'reserved' if zero else 'bytes'}_{begin:#x}"
 
 
