@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vmformat.schema import Schema
 
 _NAMES: Final = {f"virtio-{kind}": kind for kind in KINDS}
-_OPAQUE: Final = frozenset({"virtio", "scsi-requests"})
+OPAQUE: Final = frozenset({"virtio", "scsi-requests"})
+"""Wire types of old-style state that QEMU does not describe further."""
 _COUNTED: Final = {"blk": 34, "net": 8}
 """Where the number of queues (pairs) stands in the device config."""
 
@@ -33,7 +34,7 @@ _MMIO_HEAD: Final = 12
 def is_opaque(schema: Schema) -> bool:
     """Whether a schema has virtio state in it that it does not take apart."""
     return any(
-        field.type in _OPAQUE or (field.struct is not None and is_opaque(field.struct)) for field in schema.fields
+        field.type in OPAQUE or (field.struct is not None and is_opaque(field.struct)) for field in schema.fields
     )
 
 
