@@ -1,9 +1,13 @@
-"""Which schemas a section may have, likely ones first: what the stream says of itself, what the caller knows."""
+"""Which schemas a section may have, likely ones first: what the stream says of itself, what the caller knows.
+
+Where neither knows anything the store does (`store`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmformat import store
 from vmformat.guess import is_opaque
 
 if TYPE_CHECKING:
@@ -23,4 +27,4 @@ class Known:
         found = [schema for known in (self.first, self.second) if (schema := known.get((name, instance))) is not None]
         if len(found) == 2 and is_opaque(found[0]):
             found.reverse()
-        return tuple(found)
+        return tuple(found) or store.schemas_for(name, version)

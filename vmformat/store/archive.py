@@ -7,7 +7,6 @@ first. The member `@free` lists arrays, as pairs of vmsd and field, whose length
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
@@ -16,6 +15,7 @@ from vmformat.errors import StreamError
 from vmformat.schema import Schema
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
@@ -84,6 +84,8 @@ class Archive(_Source):
         self._zip: zipfile.ZipFile | None = None
 
     def _open(self) -> zipfile.ZipFile:
+        import zipfile  # noqa: PLC0415 - most who import this package never open the archive
+
         if self._zip is None:
             try:
                 self._zip = zipfile.ZipFile(self.path)
@@ -137,6 +139,8 @@ def _text(value: object) -> bytes:
 
 def write_archive(path: Path, known: Mapping[str, Sequence[Entry]], free: Iterable[tuple[str, str]]) -> None:
     """Write a zip file: the same schemas always give the same bytes."""
+    import zipfile  # noqa: PLC0415
+
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members(known, free).items():
             archive.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED, 9)
