@@ -119,6 +119,11 @@ class Output:
         if together:
             self.write("\n".join(together) + "\n")
 
+    def text(self, lines: Iterable[str]) -> None:
+        """Write lines that have no styles."""
+        for line in lines:
+            self.write(f"{line}\n")
+
     def write(self, piece: str) -> None:
         """Write text as it is."""
         self._file.write(piece)

@@ -17,6 +17,7 @@ from vmformat.render.pieces import Pieces
 from vmformat.render.ram import Ram
 from vmformat.render.records import Records, end_of_stream
 from vmformat.render.sizes import shares, size_lines
+from vmformat.text import text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,10 @@ class View:
                 output.lines(ram.lines(self.options.detail.limit))
             case "coverage":
                 output.lines(coverage_lines(coverage(self.stream, self.schemas)))
+            case "text":
+                output.text(text_lines(self.stream, self.schemas))
+                self.faults = in_order(all_faults(self.stream, self.schemas))
+                return
             case "faults":
                 self.faults = in_order(all_faults(self.stream, self.schemas))
                 output.lines(fault_table(self.faults))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vmformat.node import Node, join
+from vmformat.pci import INSIDES
 from vmformat.render.line import Line, clean, text
 from vmformat.render.meaning import meaning
 from vmformat.render.values import decimal, raw, shown
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 BLANK: Final = " " * 10
 """As wide as an offset."""
-
-_OPENED: Final = frozenset({"pci config", "msix state"})
-"""Types whose nodes have a value and children, the children being what people want to see."""
 
 _MOST_IN_A_LINE: Final = 8
 _WIDEST_LINE: Final = 88
@@ -61,7 +59,7 @@ Item: TypeAlias = Node | Fold
 
 def is_leaf(node: Node) -> bool:
     """Whether a node is shown by its value."""
-    return node.value is not None and not (node.type in _OPENED and bool(node.inner))
+    return node.value is not None and not (node.type in INSIDES and bool(node.inner))
 
 
 def field_lines(nodes: Iterable[Node], place: Place, detail: Detail) -> Iterator[Line]:
@@ -123,7 +121,7 @@ def _line(
 
 def _head(node: Node, place: Place) -> Line:
     """The line above what is in a struct."""
-    said = f" {node.type}, {node.size} bytes" if node.type in _OPENED else ""
+    said = f" {node.type}, {node.size} bytes" if node.type in INSIDES else ""
     if node.type == "subsection":
         said = " subsection"
         version = next(iter(node.children), None)

@@ -22,7 +22,7 @@ from vmformat.records import Eof, Span
 from vmformat.render.fields import is_leaf
 from vmformat.render.meaning import meaning
 from vmformat.render.pages import Block, RamReader, RamSummary, Run
-from vmformat.render.records import MOST_NESTING, end_of_stream, start_of_trailing
+from vmformat.render.records import MOST_NESTING, config_around, config_of, end_of_stream, start_of_trailing
 from vmformat.section import Section
 from vmformat.stream import package_records
 from vmformat.tree import Structs
@@ -101,7 +101,7 @@ def matches_json(found: Iterable[Match], *, everything: bool = False) -> Iterato
         head["path"] = match.path
         yield f'{"," if i else ""}\n{dump(head)[:-1]}, "node": '
         parent = match.path[: len(match.path) - len(match.node.name)].removesuffix(".")
-        yield from _node(match.node, name, parent, everything=everything)
+        yield from _node(match.node, name, parent, config_around(match), everything=everything)
         yield "}"
     yield "\n]"
 
@@ -227,9 +227,11 @@ def nodes(found: Iterable[Node], device: str, path: str = "", *, everything: boo
     yield "]"
 
 
-def _node(root: Node, device: str, path: str, *, everything: bool) -> Iterator[str]:
+def _node(
+    root: Node, device: str, path: str, config: bytes | None = None, *, everything: bool = False
+) -> Iterator[str]:
     """A node: `value` of a leaf, `fields` of a struct, `elements` of an array, zero ones left out."""
-    stack: list[tuple[Iterator[Node], str, bytes | None]] = [(iter((root,)), path, None)]
+    stack: list[tuple[Iterator[Node], str, bytes | None]] = [(iter((root,)), path, config)]
     first = True
     while stack:
         children, path, config = stack[-1]
@@ -259,9 +261,7 @@ def _node(root: Node, device: str, path: str, *, everything: bool) -> Iterator[s
             head["count"] = len(inner.data) // inner.size
             key = "elements"
         yield f'{dump(head)[:-1]}, "{key}": ['
-        if node.type == "pci config" and isinstance(node.value, bytes):
-            config = node.value
-        stack.append((_children(node, everything=everything), here, config))
+        stack.append((_children(node, everything=everything), here, config_of(node, config)))
         first = True
 
 

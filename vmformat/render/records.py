@@ -23,6 +23,7 @@ from vmformat.tree import Structs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vmformat.node import Node
     from vmformat.paths import Match
     from vmformat.records import Record
     from vmformat.render.line import Line, Part
@@ -88,7 +89,7 @@ class Records:
             prefix = _prefix(record)
             device = record.name if isinstance(record, Section) else "configuration"
             parent = match.path[: len(match.path) - len(match.node.name)].removesuffix(".")
-            place = Place(device, prefix, parent, _config_around(record, match))
+            place = Place(device, prefix, parent, config_around(match))
             if not match.path:
                 yield from field_lines(match.node.children, place, self.detail)
             elif self.detail.flat:
@@ -98,7 +99,7 @@ class Records:
                 yield (*line[:2], ("field", clean(match.path, 1024)), *line[3:])
             else:
                 yield ("offset", offset_text(match.node.offset)), ("plain", "  "), ("head", clean(match.path, 1024))
-                inside = Place(device, prefix, match.path, place.config, 1)
+                inside = Place(device, prefix, match.path, config_of(match.node, place.config), 1)
                 yield from field_lines(match.node.children, inside, self.detail)
 
     def _head_of(self, match: Match) -> Line:
@@ -277,15 +278,13 @@ def _prefix(record: object) -> str:
     return f"{record.name}/" if isinstance(record, Command) else "configuration/"
 
 
-def _config_around(record: object, match: Match) -> bytes | None:
-    """The config space that a node is in, if it is in one."""
-    tree = getattr(record, "tree", None)
-    path = match.path
-    while tree is not None:
-        if tree.type == "pci config" and isinstance(tree.value, bytes):
-            return tree.value if path else None
-        if isinstance(tree.inner, Structs):
-            return None
+def config_around(match: Match) -> bytes | None:
+    """The config space that a found node is in, if it is in one."""
+    tree, path = match.record.tree, match.path
+    while path:
+        config = config_of(tree)
+        if config is not None or isinstance(tree.inner, Structs):
+            return config
         inner = [c for c in tree.children if path.startswith(c.name) and path[len(c.name) :][:1] in {"", ".", "[", "@"}]
         at = match.node.offset
         inner = [child for child in inner if child.offset <= at < child.end]
@@ -294,6 +293,11 @@ def _config_around(record: object, match: Match) -> bytes | None:
         tree = inner[0]
         path = path[len(tree.name) :].removeprefix(".")
     return None
+
+
+def config_of(node: Node, outer: bytes | None = None) -> bytes | None:
+    """The config space that a node is, else `outer`."""
+    return node.value if node.type == "pci config" and isinstance(node.value, bytes) else outer
 
 
 def hints(unknown: Unknown, stream: Stream, *, machine: str | None = None) -> Iterator[Line]:

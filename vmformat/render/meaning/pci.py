@@ -175,7 +175,7 @@ def bar(value: int, upper: int) -> str:
 
 def _bar(name: str, value: int, config: bytes) -> str:
     number = int(name[3:])
-    last = 1 if config[0x0E:0x0F] and config[0x0E] & 0x7F == 1 else 5
+    last = 1 if _word(config, 0x0E, 1) & 0x7F == 1 else 5
     # The second half of a 64-bit address is told with the first.
     first = 0
     while first < number:
@@ -209,8 +209,8 @@ def _pref_window(config: bytes) -> str:
 
 
 def _io_window(config: bytes) -> str:
-    base, limit = ((config[at] & 0xF0) << 8 for at in (0x1C, 0x1D))
-    if config[0x1C] & 0xF == 1:
+    base, limit = ((_word(config, at, 1) & 0xF0) << 8 for at in (0x1C, 0x1D))
+    if _word(config, 0x1C, 1) & 0xF == 1:
         base |= _word(config, 0x30) << 16
         limit |= _word(config, 0x32) << 16
     return _window("I/O", base, limit | 0xFFF)
@@ -248,6 +248,8 @@ def _link(value: int) -> str:
     return f"{speed}, x{width}" if speed else ""
 
 
+_BARS: Final = frozenset("012345")
+
 _BY_NAME: Final[dict[str, Callable[[int, bytes], str]]] = {
     "vendor_id": lambda value, _: VENDORS.get(value, ""),
     "subsystem_vendor_id": lambda value, _: VENDORS.get(value, "") if value else "",
@@ -280,7 +282,7 @@ _BY_NAME: Final[dict[str, Callable[[int, bytes], str]]] = {
 
 def register(name: str, value: int, config: bytes) -> str:
     """What register `name` of a config space says, "" if there is nothing to add to the number."""
-    if name[:3] == "bar" and name[3:].isdecimal():
+    if name[:3] == "bar" and name[3:] in _BARS:
         return _bar(name, value, config)
     found = _BY_NAME.get(name)
     if found is None and name.startswith("virtio_") and name.endswith((".size", ".offset")):
