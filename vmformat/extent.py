@@ -2,7 +2,8 @@
 
 Asked in this order: the RAM records themselves; the schema, if one is known; for virtio the shapes that the bytes
 allow; last, the bytes `7e` + section id with a legal record behind them. An answer counts if what follows it is right:
-the footer with the section's id, or, where footers are not used, a legal record. So a schema that does not fit a
+the footer with the section's id, or, where footers are not used, a record (one that can be told by more than a single
+byte before any other). So a schema that does not fit a
 payload (another machine's, or a mutant's) does harm only where footers are missing too.
 """
 
@@ -18,6 +19,7 @@ from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.iterable import ITERABLE, measure_records
 from vmformat.plan import measure
 from vmformat.ram_walk import fitting, measure_ram
+from vmformat.resync import begins
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def find_end(
     start, section_id = payload.start, payload.section_id
     error: StreamError | None = None
     bare: Extent | None = None  # an end with a record right behind it
+    surely = False  # what looks like one by more than its first byte
     wrong: Extent | None = None  # an end with a footer that has another section's id
     other: int | None = None  # an end with neither
     for means, measuring in _ways(data, payload) if trust else ():
@@ -89,9 +92,12 @@ def find_end(
             if end + FOOTER_SIZE <= len(data) and wrong is None and _record_at(data, end + FOOTER_SIZE):
                 wrong = told
         elif not footers and end < len(data) and _record_at(data, end):
-            if footers is False or seen is False:
+            # Nothing tells the end of such a payload but what follows: a zero is an EOF, and most of what is in here.
+            sure = begins(data, end)
+            if sure and (footers is False or seen is False):
                 return told
-            bare = told if bare is None else bare
+            if bare is None or (sure and not surely):
+                bare, surely = told, sure
         other = end if other is None else other
     if wrong is not None:
         return wrong

@@ -43,6 +43,12 @@ def next_record(data: Source, start: int, end: int | None = None) -> int:
     return stop
 
 
+def begins(data: Source, at: int) -> bool:
+    """Whether a record surely begins at an offset: what `next_record` would stop at."""
+    chunk = data[at : at + _HEAD]
+    return _begins(chunk, 0, last=at + len(chunk) == len(data))
+
+
 def _begins(chunk: bytes, at: int, *, last: bool) -> bool:
     """Whether a record seems to begin at an offset of a piece of the data; `last`: the data end with it."""
     if at >= len(chunk):
