@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from test_fuzz_cli import vmfuzz
+from test_vmformat_qcow2 import Image
 from test_vmformat_ram_pages import EOS, LIST, stream
 from test_vmformat_ram_walk import counted, word
 from test_vmformat_strip import ALL, CASES
 
 from vmformat import read, write
+from vmformat.opening import LARGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +49,32 @@ def test_a_shipped_stream_loses_its_description_too(monkeypatch: pytest.MonkeyPa
     got = read(file.read_bytes())
     assert got.vmdescription is None
     assert [one.name for one in got.sections][-1] == "globalstate"
+
+
+def test_a_snapshot_in_an_image(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(Image(whole).file)
+    out = file.parent / "out"
+    for words in ((), ("--snapshot", "name")):
+        assert vmfuzz(monkeypatch, "strip", str(file), "-o", str(out), *words) == 0
+        assert [section.payload for section in read(out.read_bytes()).sections] == [LIST, EOS]
+        assert capsys.readouterr().out == f"{out}: {out.stat().st_size} bytes of {len(whole)}\n"
+    assert vmfuzz(monkeypatch, "strip", str(file), "-o", str(out), "--snapshot", "no") == 2
+    assert "expected a snapshot 'no', found 'name', 'disk'" in capsys.readouterr().err
+
+
+def test_a_large_stream_is_written_in_pieces(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = word(0x1000, 0x28) + bytes(range(256)) * 16
+    part = word(0, 2) + counted(b"pc.ram") + b"\0" + page * 5000 + EOS
+    file.write_bytes(write(stream(LIST, part, part, part, part, EOS)))
+    assert file.stat().st_size > LARGE
+    out = file.parent / "out"
+    assert vmfuzz(monkeypatch, "strip", str(file), "-o", str(out), "--ram", "all-but", "rom") == 0
+    assert out.read_bytes() == file.read_bytes()
+    assert vmfuzz(monkeypatch, "strip", str(file), "-o", str(out)) == 0
+    assert [section.payload for section in read(out.read_bytes()).sections] == [LIST, EOS]
 
 
 UNUSABLE: dict[str, tuple[tuple[str, ...], str]] = {

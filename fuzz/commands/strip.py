@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import vmformat
 from fuzz.atomic import write_pieces
 from fuzz.corpus import CorpusError, find_stream
-from vmformat import StreamError, read
+from vmformat import Section, Span, StreamError
 from vmformat.ram_pages import block_names
 from vmformat.strip import Wanted, stripped_pieces
 
@@ -62,10 +63,9 @@ def strip(options: StripOptions) -> int:
     """Write the stripped stream. Exit status: 0, or 2 with one line on stderr when something cannot be used."""
     try:
         wanted = options.wanted()
-        path = find_stream(options.stream)
-        stream = _open(path, options.snapshot)
+        stream = vmformat.open(find_stream(options.stream), snapshot=options.snapshot)
         _check_blocks(stream, {*wanted.but, *wanted.keep})
-        before = sum(len(piece) for piece in stream.pieces())
+        before = _size(stream)
     except (CorpusError, OptionError) as error:
         return _unusable(str(error))
     except StreamError as error:
@@ -82,10 +82,15 @@ def strip(options: StripOptions) -> int:
     return 0
 
 
-def _open(path: Path, snapshot: str | None) -> Stream:
-    if snapshot is not None:
-        raise OptionError("--snapshot: not yet")
-    return read(path.read_bytes())
+def _size(stream: Stream) -> int:
+    """Bytes of the stream; RAM is not looked at."""
+    size = sum(map(len, replace(stream, records=()).pieces()))
+    for record in stream.records:
+        if isinstance(record, Section):
+            size += len(record.head()) + len(record.buffer) + len(record.foot())
+        else:
+            size += record.size if isinstance(record, Span) else len(record.to_bytes())
+    return size
 
 
 def _range(text: str) -> tuple[str, int, int]:
