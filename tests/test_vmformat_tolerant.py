@@ -18,46 +18,46 @@ def section(name: bytes, payload: bytes, number: int = 5, footer: int | None = N
     return frame + payload + b"\x7e" + (number if footer is None else footer).to_bytes(4, "big")
 
 
-ONE, TWO = section(b"timer", b"abc", 5), section(b"globalstate", b"xyz", 6)
+ONE, TWO = section(b"tremi", b"abc", 5), section(b"slabolgetat", b"xyz", 6)
 
 CASES: dict[str, tuple[bytes, list[str], list[str]]] = {
     # bytes; what the records are; what is wrong (where, which path, what was found)
-    "whole": (HEAD + ONE + TWO + b"\0", ["timer", "globalstate", "EOF"], []),
+    "whole": (HEAD + ONE + TWO + b"\0", ["tremi", "slabolgetat", "EOF"], []),
     "nothing": (b"", [], ["0x0 header: the end of the stream"]),
     "half a header": (b"QEVM\0", ["gap 5"], ["0x5 header: the end of the stream"]),
     "only a header": (HEAD[:8], [], ["0x8 : the end of the stream"]),
     "a version": (
         b"QEVM\0\0\0\2" + HEAD[8:] + ONE + b"\0",
-        ["timer", "EOF"],
+        ["tremi", "EOF"],
         ["0x4 header.version: 2"],
     ),
-    "one bit of the magic": (b"QEVL" + HEAD[4:] + ONE + b"\0", ["timer", "EOF"], ["0x0 header.magic: 51 45 56 4c"]),
+    "one bit of the magic": (b"QEVL" + HEAD[4:] + ONE + b"\0", ["tremi", "EOF"], ["0x0 header.magic: 51 45 56 4c"]),
     "a container around it": (
         b"Libvirt\0" * 3 + HEAD + ONE + b"\0",
-        ["timer", "EOF"],
+        ["tremi", "EOF"],
         ["0x0 header.magic: 4c 69 62 76"],
     ),
-    "no EOF": (HEAD + ONE, ["timer"], ["0x2a : the end of the stream"]),
+    "no EOF": (HEAD + ONE, ["tremi"], ["0x2a : the end of the stream"]),
     "cut in a payload": (
         HEAD + ONE[:-7],
-        ["timer"],
-        ["0x22 timer: no schema, and no footer behind it", "0x23 : the end of the stream"],
+        ["tremi"],
+        ["0x22 tremi: no schema, and no footer behind it", "0x23 : the end of the stream"],
     ),
     "cut in a head": (
         HEAD + ONE[:9],
         ["gap 9"],
         ["0x18 section: the end of the stream", "0x18 : the end of the stream"],
     ),
-    "junk between": (HEAD + ONE + b"\x55junk" + TWO + b"\0", ["timer", "gap 5", "globalstate", "EOF"], ["0x2a : 0x55"]),
+    "junk between": (HEAD + ONE + b"\x55junk" + TWO + b"\0", ["tremi", "gap 5", "slabolgetat", "EOF"], ["0x2a : 0x55"]),
     "a footer of another section": (
-        HEAD + section(b"timer", b"abc", 5, 9) + TWO + b"\0",
-        ["timer", "globalstate", "EOF"],
-        ["0x22 timer: no schema, and no footer behind it", "0x26 timer: that of section 9"],
+        HEAD + section(b"tremi", b"abc", 5, 9) + TWO + b"\0",
+        ["tremi", "slabolgetat", "EOF"],
+        ["0x22 tremi: no schema, and no footer behind it", "0x26 tremi: that of section 9"],
     ),
     "a footer that is gone": (
         HEAD + TWO + ONE[:-5] + TWO + b"\0",
-        ["globalstate", "timer", "globalstate", "EOF"],
-        ["0x43 timer: no schema, and no footer behind it", "0x46 timer: byte 0x04"],
+        ["slabolgetat", "tremi", "slabolgetat", "EOF"],
+        ["0x43 tremi: no schema, and no footer behind it", "0x46 tremi: byte 0x04"],
     ),
     "a PART of nobody": (HEAD + b"\2\0\0\0\7abc\x7e\0\0\0\7\0", ["", "EOF"], ["0x10 section.section_id: section id 7"]),
     "no name": (HEAD + section(b"", b"abc") + b"\0", ["", "EOF"], ["0x14 section.name: none"]),
@@ -65,16 +65,16 @@ CASES: dict[str, tuple[bytes, list[str], list[str]]] = {
     "a command of a wrong length": (HEAD + b"\x08\0\2\0\1\1\0", ["PING", "EOF"], ["0x12 PING.length: 1"]),
     "a package that is cut off": (
         HEAD + b"\x08\0\7\0\4\0\0\1\0" + ONE + TWO[:-7],
-        ["gap 9", "timer", "globalstate"],
+        ["gap 9", "tremi", "slabolgetat"],
         [
             "0x4d PACKAGED: 53 to the end of the stream",
-            "0x4c globalstate: no schema, and no footer behind it",
+            "0x4c slabolgetat: no schema, and no footer behind it",
             "0x4d : the end of the stream",
         ],
     ),
     "an unknown subsection": (
         HEAD + b"\5\x0fconfiguration/x\0\0\0\1" + ONE + b"\0",
-        ["timer", "EOF"],
+        ["tremi", "EOF"],
         ["0xf : what the schema knows"],
     ),
     "bytes behind the end": (HEAD + b"\0abc", ["EOF"], ["0x10 : 3 bytes more"]),
