@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import vmformat
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from model import parse, section_schemas
-from vmformat import Command, Section, read
+from vmformat import Command, Section, Span, read
+from vmformat.qcow2 import is_qcow2, vm_state
 
 if TYPE_CHECKING:
     from fuzz.show.options import ShowOptions
     from vmformat import Schemas, Stream
+    from vmformat.source import Source
 
 STDIN: Final = "-"
 
@@ -37,11 +41,25 @@ def schemas_of(machine: str | None) -> Schemas | None:
     return section_schemas(parse(find_machine(machine).description.read_bytes()))
 
 
+def _path(text: str) -> Path:
+    """A file, a pipe, or a stream by name. Raises CorpusError."""
+    path = Path(text)
+    if path.is_dir():
+        raise CorpusError(f"stream {text}: is a folder")
+    return path if path.exists() else find_stream(text)
+
+
 def open_stream(options: ShowOptions, schemas: Schemas | None) -> Stream:
     """The stream. Raises CorpusError, OSError; StreamError if it is none, or damaged and must not be."""
-    data = sys.stdin.buffer.read() if options.stream == STDIN else find_stream(options.stream).read_bytes()
-    stream = read(data, schemas, tolerant=not options.strict)
-    records = any(isinstance(record, Section | Command) for record in stream.records)
+    tolerant = not options.strict
+    if options.stream == STDIN:
+        data: Source = sys.stdin.buffer.read()
+        if is_qcow2(data):
+            data = vm_state(data, options.snapshot)
+        stream = read(data[:], schemas, tolerant=tolerant)
+    else:
+        stream = vmformat.open(_path(options.stream), schemas, snapshot=options.snapshot, tolerant=tolerant)
+    records = any(isinstance(record, Section | Command | Span) for record in stream.records)
     if stream.faults and stream.configuration is None and not records:
         raise stream.faults[0].error  # nothing in it but what any file may hold
     return stream

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fuzz.show.options import OptionError
+from fuzz.show.progress import Progress
+from vmformat import StreamError
 from vmformat.coverage import coverage
+from vmformat.faults import every_fault
 from vmformat.paths import find
 from vmformat.render import hints
 from vmformat.render.coverage import coverage_json, coverage_lines
-from vmformat.render.faults import all_faults, fault_table, in_order
+from vmformat.render.faults import fault_table
 from vmformat.render.hexdump import hex_lines
 from vmformat.render.json import closing, dump, matches_json, open_json
 from vmformat.render.pieces import Pieces
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from vmformat import Schemas, Stream
     from vmformat.errors import Fault
     from vmformat.paths import Match
+    from vmformat.render.line import Line
 
 
 @dataclass(slots=True)
@@ -39,6 +43,20 @@ class View:
     machine: str | None = None
     faults: list[Fault] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(end_of_stream(self.stream))
+        if self.options.view in {"ram", "faults"}:
+            self._whole()
+
+    def _whole(self) -> None:
+        """Look at all of the RAM. Raises StreamError where that cannot be, unless damage is to be shown."""
+        try:
+            self.stream = self.stream.whole()
+        except StreamError:
+            if self.options.strict:
+                raise
 
     def find(self) -> None:
         """Look up the paths asked for. Raises OptionError for one that finds nothing."""
@@ -50,6 +68,12 @@ class View:
 
     def show(self, output: Output) -> None:
         """Print it."""
+        try:
+            self._show(output)
+        finally:
+            self.progress.done()
+
+    def _show(self, output: Output) -> None:
         if self.options.json:
             for piece in self._json():
                 output.write(piece)
@@ -61,16 +85,17 @@ class View:
                 depth = self.options.depth or 0
                 output.lines(size_lines(shares(self.stream, self.schemas, depth=depth), self.options.detail.limit))
             case "ram":
-                ram = Ram(self.stream, self.schemas)
+                ram = Ram(self.stream, self.schemas, self.progress)
                 output.lines(ram.lines(self.options.detail.limit))
+                self.faults += ram.faults
             case "coverage":
                 output.lines(coverage_lines(coverage(self.stream, self.schemas)))
             case "text":
                 output.text(text_lines(self.stream, self.schemas))
-                self.faults = in_order(all_faults(self.stream, self.schemas))
+                self.faults = list(every_fault(self.stream, self.schemas))
                 return
             case "faults":
-                self.faults = in_order(all_faults(self.stream, self.schemas))
+                self.faults = list(every_fault(self.stream, self.schemas))
                 output.lines(fault_table(self.faults))
                 return
             case _:
@@ -78,8 +103,13 @@ class View:
                 return
         self._rest(output)
 
+    def _watched(self, records: Records) -> Iterator[Line]:
+        for line in records.lines():
+            yield line
+            self.progress(records.at)
+
     def _rest(self, output: Output) -> None:
-        self.faults = in_order(all_faults(self.stream, self.schemas))
+        self.faults = _in_order([*self.faults, *every_fault(self.stream, self.schemas)])
         if self.faults:
             output.lines([(), *fault_table(self.faults)])
 
@@ -89,9 +119,9 @@ class View:
             output.lines(records.matches(self.matches))
             self._rest(output)
             return
-        output.lines(records.lines())
+        output.lines(self._watched(records))
         output.lines(hints(records.unknown, self.stream, machine=self.machine))
-        self.faults = in_order(records.faults)
+        self.faults = _in_order(records.faults)
         if self.faults:
             output.lines([(), *fault_table(self.faults)])
 
@@ -109,7 +139,9 @@ class View:
                 yield ",\n".join(dump(part.to_json()) for part in parts)
                 yield "\n]"
             case "ram":
-                yield from Ram(self.stream, self.schemas).json()
+                ram = Ram(self.stream, self.schemas, self.progress)
+                yield from ram.json()
+                self.faults += ram.faults
             case "coverage":
                 yield dump(coverage_json(coverage(self.stream, self.schemas)))[:-1]
             case "faults":
@@ -119,8 +151,13 @@ class View:
             case _:
                 found: list[Fault] = []
                 yield from open_json(self.stream, self.schemas, found, everything=self.options.all)
-                self.faults = in_order(found)
+                self.faults = _in_order(found)
                 yield closing(self.faults)
                 return
-        self.faults = in_order(all_faults(self.stream, self.schemas))
+        self.faults = _in_order([*self.faults, *every_fault(self.stream, self.schemas)])
         yield closing(self.faults)
+
+
+def _in_order(faults: list[Fault]) -> list[Fault]:
+    """Each once, by offset."""
+    return sorted(dict.fromkeys(faults), key=lambda fault: fault.offset)

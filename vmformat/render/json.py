@@ -69,6 +69,7 @@ def open_json(
         yield f', "leading": {len(stream.leading)}'
     config = stream.configuration
     if config is not None:
+        faults += config.faults
         yield f', "configuration": {{"offset": {config.offset}, "machine": {dump(config.machine)}, "subsections": '
         yield from nodes(config.tree.children[1:], "configuration", everything=everything)
         yield "}"

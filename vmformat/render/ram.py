@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from vmformat.errors import StreamError
 from vmformat.paths import walk_records
 from vmformat.records import Span
 from vmformat.render.fields import offset_text
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmformat.errors import Fault
+    from vmformat.records import Record
     from vmformat.render.line import Line
     from vmformat.schema import Json, Schemas
     from vmformat.stream import Stream
@@ -42,12 +44,23 @@ class Ram:
     def items(self) -> Iterator[Block | Run | Fault]:
         """Blocks and runs of pages, in stream order."""
         reader = RamReader()
-        for section in _sections(self.stream, self.schemas):
-            for item in reader.walk(section):
-                self.found.add(item)
-                yield item
-            if self._told is not None:
-                self._told(section.payload_offset + len(section.buffer))
+        for _, record in walk_records(self.stream, self.schemas):
+            for section in self._sections(record):
+                for item in reader.walk(section):
+                    self.found.add(item)
+                    yield item
+                if self._told is not None:
+                    self._told(section.payload_offset + len(section.buffer))
+
+    def _sections(self, record: Record) -> Iterator[Section]:
+        """The ram sections that a record is, or those in a stretch that nobody has looked at."""
+        found: tuple[Record, ...] = (record,)
+        if isinstance(record, Span):
+            try:
+                found = record.records()
+            except StreamError as error:
+                self.found.add(error.fault)
+        yield from (one for one in found if isinstance(one, Section) and one.is_ram)
 
     def lines(self, limit: int | None = None) -> Iterator[Line]:
         """Everything. `limit`: runs that are listed of each block, the first ones; None for all."""
@@ -115,10 +128,3 @@ class Ram:
 
 def _name(block: str | None) -> str:
     return "(no block)" if block is None else clean(block)
-
-
-def _sections(stream: Stream, schemas: Schemas | None) -> Iterator[Section]:
-    """The ram sections, those in packages and those not looked at before too."""
-    for _, record in walk_records(stream, schemas):
-        found = record.records() if isinstance(record, Span) else (record,)
-        yield from (one for one in found if isinstance(one, Section) and one.is_ram)

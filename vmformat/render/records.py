@@ -57,6 +57,8 @@ class Records:
         self.unknown = Unknown()
         self.ram = RamReader()
         self.faults: list[Fault] = list(stream.faults)
+        self.at = 0
+        """Where the record stands that is being shown."""
 
     def lines(self) -> Iterator[Line]:
         """All of the stream."""
@@ -68,6 +70,7 @@ class Records:
             yield _record(at, "", "HEADER", "", f" version {stream.header.version}")
         config = stream.configuration
         if config is not None:
+            self.faults += config.faults
             yield _record(config.offset, "", "CONFIGURATION", clean(config.machine))
             place = Place("configuration", "configuration/")
             yield from field_lines(config.tree.children[1:], place, self.detail)
@@ -138,6 +141,7 @@ class Records:
         return end
 
     def _one(self, record: Record, number: str, place: tuple[int, ...]) -> Iterator[Line]:
+        self.at = record.offset
         if isinstance(record, Section):
             yield _section(record, number)
             yield from self._inside(record)
@@ -303,12 +307,11 @@ def config_of(node: Node, outer: bytes | None = None) -> bytes | None:
 def hints(unknown: Unknown, stream: Stream, *, machine: str | None = None) -> Iterator[Line]:
     """Why sections were shown without names, and what would help."""
     if unknown.nowhere:
-        names = _names(unknown.nowhere)
-        why = "the stream has no VMDESCRIPTION" if stream.vmdescription is None else "the VMDESCRIPTION leaves them out"
-        if machine is not None:
-            why += f" and {machine} has none such"
-        help_ = "" if machine is not None else "; try --machine NAME, or `vmfuzz schema import`"
-        yield (("note", f"no schema for {names}: {why}{help_}"),)
+        told = "has no VMDESCRIPTION" if stream.vmdescription is None else "does not describe it"
+        there = f", the machine {clean(machine)} has none such" if machine is not None else ""
+        help_ = "`vmfuzz schema import`" if machine is not None else "--machine NAME, or `vmfuzz schema import`"
+        said = f"the stream {told}{there}, and the store does not know it; try {help_}"
+        yield (("note", f"no schema for {_names(unknown.nowhere)}: {said}"),)
     if len(unknown.misfit) > 2:
         yield (("note", f"schemas that do not fit: {_names(unknown.misfit)}; is the stream of another machine?"),)
 
