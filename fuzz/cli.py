@@ -212,6 +212,32 @@ def edit_command(
     raise typer.Exit(edit(options))
 
 
+@app.command("diff")
+def diff_command(
+    one: Annotated[str, typer.Argument(help="A file, `-`, or NAME/before, NAME/after.")],
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    machine: Annotated[
+        str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where a stream has none.")
+    ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", "-p", help="Only what is there, as 'virtio-net*/queue[2].desc'; may be repeated."),
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Not what is there, as `timer` or `ram`.")] = None,
+    ram: Annotated[bool, typer.Option("--ram", help="All places in RAM that differ, not the first few.")] = False,
+    as_json: Json = False,
+    pager: Annotated[bool, typer.Option("--pager/--no-pager", help="Use $PAGER on a terminal.")] = True,
+    color: Annotated[
+        bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
+    ] = None,
+) -> None:
+    """Compare two streams, field by field; exit status 0: the same, 1: they differ, 2: trouble."""
+    from fuzz.commands.diff import DiffOptions, run_diff  # noqa: PLC0415
+
+    options = DiffOptions((one, other), machine, tuple(path or ()), tuple(ignore or ()), ram, as_json, pager, color)
+    raise typer.Exit(run_diff(options))
+
+
 @app.command("generate")
 def generate_command(
     machine: Annotated[str, typer.Argument(help="A shipped machine by name, or DIR/NAME of a capture.")],

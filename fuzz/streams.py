@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from model import parse, section_schemas
-from vmformat import Command, Section, read
+from vmformat import Command, Section, StreamError, read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmformat import Schemas, Stream
+    from vmformat import Fault, Schemas, Stream
 
 STDIN: Final = "-"
 
@@ -26,6 +26,17 @@ class Opened:
     stream: Stream
     schemas: Schemas | None
     path: Path | None
+
+    @property
+    def damage(self) -> Fault | None:
+        """What a strict reader would complain about; None if it would read the stream."""
+        if not self.stream.faults:
+            return None
+        try:
+            read(write(self.stream), self.schemas)
+        except StreamError as error:
+            return error.fault
+        return None
 
 
 def open_stream(typed: str, machine: str | None = None) -> Opened:

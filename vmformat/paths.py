@@ -103,19 +103,19 @@ def fits(text: str, place: Place, record: Section | Command | Configuration) -> 
     if text.startswith("#"):
         return ".".join(map(str, place)) == text[1:] and bool(place)
     if isinstance(record, Configuration):
-        return re.fullmatch(_glob(text), "configuration") is not None
+        return re.fullmatch(glob(text), "configuration") is not None
     parts = _RECORD.fullmatch(text)
     if parts is None:
         return False
     kind = "COMMAND" if isinstance(record, Command) else record.kind.name
     if parts["kind"] not in {None, kind}:
         return False
-    glob = re.compile(_glob(parts["name"]), re.DOTALL)
+    meant = re.compile(glob(parts["name"]), re.DOTALL)
     if isinstance(record, Command):
-        return parts["instance"] is None and glob.fullmatch(record.name) is not None
+        return parts["instance"] is None and meant.fullmatch(record.name) is not None
     if parts["instance"] is not None and int(parts["instance"]) != record.instance:
         return False
-    return any(glob.fullmatch(name) for name in (record.name, record.name.rpartition("/")[2]))
+    return any(meant.fullmatch(name) for name in (record.name, record.name.rpartition("/")[2]))
 
 
 class FieldPattern:
@@ -132,7 +132,7 @@ class FieldPattern:
     def _compile(text: str) -> re.Pattern[str]:
         """At the start of the path, or where a name in it begins."""
         before = ".*" if text[0] in "[@" else r"(?:.*[.\]@])?"
-        return re.compile(before + _glob(text), re.DOTALL)
+        return re.compile(before + glob(text), re.DOTALL)
 
     def matches(self, path: str) -> bool:
         """Whether that path is meant."""
@@ -158,7 +158,7 @@ class FieldPattern:
             yield from self._find(child, join(path, child.name))
 
 
-def _glob(text: str) -> str:
+def glob(text: str) -> str:
     """The regular expression of a glob."""
     parts = []
     for token in _TOKEN.finditer(text):

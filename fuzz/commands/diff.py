@@ -1,0 +1,117 @@
+"""`vmfuzz diff`: what differs between two streams, field by field."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fuzz.corpus import CorpusError
+from fuzz.show.terminal import Output
+from fuzz.streams import STDIN, open_stream
+from model import DescriptionError
+from vmformat import StreamError
+from vmformat.diff import Selector, diff, lines, summary, to_json
+from vmformat.render.line import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fuzz.streams import Opened
+    from vmformat.diff import Difference
+    from vmformat.diff.words import Line
+    from vmformat.render.line import Line as ShownLine
+    from vmformat.render.line import Style
+
+_STYLES: Final[dict[str, Style]] = {
+    "record": "kind",
+    "field": "field",
+    "old": "fault",
+    "new": "value",
+    "note": "note",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DiffOptions:
+    """The options, as typed. What they do is in the help of the command."""
+
+    streams: tuple[str, str]
+    machine: str | None = None
+    paths: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    ram: bool = False
+    json: bool = False
+    pager: bool = True
+    color: bool | None = None
+
+
+def run_diff(options: DiffOptions) -> int:
+    """Print the differences.
+
+    Exit status as diff(1): 0 none, 1 some, 2 when a stream cannot be used, with one line on stderr. A damaged stream is
+    compared as far as it can be read, its faults are told, and the exit status is 2 unless both files are the same.
+    """
+    typed = options.streams[0]
+    try:
+        if options.streams == (STDIN, STDIN):
+            return _unusable("only one of the streams can come from standard input")
+        one = open_stream(options.streams[0], options.machine)
+        typed = options.streams[1]
+        other = open_stream(options.streams[1], options.machine)
+        found = list(_chosen(options, one, other))
+        with Output(colour=options.color, pager=options.pager and not options.json) as output:
+            if options.json:
+                _print_json(output, options, found, one, other)
+            else:
+                output.lines(_shown(options, found))
+    except CorpusError as error:
+        return _unusable(str(error))
+    except (StreamError, DescriptionError) as error:
+        return _unusable(f"{typed}: {error}")
+    except OSError as error:
+        return _unusable(f"{typed}: {error.strerror or error}")
+    damaged = [opened for opened in (one, other) if opened.damage is not None]
+    if not damaged or not found:
+        return 1 if found else 0
+    said = [f"{opened.typed}: {opened.damage}" for opened in damaged]
+    return _unusable("; ".join(said))
+
+
+def _unusable(why: str) -> int:
+    sys.stderr.write(f"vmfuzz diff: {clean(why, 1000)}\n")
+    return 2
+
+
+def _chosen(options: DiffOptions, one: Opened, other: Opened) -> Iterator[Difference]:
+    paths = [Selector(pattern) for pattern in options.paths]
+    ignored = [Selector(pattern) for pattern in options.ignore]
+    for difference in diff(one.stream, other.stream, one.schemas, other.schemas):
+        if paths and not any(path.matches(difference) for path in paths):
+            continue
+        if not any(path.matches(difference) for path in ignored):
+            yield difference
+
+
+def _shown(options: DiffOptions, found: list[Difference]) -> Iterator[ShownLine]:
+    if not found:
+        return
+    yield (("fault", f"--- {clean(options.streams[0], 300)}"),)
+    yield (("value", f"+++ {clean(options.streams[1], 300)}"),)
+    for line in lines(found, ram=options.ram):
+        yield _styled(line)
+    yield (("note", summary(found)),)
+
+
+def _styled(line: Line) -> ShownLine:
+    return tuple((_STYLES[style], clean(text, 1000)) for style, text in line)
+
+
+def _print_json(output: Output, options: DiffOptions, found: list[Difference], one: Opened, other: Opened) -> None:
+    """One object, a difference a line."""
+    output.write('{"streams": ' + json.dumps(options.streams) + ', "differences": [')
+    for i, difference in enumerate(found):
+        output.write((",\n " if i else "\n ") + json.dumps(to_json(difference)))
+    faults = [[str(fault) for fault in opened.stream.faults] for opened in (one, other)]
+    output.write('\n], "faults": ' + json.dumps(faults) + "}\n")
