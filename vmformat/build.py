@@ -255,7 +255,7 @@ class _Filling:
         filled: dict[str, Any] = {}
         scopes = (filled, *outer)
         rest = dict(values)
-        counts = _counts_of(schema, rest) | _demanded(schema, rest)
+        counts = _demanded(schema, rest) | _counts_of(schema, rest)
         for one in schema.fields:
             if one.type in {"must exist", "subsections"} or not one.exists(version):
                 continue
@@ -332,7 +332,7 @@ class _Filling:
             return value
         count = _times(one.count, scopes, path)
         if _without_bytes(schema, version):
-            count = min(count, 1)
+            count, value = min(count, 1), None if value is None else value[:1]
         if value is None and count > _MOST_BYTES >> 6:
             raise StreamError(0, path, "an array of sane length", f"{count} elements")
         elements = [{}] * count if value is None else value
