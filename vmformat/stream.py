@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmformat.configuration import Configuration
+    from vmformat.node import Node
     from vmformat.paths import Match
     from vmformat.schema import Schemas
     from vmformat.source import Source
@@ -77,6 +78,13 @@ class Stream:
         from vmformat import paths  # noqa: PLC0415 - patterns know streams
 
         return paths.find(self, pattern, schemas)
+
+    def __getitem__(self, pattern: str) -> Node:
+        """The node that a pattern means, the first one of several. Raises StreamError if there is none."""
+        found = self.find(pattern)
+        if not found:
+            raise StreamError(0, pattern, "a record or field of that name", "none")
+        return found[0].node
 
     def replace_record(self, index: int, *records: Record) -> Stream:
         """The same with record number `index` replaced by none, one or more."""
