@@ -122,6 +122,7 @@ class _Stripping:
         self.stream = stream
         self.wanted = wanted
         self.last = ""  # the block that the stream named last
+        self.dropping = self._drops("")  # whether its pages go, all of them
         self.told = ""  # the one that we named last
         self.contents: dict[tuple[str, int], bytes] = {}  # of pages kept in part: what XBZRLE may change
         self.filled: dict[str, set[int]] = {}  # pages that we sent and that are not zero
@@ -183,6 +184,8 @@ class _Stripping:
         """What stays of a payload, in pieces; what ends it is a piece of its own."""
         out = _Out(section.buffer)
         for piece in pieces_of(section):
+            if self.dropping and piece.flags in _OF_THE_SAME:
+                continue
             if piece.kind == EOS:
                 yield from out.drain()
                 yield bytes(section.buffer[piece.start : piece.end])
@@ -207,7 +210,7 @@ class _Stripping:
             out.copy(entry.start, entry.mapped.at if entry.mapped is not None else entry.end)
         for entry in listed:
             block = entry.name.decode("latin-1")
-            if self._fate(block) == "none" and not self.wanted.keep.get(block):
+            if self._drops(block):
                 continue
             for page in mapped_pages(section, entry):
                 self._page(page, block, out)
@@ -217,6 +220,7 @@ class _Stripping:
     def _piece(self, section: Section, piece: Piece, out: _Out) -> None:
         if piece.name is not None:
             self.last = piece.name.decode("latin-1")
+            self.dropping = self._drops(self.last)
         block, data = self.last, section.buffer
         fate = self._fate(block)
         kept = fate != "all" and bool(self.wanted.keep.get(block))
@@ -244,6 +248,9 @@ class _Stripping:
         elif filled:
             for one in pages_of(section, piece, block):
                 self._send(one.address, bytes(one.page_size), block, out)
+
+    def _drops(self, block: str) -> bool:
+        return self._fate(block) == "none" and not self.wanted.keep.get(block)
 
     def _fate(self, block: str) -> str:
         return "none" if block in self.wanted.but else self.wanted.pages
@@ -340,6 +347,7 @@ def _plain(context: RamContext | None) -> RamContext | None:
     return None if context is None else replace(context, mapped_ram=False)
 
 
+_OF_THE_SAME: Final = frozenset({PAGE | CONTINUE, ZERO | CONTINUE})
 _DESCRIPTION_HEAD: Final = 5
 """Bytes before a VMDESCRIPTION's text."""
 
