@@ -55,16 +55,21 @@ def open_stream(typed: str, machine: str | None = None) -> Opened:
     return Opened(typed, stream, schemas, path)
 
 
+def machine_for(typed: str, machine: str | None = None) -> str | None:
+    """The machine named, or the one that a stream typed NAME/after belongs to, if there is one."""
+    if machine is not None:
+        return machine
+    owner, _, moment = typed.rpartition("/")
+    if not owner or moment not in {"before", "after"}:
+        return None
+    try:
+        find_machine(owner)
+    except CorpusError:
+        return None
+    return owner
+
+
 def schemas_for(typed: str, machine: str | None) -> Schemas | None:
-    """The schemas of the machine named, or of the one that a stream typed NAME/after belongs to, if there is one."""
-    if machine is None:
-        owner, _, moment = typed.rpartition("/")
-        if not owner or moment not in {"before", "after"}:
-            return None
-        try:
-            files = find_machine(owner)
-        except CorpusError:
-            return None
-    else:
-        files = find_machine(machine)
-    return section_schemas(parse(files.description.read_bytes()))
+    """That machine's schemas. Raises CorpusError, DescriptionError, OSError."""
+    name = machine_for(typed, machine)
+    return None if name is None else section_schemas(parse(find_machine(name).description.read_bytes()))

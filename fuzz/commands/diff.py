@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.corpus import CorpusError
 from fuzz.show.terminal import Output
-from fuzz.streams import STDIN, open_stream
+from fuzz.streams import STDIN, machine_for, open_stream
 from model import DescriptionError
 from vmformat import StreamError
 from vmformat.diff import Selector, diff, lines, summary, to_json
@@ -57,9 +57,11 @@ def run_diff(options: DiffOptions) -> int:
     try:
         if options.streams == (STDIN, STDIN):
             return _unusable("only one of the streams can come from standard input")
-        one = open_stream(options.streams[0], options.machine)
+        # What is known of one stream's machine helps to read the other: mostly they are of the same.
+        machine = options.machine or next(filter(None, map(machine_for, options.streams)), None)
+        one = open_stream(options.streams[0], machine_for(options.streams[0], options.machine) or machine)
         typed = options.streams[1]
-        other = open_stream(options.streams[1], options.machine)
+        other = open_stream(options.streams[1], machine_for(options.streams[1], options.machine) or machine)
         found = list(_chosen(options, one, other))
         with Output(colour=options.color, pager=options.pager and not options.json) as output:
             if options.json:

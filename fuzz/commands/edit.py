@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,18 +160,20 @@ def _insert_text(text: str, opened: Opened) -> Insert:
 
 
 def _write(target: Path | None, data: bytes) -> None:
-    if target is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    if target.exists() and not target.is_file():  # a pipe or a device
-        with target.open("wb") as file:
-            file.write(data)
-        return
-    mode = target.stat().st_mode & 0o7777 if target.exists() else None
-    write_atomic(target, data)
-    if mode is not None:
-        os.chmod(target, mode)  # noqa: PTH101 - as `fuzz.atomic`
+    try:
+        if target is None:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif target.exists() and not target.is_file():  # a pipe or a device
+            with target.open("wb") as file:
+                file.write(data)
+        else:
+            mode = target.stat().st_mode & 0o7777 if target.exists() else None
+            write_atomic(target, data)
+            if mode is not None:
+                target.chmod(mode)
+    except OSError as error:
+        raise UsageError(f"{target or 'standard output'}: {error.strerror or error}") from None
 
 
 def _report(options: EditOptions, opened: Opened, target: Path | None, changes: Sequence[Change], size: int) -> None:

@@ -41,10 +41,10 @@ class Side(NamedTuple):
         return self.data[start : start + node.size]
 
 
-def compare(one: Side, other: Side, *, alike: bool = False) -> Iterator[FieldDifference]:
+def compare(one: Side, other: Side) -> Iterator[FieldDifference]:
     """All that differs, in the order of the first tree, with what only the second has where it stands there.
 
-    `alike`: both are of one schema, so that the same bytes are the same fields.
+    What has the same name and the same bytes on both sides is the same, whatever the schemas call what is inside.
     """
     # No recursion: how deep a tree is a stream's own description decides.
     stack: list[tuple[Node | None, Node | None, str]] = [(one.tree, other.tree, "")]
@@ -60,38 +60,12 @@ def compare(one: Side, other: Side, *, alike: bool = False) -> Iterator[FieldDif
         elif isinstance(a.inner, Structs) and isinstance(b.inner, Structs) and a.inner.size == b.inner.size:
             stack += reversed(list(_elements(a, b, a.inner, b.inner, path)))
         else:
-            stack += reversed([pair for pair in _children(a, b, path) if not _same(one, other, *pair[:2], alike=alike)])
+            stack += reversed([pair for pair in _children(a, b, path) if not _same(one, other, *pair[:2])])
 
 
-def _same(one: Side, other: Side, a: Node | None, b: Node | None, *, alike: bool) -> bool:
-    """Whether two nodes need not be looked into: the same bytes under the same name, and one of them is a leaf."""
-    if a is None or b is None or a.type != b.type or a.size != b.size:
-        return False
-    if one.bytes_of(a) != other.bytes_of(b):
-        return False
-    return alike or (_is_leaf(a) and _is_leaf(b)) or _shape(a) == _shape(b)
-
-
-def _shape(node: Node) -> tuple[object, ...]:
-    """What of a node's inside can differ though its bytes do not: names, types and where they stand."""
-    if isinstance(node.inner, Structs):
-        first = node.inner.at(node.offset, 0)
-        return (node.inner.size, *((path, leaf.type) for path, leaf in (first.walk() if first is not None else ())))
-    start = node.offset
-    return tuple((path, leaf.type, leaf.offset - start) for path, leaf in _few(node))
-
-
-def _few(node: Node) -> Iterator[tuple[str, Node]]:
-    """The nodes below one; arrays of structs by their first element."""
-    stack = [(child, child.name) for child in node.children]
-    while stack:
-        child, path = stack.pop()
-        yield path, child
-        if isinstance(child.inner, Structs):
-            first = child.inner.at(child.offset, 0)
-            stack += [(first, path + first.name)] if first is not None else []
-        else:
-            stack += [(inner, join(path, inner.name)) for inner in child.children]
+def _same(one: Side, other: Side, a: Node | None, b: Node | None) -> bool:
+    """Whether two nodes of one name have the same bytes."""
+    return a is not None and b is not None and a.size == b.size and one.bytes_of(a) == other.bytes_of(b)
 
 
 def _is_leaf(node: Node) -> bool:
@@ -141,6 +115,8 @@ def _lonely(a: Node | None, b: Node | None, path: str) -> Iterator[FieldDifferen
     """What one side has: its leaves, or if they are many how many bytes."""
     node = a if a is not None else b
     assert node is not None
+    if not node.size:
+        return
     what = "dropped" if b is None else "added"
     if _is_leaf(node):
         yield _one(path, node, what)

@@ -103,7 +103,7 @@ def _configuration(one: Configuration | None, other: Configuration | None) -> It
     except StreamError:
         yield Difference("configuration", "changed", "configuration", "", one.payload, other.payload, "buffer")
         return
-    yield from _fields("configuration", "configuration", (), one, *sides, alike=True)
+    yield from _fields("configuration", "configuration", (), one, *sides)
 
 
 def _items(stream: Stream, schemas: Schemas | None) -> dict[tuple[str, ...], _Item]:
@@ -194,17 +194,14 @@ def _pair(one: _Item, other: _Item) -> Iterator[Difference]:
     a, b = one.record, other.record
     if isinstance(a, Section) and isinstance(b, Section):
         yield from _head(one, a, b)
-        same_schema = a.schema is b.schema or a.schema == b.schema
-        if same_schema and a.payload == b.payload:
-            return
-        alike = same_schema and a.layout == b.layout
-        sides = Side(a.decoded(), a.payload), Side(b.decoded(), b.payload)
-        yield from _fields("field", one.name, one.place, a, *sides, alike=alike)
+        if a.payload != b.payload:
+            sides = Side(a.decoded(), a.payload), Side(b.decoded(), b.payload)
+            yield from _fields("field", one.name, one.place, a, *sides)
     elif isinstance(a, Command) and isinstance(b, Command):
         if a.payload == b.payload or a.cmd == Cmd.PACKAGED:  # what is in a package is compared by itself
             return
         sides = Side(a.tree, a.payload), Side(b.tree, b.payload)
-        yield from _fields("field", one.name, one.place, a, *sides, alike=False)
+        yield from _fields("field", one.name, one.place, a, *sides)
     elif isinstance(a, Gap) and isinstance(b, Gap) and a.data != b.data:
         yield Difference("bytes", "changed", one.name, "", a.data, b.data, "buffer", place=one.place, subject=a)
 
@@ -226,10 +223,10 @@ def _head(item: _Item, a: Section, b: Section) -> Iterator[Difference]:
 
 
 def _fields(
-    kind: Kind, name: str, place: Place, subject: Section | Command | Configuration, a: Side, b: Side, *, alike: bool
+    kind: Kind, name: str, place: Place, subject: Section | Command | Configuration, a: Side, b: Side
 ) -> Iterator[Difference]:
     plain = Difference(kind, "changed", name, place=place, subject=subject)
-    for found in compare(a, b, alike=alike):
+    for found in compare(a, b):
         what: Literal["changed", "added", "dropped"] = "changed"
         if found.what in {"added", "dropped"}:
             what = "added" if found.what == "added" else "dropped"
