@@ -21,7 +21,7 @@ from vmformat.section import Section
 from vmformat.self_description import describe_sections
 from vmformat.stream import Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
-from vmformat.tree import blank, decode, encode, grammar
+from vmformat.tree import blank, decode, decode_partial, decode_tolerant, encode
 from vmformat.virtio import VirtioShape, scsi_disk_schema, virtio_schema
 from vmformat.zero_pages import zero_run
 
@@ -66,13 +66,14 @@ __all__ = [
     "compile_plan",
     "complete",
     "decode",
+    "decode_partial",
+    "decode_tolerant",
     "default_stream",
     "describe",
     "describe_itself",
     "describe_sections",
     "encode",
     "every_fault",
-    "grammar",
     "iter_records",
     "leaves",
     "lines",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
-from vmformat.pci import INSIDES
 from vmformat.ram import BlockEntry, Flag, RamRecord, RamState, parse_ram
 from vmformat.records import Eof
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section
 from vmformat.stream import package_records
+from vmformat.tree import Structs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,28 +168,24 @@ def _ram(section: Section, *, shared: bool) -> int:
 
 def _lost(node: Node) -> int:
     """Bytes of a node that have no name."""
-    if not isinstance(node.inner, tuple):
-        if node.type in INSIDES:
-            return sum(_lost(child) for child in node.children)
+    if isinstance(node.inner, Structs):
         first = node.inner.at(node.offset, 0)  # elements of one schema and one size: one stands for all
         if first is None or not first.size:
             return 0
         return _lost(first) * (node.size // first.size)
-    if node.inner:
-        return sum(_lost(child) for child in node.inner)
+    children = node.children
+    if children:
+        return sum(_lost(child) for child in children)
     return node.size if nameless(node) else 0
 
 
 def _unnamed(node: Node, path: str) -> Iterator[tuple[str, Node]]:
-    inner = node.inner
-    children: tuple[Node, ...]
-    if isinstance(inner, tuple):
-        children = inner
-    elif node.type in INSIDES:
-        children = node.children
-    else:
-        first = inner.at(node.offset, 0)
+    children: tuple[Node, ...] = ()
+    if isinstance(node.inner, Structs):
+        first = node.inner.at(node.offset, 0)
         children = () if first is None else (first,)
+    else:
+        children = node.children
     for child in children:
         yield from _unnamed(child, f"{path}.{child.name}" if path and child.name[0] not in "[@" else path + child.name)
     if not children and node.size and nameless(node):

@@ -91,7 +91,9 @@ class Node:
             return self.inner.values()
         first = self.inner[0].name if self.inner else ""
         if first[0:1] == "[" or first in {"@end", "@count"}:
-            return [c.values() for c in self.inner if c.name[0:1] == "[" or (c.name == "@end" and c.value)]
+            elements: list[Values] = [c.values() for c in self.inner if c.name[0:1] == "["]
+            told = [c.values() for c in self.inner[:1] if c.name == "@count" and c.value != len(elements)]
+            return told + elements + [c.values() for c in self.inner[-1:] if c.name == "@end" and c.value]
         return {c.name: c.values() for c in self.inner if not (c.name == "@more" and c.value == 1)}
 
 

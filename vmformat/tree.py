@@ -1,28 +1,25 @@
-"""The reader's and writer's way over a payload: a grammar made from a schema, trees of nodes, values to bytes.
+"""The reader's and writer's way over a payload: bytes to a tree of nodes that know where they stand, values to bytes.
 
-Each kind of field is a construct; together they parse bytes into a `Node` tree that knows where everything stands, and
-build bytes from plain values. The law: `encode(schema, decode(schema, payload).values()) == payload`. Names and paths
-are those of `schema`; in addition, what is on the wire but no field of its own is a leaf named with an `@`:
+The law: `encode(schema, decode(schema, payload).values()) == payload`. Names and paths are those of `schema`; in
+addition, what is on the wire but no field of its own is a leaf named with an `@`:
 
 - `list[2]@more`: the number before an element (1 unless someone changed it), `list@end` the 0 after the last. One below
   0, which ends a "repeat int8" too, stands as a number behind the elements when it comes to values;
-- `tree@count`: a gtree's number of elements;
+- `tree@count`: a gtree's number of elements. One that is not true stands before the elements when it comes to values;
 - `virtio/started@version`: a subsection's version. A subsection that comes again is called `virtio/started#1`, `#2`.
 
-Arrays of structs of fixed size (1024 queues) stay bytes until somebody looks inside: what a tree costs in time and
-memory must not depend on how much of it is never looked at.
+A tree costs what is looked at: decoding only measures (see `_layout`). `values` and `encode` go over runs of fields and
+arrays of structs in bulk; nodes are made when somebody asks for children.
 """
 
 from __future__ import annotations
 
-import io
-import struct
 from typing import TYPE_CHECKING, Any
 
-import construct
-
-from vmformat._grammar.leaf import Cut
-from vmformat._grammar.nested import Structs, grammar
+from vmformat._layout.compile import layout
+from vmformat._layout.layout import Record
+from vmformat._layout.lists import Structs
+from vmformat._layout.scope import Cut, Misfit, Source, joined
 from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, Values
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from vmformat.schema import Schema
 
-__all__ = ["Structs", "blank", "decode", "decode_partial", "encode", "end_of", "grammar"]
+__all__ = ["Structs", "blank", "decode", "decode_partial", "decode_tolerant", "encode", "end_of"]
 
 
 def decode(schema: Schema, payload: bytes, offset: int = 0, version: int | None = None) -> Node:
@@ -39,10 +36,11 @@ def decode(schema: Schema, payload: bytes, offset: int = 0, version: int | None 
 
     Raises StreamError unless the payload ends exactly where the schema does.
     """
-    node, fault = decode_partial(schema, payload, offset, version)
-    if fault is not None:
+    record, fault = _read(schema, payload, offset, version)
+    if fault is not None or record is None:
+        assert fault is not None
         raise fault.error
-    return node
+    return Node(schema.name, "record", offset, len(payload), None, record.inner)
 
 
 def decode_partial(
@@ -53,39 +51,69 @@ def decode_partial(
     If there is one, the tree holds what was read before it, down to the field (structs and elements are those parts of
     them that could be read); a leaf `@rest` behind it, the last of the root's children, is all from that field on.
     """
-    stream = io.BytesIO(payload)
-    fault: Fault | None = None
-    inner: tuple[Node, ...] = ()
+    record, fault = _read(schema, payload, offset, version)
+    return _partial(schema, payload, offset, record, fault), fault
+
+
+def decode_tolerant(
+    schema: Schema, payload: bytes, offset: int = 0, version: int | None = None
+) -> tuple[Node, tuple[Fault, ...]]:
+    """As `decode_partial`; the faults are, besides, values that QEMU would refuse, in wire order.
+
+    These are: a condition that must hold and does not; an interrupt level that is neither 0 nor 1; a negative number of
+    type "int32 le"; a null pointer without its mark; a subsection's version that its vmsd does not take; a gtree's
+    number of elements that is not theirs. A field that could not be read comes last.
+    """
+    record, fault = _read(schema, payload, offset, version)
+    faults: list[Fault] = []
+    if record is not None:
+        record.check("", faults)
+        faults.sort(key=lambda found: found.offset)
+    if fault is not None:
+        faults.append(fault)
+    return _partial(schema, payload, offset, record, fault), tuple(faults)
+
+
+def _read(schema: Schema, payload: bytes, offset: int, version: int | None) -> tuple[Record | None, Fault | None]:
+    """What could be read, and why no more."""
     try:
-        inner = grammar(schema, version).parse_stream(stream, base=offset)
-    except Cut as stopped:
-        fault = stopped.fault
-        inner = stopped.inner if isinstance(stopped.inner, tuple) else ()
-    except RecursionError:
-        fault = Fault(offset, schema.name, "less nesting", "too deep a schema")
+        made = layout(schema, version)
+        source = Source(payload, len(payload), offset)
+        record = made.read(source, 0, None)
+        if record.end == len(payload):
+            return record, None
+        unknown = made.unknown(source, record.end)
+        if unknown is not None:
+            return record, Fault(offset + record.end, "", "a known subsection", unknown)
+        more = f"{len(payload) - record.end} bytes more"
+        return record, Fault(offset + record.end, schema.name, "the end of the payload", more)
+    except Cut as cut:
+        return cut.part if isinstance(cut.part, Record) else None, cut.fault(offset)
     except StreamError as error:
-        fault = error.fault
-    if fault is None and stream.tell() != len(payload):
-        at = offset + stream.tell()
-        fault = Fault(at, schema.name, "the end of the payload", f"{len(payload) - stream.tell()} bytes more")
-    if fault is not None and fault.offset < offset + len(payload):
-        rest = payload[fault.offset - offset :]
-        inner = (*inner, Node("@rest", "buffer", fault.offset, len(rest), rest))
-    return Node(schema.name, "record", offset, len(payload), None, inner), fault
+        return None, error.fault
+    except RecursionError:
+        return None, Fault(offset, schema.name, "less nesting", "too deep a schema")
+
+
+def _partial(schema: Schema, payload: bytes, offset: int, record: Record | None, fault: Fault | None) -> Node:
+    inner: tuple[Node, ...] | Record = () if record is None else record.inner
+    if fault is not None:
+        at = offset if record is None else fault.offset
+        rest = payload[at - offset :]
+        inner = () if record is None else record.expand(offset)
+        if rest:
+            inner = (*inner, Node("@rest", "buffer", at, len(rest), rest))
+    return Node(schema.name, "record", offset, len(payload), None, inner)
 
 
 def end_of(schema: Schema, data: bytes, start: int, version: int | None = None) -> int:
     """The offset behind the payload that begins at `start` of `data`. Raises StreamError if the data end first."""
-    stream = io.BytesIO(data)
-    stream.seek(start)
     try:
-        grammar(schema, version).parse_stream(stream)
-    except construct.ConstructError as error:
-        fault = error.fault if isinstance(error, Cut) else Fault(stream.tell(), "", "a payload", _first(error))
-        raise fault.error from None
+        return layout(schema, version).read(Source(data, len(data), 0), start, None).end
+    except Cut as cut:
+        raise cut.fault(0).error from None
     except RecursionError:
         raise StreamError(start, schema.name, "less nesting", "too deep a schema") from None
-    return stream.tell()
 
 
 def encode(schema: Schema, values: Values | Mapping[str, Any], version: int | None = None) -> bytes:
@@ -94,46 +122,19 @@ def encode(schema: Schema, values: Values | Mapping[str, Any], version: int | No
     Every field that the version and the other values call for must be there, and nothing else. Raises StreamError
     naming the field that is missing or does not fit (its offset is how many bytes came before).
     """
-    stream = io.BytesIO()
+    out: list[bytes] = []
     try:
-        grammar(schema, version).build_stream(values, stream)
-    except construct.ConstructError as error:
-        raise StreamError(stream.tell(), _path(error), "a value that fits", _first(error)) from None
-    except (TypeError, ValueError, OverflowError, struct.error) as error:
-        raise StreamError(stream.tell(), schema.name, "a value that fits", str(error)) from None
-    return stream.getvalue()
+        layout(schema, version).write(values, None, out)
+    except Misfit as misfit:
+        raise StreamError(sum(map(len, out)), joined(misfit.names), "a value that fits", misfit.found) from None
+    except RecursionError:
+        raise StreamError(0, schema.name, "less nesting", "too deep a schema") from None
+    return b"".join(out)
 
 
 def blank(schema: Schema, version: int | None = None) -> Values:
-    """Values of `schema` that are all zero: no list element, no subsection. A start for `encode`."""
-    inner: tuple[Node, ...] = grammar(schema, version).parse_stream(_Zeros(), base=0)
-    return Node(schema.name, "record", 0, 0, None, inner).values()
+    """Values of `schema` that are all zero: no list element, no subsection. A start for `encode`.
 
-
-class _Zeros(io.RawIOBase):
-    """As many zeros as anyone asks for."""
-
-    position = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or not 0 <= size <= 1 << 24:
-            raise StreamError(self.position, "", "a field of sane size", str(size))
-        self.position += size
-        return bytes(size)
-
-    def tell(self) -> int:
-        return self.position
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self.position = offset if whence == 0 else self.position + offset
-        return self.position
-
-
-def _path(error: construct.ConstructError) -> str:
-    path: str = error.path or ""
-    return path.removeprefix("(parsing)").removeprefix("(building)").removeprefix(".")
-
-
-def _first(error: construct.ConstructError) -> str:
-    lines = [line for line in str(error).splitlines() if line and not line.startswith("Error in path")]
-    return lines[0] if lines else "nothing"
+    Raises StreamError if these would be more than anyone can want.
+    """
+    return layout(schema, version).blank(None)

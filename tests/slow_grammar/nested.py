@@ -1,4 +1,3 @@
-# ruff: noqa: SLF001 - a construct is made of other constructs and runs them by these names
 """The constructs of schemas: their fields, structs and lists in them, subsections behind them."""
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 import construct
 
-from vmformat._grammar.leaf import Core, Cut, Numbers, One, Parsed, Scope, Text, cut, plain, times
+from slow_grammar.leaf import Core, Cut, Numbers, One, Parsed, Scope, Text, cut, plain, times
 from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, Values, join
 from vmformat.schema import ANNOUNCED, INTEGERS, LISTS, NESTED, Field, Schema
@@ -181,9 +180,12 @@ class Array(Core):
                 inner = self.element._parse(stream, context, f"{path}[{i}]")
             except Cut as stopped:
                 at = context.base + start
-                nodes.append(Node(f"[{i}]", "element", at, stopped.fault.offset - at, None, stopped.inner))
+                if stopped.inner:
+                    nodes.append(Node(f"[{i}]", "element", at, stopped.fault.offset - at, None, stopped.inner))
                 raise Cut(stopped.fault, None, tuple(nodes)) from None
             nodes.append(Node(f"[{i}]", "element", context.base + start, stream.tell() - start, None, inner))
+            if stream.tell() == start:
+                break
         return None, tuple(nodes) or Structs(b"", 1, self.element, context)
 
     def _structs(self, stream: Any, context: Any, path: str, count: int, size: int) -> Structs:
@@ -198,7 +200,9 @@ class Array(Core):
             self.element._parse(stream, context, f"{path}[{whole}]")
         except Cut as stopped:
             last = Node(f"[{whole}]", "element", at, stopped.fault.offset - at, None, stopped.inner)
-            inner = Structs(data[: whole * size], size, self.element, context, last)
+            if not stopped.inner and not whole:
+                raise
+            inner = Structs(data[: whole * size], size, self.element, context, last if stopped.inner else None)
             raise Cut(stopped.fault, None, inner) from None
         raise construct.ExplicitError("an element longer than it is", path=path)
 
@@ -206,10 +210,10 @@ class Array(Core):
         count = times(self.count, context, path)
         if self.element.fixed == 0:
             count = min(count, 1)
-        if isinstance(obj, bytes) and len(obj) == count * (self.element.fixed or 0):
+        if isinstance(obj, bytes) and self.element.fixed is not None and len(obj) == count * self.element.fixed:
             stream.write(obj)
             return obj
-        if not isinstance(obj, Sequence) or len(obj) != count:
+        if not isinstance(obj, Sequence) or len(obj) > count or (count and not obj):
             raise construct.MappingError(f"not {count} elements", path=path)
         built: dict[int, bytes] = {}
         for i, value in enumerate(obj):
@@ -219,6 +223,8 @@ class Array(Core):
                 self.element._build(value, one, context, f"{path}[{i}]")
                 built[id(value)] = one.getvalue()
             stream.write(built[id(value)])
+        if len(obj) < count and built[id(obj[-1])]:
+            raise construct.MappingError(f"not {count} elements", path=path)
         return obj
 
 
@@ -278,7 +284,11 @@ class List(Core):
         base = context.base
         if self.counted:
             start = stream.tell()
-            nodes.append(Node("@count", "uint32", base + start, 4, construct.Int32ub._parse(stream, context, path)))
+            try:
+                count = construct.Int32ub._parse(stream, context, path)
+            except construct.ConstructError as error:
+                raise cut(error, base + start, f"{path}@count") from None
+            nodes.append(Node("@count", "uint32", base + start, 4, count))
         for i in itertools.count():
             start = stream.tell()
             try:
@@ -307,11 +317,13 @@ class List(Core):
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> object:
         if not isinstance(obj, Sequence):
             raise construct.MappingError(f"no list but {type(obj).__name__}", path=path)
-        end = obj[-1] if obj and isinstance(obj[-1], int) else 0
+        end = obj[-1] if obj and isinstance(obj[-1], int) and not self.counted else 0
         if end:
             obj = obj[:-1]
         if self.counted:
-            construct.Int32ub._build(len(obj), stream, context, path)
+            told = obj[0] if obj and isinstance(obj[0], int) else len(obj)
+            obj = obj[1:] if obj and isinstance(obj[0], int) else obj
+            construct.Int32ub._build(told, stream, context, path)
         for i, value in enumerate(obj):
             if self.subcon is None or not isinstance(value, Mapping):
                 raise construct.MappingError("no dict of fields", path=f"{path}[{i}]")

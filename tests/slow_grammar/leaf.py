@@ -1,4 +1,3 @@
-# ruff: noqa: SLF001 - a construct is made of other constructs and runs them by these names
 """Names already read, and the constructs of fields without a schema of their own."""
 
 from __future__ import annotations

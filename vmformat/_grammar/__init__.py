@@ -1,1 +1,0 @@
-"""Schemas as constructs; `tree` is how to use them."""
