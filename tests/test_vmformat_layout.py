@@ -120,7 +120,7 @@ def flat(node: Node) -> list[tuple[object, ...]]:
     return [(path, n.name, n.type, n.offset, n.size, n.value) for path, n in node.walk()]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(payloads())
 def test_it_reads_what_the_plain_reader_reads(case: tuple[Schema, bytes]) -> None:
     schema, payload = case
@@ -138,7 +138,7 @@ def test_it_reads_what_the_plain_reader_reads(case: tuple[Schema, bytes]) -> Non
         assert end_of(schema, b"?" + payload, 1) == 1 + end
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(payloads())
 def test_it_writes_what_the_plain_writer_writes(case: tuple[Schema, bytes]) -> None:
     schema, payload = case

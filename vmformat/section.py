@@ -15,7 +15,7 @@ from vmformat.iterable import ITERABLE, decode_records, records_fault
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
 from vmformat.source import View
-from vmformat.tree import decode_partial, encode
+from vmformat.tree import decode_partial, decode_tolerant, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,7 +124,9 @@ class Section:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What is wrong inside the payload, as far as its schema knows: at most the first thing of all."""
+        """What is wrong inside the payload, as far as its schema knows (see `tree.decode_tolerant`)."""
+        if self.layout is not None and not (self.name in ITERABLE and self.schema is None):
+            return decode_tolerant(self.layout, self.payload, self.payload_offset, self.version)[1]
         fault = self.read_payload()[1]
         return () if fault is None else (fault,)
 

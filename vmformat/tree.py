@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmformat._layout.compile import layout
-from vmformat._layout.layout import Record
-from vmformat._layout.lists import Structs
+from vmformat._layout.layout import Record as Fields
+from vmformat._layout.lists import Elements, Structs
 from vmformat._layout.scope import Cut, Misfit, Source, joined
 from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, Values
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vmformat.schema import Schema
 
-__all__ = ["Structs", "blank", "decode", "decode_partial", "decode_tolerant", "encode", "end_of"]
+__all__ = ["Elements", "Fields", "Structs", "blank", "decode", "decode_partial", "decode_tolerant", "encode", "end_of"]
 
 
 def decode(schema: Schema, payload: bytes, offset: int = 0, version: int | None = None) -> Node:
@@ -74,7 +74,7 @@ def decode_tolerant(
     return _partial(schema, payload, offset, record, fault), tuple(faults)
 
 
-def _read(schema: Schema, payload: bytes, offset: int, version: int | None) -> tuple[Record | None, Fault | None]:
+def _read(schema: Schema, payload: bytes, offset: int, version: int | None) -> tuple[Fields | None, Fault | None]:
     """What could be read, and why no more."""
     try:
         made = layout(schema, version)
@@ -88,15 +88,15 @@ def _read(schema: Schema, payload: bytes, offset: int, version: int | None) -> t
         more = f"{len(payload) - record.end} bytes more"
         return record, Fault(offset + record.end, schema.name, "the end of the payload", more)
     except Cut as cut:
-        return cut.part if isinstance(cut.part, Record) else None, cut.fault(offset)
+        return cut.part if isinstance(cut.part, Fields) else None, cut.fault(offset)
     except StreamError as error:
         return None, error.fault
     except RecursionError:
         return None, Fault(offset, schema.name, "less nesting", "too deep a schema")
 
 
-def _partial(schema: Schema, payload: bytes, offset: int, record: Record | None, fault: Fault | None) -> Node:
-    inner: tuple[Node, ...] | Record = () if record is None else record.inner
+def _partial(schema: Schema, payload: bytes, offset: int, record: Fields | None, fault: Fault | None) -> Node:
+    inner: tuple[Node, ...] | Fields = () if record is None else record.inner
     if fault is not None:
         at = offset if record is None else fault.offset
         rest = payload[at - offset :]

@@ -119,11 +119,8 @@ class Raw(Fixed):
 
     def node(self, source: Source, position: int) -> Node:
         value = self.value(source.data, position)
-        inner: tuple[Node, ...] | Inner = ()
-        if self.type == "pci config":
-            inner = pci.Config(value)
-        elif self.type == "msix state":
-            inner = pci.Msix(value)
+        make = pci.INSIDES.get(self.type)
+        inner: tuple[Node, ...] | Inner = () if make is None else make(value)
         return Node(self.name, self.type, source.base + position, self.fixed, value, inner)
 
     def value(self, data: bytes, position: int) -> bytes:

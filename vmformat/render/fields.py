@@ -13,7 +13,7 @@ from vmformat.pci import INSIDES
 from vmformat.render.line import Line, clean, text
 from vmformat.render.meaning import meaning
 from vmformat.render.values import decimal, raw, shown
-from vmformat.tree import Structs
+from vmformat.tree import Elements, Structs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -140,8 +140,8 @@ def _silent(node: Node, detail: Detail) -> bool:
 
 def _empty(node: Node, detail: Detail) -> bool:
     """Whether there is nothing to show in a struct or list."""
-    if isinstance(node.inner, tuple):
-        return all(child.value is not None and _silent(child, detail) for child in node.inner)
+    if isinstance(node.inner, tuple) or (isinstance(node.inner, Elements) and not len(node.inner)):
+        return all(child.value is not None and _silent(child, detail) for child in node.children)
     return not node.size
 
 

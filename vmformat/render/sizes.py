@@ -12,6 +12,7 @@ from vmformat.render.line import clean, size
 from vmformat.render.records import MOST_NESTING
 from vmformat.section import Section
 from vmformat.stream import package_records
+from vmformat.tree import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,9 +114,9 @@ def _parts(share: Share, node: Node, depth: int) -> None:
     stack = [(share, node, depth)]
     while stack:
         one, inside, left = stack.pop()
-        if not isinstance(inside.inner, tuple):
+        if not isinstance(inside.inner, tuple | Fields):
             continue
-        for child in inside.inner:
+        for child in inside.children:
             if child.name[:1] in "[@":
                 continue
             part = one.parts.setdefault(child.name, Share(child.name, "part"))
