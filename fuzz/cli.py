@@ -58,7 +58,10 @@ def run_command(
     time: Annotated[str | None, typer.Option(help="How long, such as 60s, 5m, 2h; no end if not given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 1,
     campaign: Annotated[Path, typer.Option(help="The campaign's folder; made, or gone on with.")] = Path("campaign"),
-    executions: Annotated[int | None, typer.Option(min=1, help="Stop each worker after so many executions.")] = None,
+    executions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop each worker after so many executions, those of earlier runs counted."),
+    ] = None,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs

@@ -23,6 +23,7 @@ from fuzz.commands.status import status
 from fuzz.corpus import MachineFiles
 from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError
+from fuzz.mutate.small import MAX_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,9 +132,13 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
         seen = replayer.outcomes((folder / "witness.vmstate").read_bytes(), machine, [record.design])
         assert record.cause in seen[record.design]["causes"]
     # Resumed, it adds to what it has.
-    assert run(RunOptions(machines=(machine,), campaign=place, executions=100, time="60s"), quiet()) == 1
+    assert run(RunOptions(machines=(machine,), campaign=place, executions=500, time="60s"), quiet()) == 1
     (stats,) = all_stats(campaign)
     assert (stats.executions, stats.runs) == (500, 2)
+    # What was asked for is done: another start adds nothing.
+    assert run(RunOptions(machines=(machine,), campaign=place, executions=500, time="60s"), quiet()) == 1
+    (stats,) = all_stats(campaign)
+    assert (stats.executions, stats.runs) == (500, 3)
     assert {record.cause for _, record in records(campaign.findings)} >= set(causes)
     assert status(place, quiet()) == 0
     assert status(tmp_path) == 2
@@ -152,8 +157,14 @@ def test_equal_seeds_give_equal_campaigns(machine: str, tmp_path: Path) -> None:
 
 def test_roundtrip_runs_too(machine: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
-    options = RunOptions("roundtrip", (machine,), campaign=tmp_path / "c", executions=100, time="60s")
+    place = tmp_path / "c"
+    options = RunOptions("roundtrip", (machine,), campaign=place, executions=300, time="120s")
     assert run(options, quiet()) == 0
+    (stats,) = all_stats(Campaign(place))
+    assert (stats.executions, stats.findings) == (300, {})
+    begun = [entry.read_bytes() for entry in (place / "seeds" / "roundtrip-tiny").iterdir()]
+    assert all(len(data) <= MAX_SIZE for data in begun)
+    assert b"" in begun
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fuzz.targets import roundtrip, stream
+from fuzz.targets import laws, roundtrip, stream
 from fuzz.targets.situations import message_kind, of_outcome
 from model import REFERENCE, At, Cause, Design, DeviceState, Finding, Outcome, QueueState
 from vmformat import Configuration, Eof, Header, Stream, write
@@ -107,14 +107,37 @@ def test_kinds_of_messages() -> None:
     assert message_kind("Unknown ramblock 'pc.ram'") == message_kind("Unknown ramblock 'pc.rom'")
 
 
-def test_roundtrip_holds_vmformat_to_its_law(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = write(Stream(Header(), Configuration.build("pc"), (Eof(),), b""))
-    target = roundtrip.RoundtripTarget()
-    assert target.run(data).found == ()
-    assert target.run(b"").found == ()
-    monkeypatch.setattr(roundtrip, "write", lambda stream: data[:-1] + b"!")
-    assert [found.cause for found in target.run(data).found] == ["vmformat/law/write/bytes/stream"]
-    monkeypatch.setattr(roundtrip, "read", lambda data, schemas: fail())
-    assert [found.cause for found in target.run(data).found] == [
-        "vmformat/exception/test_fuzz_targets.fail/IndexError/read"
-    ]
+STREAM = write(Stream(Header(), Configuration.build("pc"), (Eof(),), b""))
+
+
+def every_law() -> roundtrip.RoundtripTarget:
+    return roundtrip.RoundtripTarget(thorough=1, memory=1)
+
+
+@pytest.mark.parametrize("data", [STREAM, b"", STREAM[:9], bytes(100)], ids=["a stream", "nothing", "cut", "zeros"])
+def test_roundtrip_finds_nothing_where_vmformat_holds_its_laws(data: bytes) -> None:
+    execution = every_law().run(data)
+    assert execution.found == ()
+    assert execution.features
+
+
+BROKEN = {
+    "write": ("write", lambda stream: STREAM[:-1] + b"!", ["law/tolerant/bytes/stream", "law/write/bytes/stream"]),
+    "text": ("bytes_from_text", lambda text: b"", ["law/text/bytes/stream"]),
+    "diff": ("diff", lambda one, other: ["a difference"], ["law/diff/bytes/stream"]),
+    "an exception": (
+        "coverage",
+        lambda stream, schemas: fail(),
+        ["exception/test_fuzz_targets.fail/IndexError/thorough"],
+    ),
+    "memory": ("MEMORY_BASE", -(1 << 40), ["law/memory/bytes/stream"]),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "causes"), BROKEN.values(), ids=BROKEN)
+def test_roundtrip_holds_vmformat_to_its_laws(
+    name: str, change: object, causes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(laws, name, change)
+    found = every_law().run(STREAM).found
+    assert sorted(one.cause for one in found) == [f"vmformat/{cause}" for cause in causes]

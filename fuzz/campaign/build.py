@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.mutate import small
 from fuzz.mutate.mutator import Mutator
 from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
@@ -54,11 +55,16 @@ def build_target(spec: Spec) -> Target:
 
 def build_mutator(spec: Spec) -> Mutator:
     """The mutator for the spec's machine, with its seeds as donors."""
-    return make_mutator(read_description(Path(spec.description)), [Path(seed).read_bytes() for seed in spec.seeds])
+    limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
+    seeds = [Path(seed).read_bytes() for seed in spec.seeds]
+    return make_mutator(read_description(Path(spec.description)), seeds, limit)
 
 
-def make_mutator(description: Description, seeds: Sequence[bytes]) -> Mutator:
-    """The mutator for a machine, with those of its seeds that can be read as donors."""
+def make_mutator(description: Description, seeds: Sequence[bytes], limit: int | None = None) -> Mutator:
+    """The mutator for a machine, with those of its seeds that can be read as donors.
+
+    `limit`: the longest mutant, in bytes; twice the longest seed and a little if not given.
+    """
     schemas = section_schemas(description)
     donors = []
     for data in seeds:
@@ -71,4 +77,4 @@ def make_mutator(description: Description, seeds: Sequence[bytes]) -> Mutator:
     ram = max((block.length for block in description.blocks), default=description.below_4g)
     block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")
     places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
-    return Mutator(schemas, Scene(places, tuple(donors), 2 * largest + SLACK))
+    return Mutator(schemas, Scene(places, tuple(donors), limit or 2 * largest + SLACK))

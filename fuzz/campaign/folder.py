@@ -1,6 +1,7 @@
 """A campaign is a folder. It can be killed at any moment, resumed, copied, looked at while it runs.
 
     campaign.json                 what was asked, last time
+    seeds/WORKER/SHA1             what the target `roundtrip` begins with, made of the machine's seeds
     corpus/WORKER/SHA1            inputs that reached something new, a file each, named by their content
     findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause
     workers/WORKER/               spec.json, stats.json, log.txt, stuck/ (inputs that hung or exhausted a worker)
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.atomic import write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FORMAT: Final = 1
@@ -117,6 +119,20 @@ class Campaign:
             msg = f"campaign {self.path}: {error.strerror or error}"
             raise CampaignError(msg) from None
         return settings, tuple(repaired)
+
+    def seed(self, worker: str, inputs: Sequence[bytes]) -> tuple[Path, ...]:
+        """Write what one worker begins with, instead of what was there; returns the files. Raises OSError."""
+        folder = self.path / "seeds" / worker
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for data in inputs:
+            path = folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            if not path.exists():
+                write_atomic(path, data)
+            paths.append(path)
+        for old in set(folder.iterdir()) - {*paths}:
+            old.unlink()
+        return tuple(paths)
 
     def prepare(self, worker: str) -> None:
         """Make one worker's folders."""

@@ -22,6 +22,7 @@ class Spec:
     campaign: str
     seconds: float | None = None
     executions: int | None = None
+    """Stop after so many, those of the worker's earlier runs among them."""
     probes: bool = True
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""

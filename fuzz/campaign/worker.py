@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
 
+READERS: Final = ("vmformat",)
+"""What is under test where streams are only read."""
+
 WITHOUT: Final = ("model.memory.changes", "model.memory.rendering")
 """Not these: renderings are remembered, so what runs here tells of earlier inputs, not of this one."""
 
@@ -124,7 +127,8 @@ def main(argv: list[str]) -> None:
     spec = Spec.from_json(Path(argv[1]).read_text())
     features = FeatureMap()
     if spec.probes:
-        install(INSTRUMENTED, features.counters, PROBES, WITHOUT)
+        under_test = READERS if spec.target == "roundtrip" else INSTRUMENTED
+        install(under_test, features.counters, PROBES, WITHOUT)
     # Only now: importing these imports the code under test.
     from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
 
@@ -139,7 +143,8 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap) -> N
     folder = campaign / "workers" / spec.worker
     corpus = campaign / "corpus" / spec.worker
     report = WorkerReport(spec, folder, FindingStore(campaign / "findings"), corpus, mutator.counts)
-    harness = Harness(target, report, features, seconds=spec.seconds, executions=spec.executions)
+    left = None if spec.executions is None else max(0, spec.executions - report.stats.executions)
+    harness = Harness(target, report, features, seconds=spec.seconds, executions=left)
     if spec.profile:
         from fuzz.campaign.profile import start  # noqa: PLC0415 - bench only
 

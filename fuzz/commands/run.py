@@ -45,7 +45,7 @@ class RunOptions:
     seed: int = 1
     campaign: Path = Path("campaign")
     executions: int | None = None
-    """Stop each worker after so many executions."""
+    """Stop each worker after so many executions, those of earlier runs of the campaign among them."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -120,15 +120,19 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
         *repaired,
         *(f"machine {one.typed}: no seed streams, the search starts from nothing" for one in machines if not one.seeds),
     )
+    seeds = {name: machine.seeds for name, machine in zip(names, machines, strict=True)}
+    if options.target == "roundtrip":
+        names = tuple(f"{options.target}-{name}" for name in names)
+        seeds = {name: _small_seeds(campaign, name, machine) for name, machine in zip(names, machines, strict=True)}
     for line in repaired:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     specs = tuple(
         Spec(
-            worker=name if options.target == "stream" else f"{options.target}-{name}",
+            worker=name,
             target=options.target,
             machine=machine.typed,
             description=str(machine.description.resolve()),
-            seeds=tuple(str(seed.resolve()) for seed in machine.seeds),
+            seeds=tuple(str(seed.resolve()) for seed in seeds[name]),
             designs=designs,
             # Each start of a campaign explores with another sequence; the first one is the seed's own.
             seed=options.seed + 7_919 * (settings.runs - 1),
@@ -139,6 +143,20 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
         for name, machine in zip(names, machines, strict=True)
     )
     return limit, specs, campaign
+
+
+def _small_seeds(campaign: Campaign, worker: str, machine: MachineFiles) -> tuple[Path, ...]:
+    """Write what the search begins with where streams are not loaded but only read: see `mutate.small`."""
+    from fuzz.mutate.small import small_inputs  # noqa: PLC0415 - keeps the module light for --help
+    from model import parse, section_schemas  # noqa: PLC0415
+
+    schemas = section_schemas(parse(machine.description.read_bytes()))
+    inputs = small_inputs((path.read_bytes() for path in machine.seeds), schemas)
+    try:
+        return campaign.seed(worker, inputs)
+    except OSError as error:
+        msg = f"campaign {campaign.path}: {error.strerror or error}"
+        raise CampaignError(msg) from None
 
 
 def _check(machines: Sequence[MachineFiles]) -> None:
