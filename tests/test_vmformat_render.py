@@ -141,6 +141,8 @@ def test_json() -> None:
     assert by_name["level"] == {"name": "level", "type": "int32", "offset": 0xA0, "size": 4, "value": 4096}
     assert by_name["on"]["value"] is True
     assert by_name["text"]["value"] == b"paused\0\0".hex()
+    assert by_name["text"]["text"] == "paused"
+    assert "text" not in by_name["raw"]
     assert by_name["pairs"]["count"] == 5
     elements = by_name["pairs"]["elements"]
     assert isinstance(elements, list)

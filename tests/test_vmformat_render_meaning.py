@@ -91,6 +91,10 @@ LEAVES: dict[str, tuple[str, str, str, Leafs, str]] = {
     "MAC as bytes": ("e1000", "conf.macaddr", "buffer", b"RT\0\x124V", "52:54:00:12:34:56"),
     "not a MAC": ("e1000", "mac", "uint32", (*range(5), 1 << 30), ""),
     "UUID": ("configuration", "configuration/uuid.uuid", "buffer", bytes(15) + b"\1", str(UUID(int=1))),
+    "flags of a dirty bitmap": ("dirty-bitmap", "[0].flags", "uint8", 0x1C, "BITMAP_NAME, DEVICE_NAME, START"),
+    "a block": ("block", "[0].sector_flags", "uint64", 0x201, "DEVICE_BLOCK, sector 0x1"),
+    "progress of blocks": ("block", "[0].sector_flags", "uint64", 50 << 9 | 4, "PROGRESS, 50 %"),
+    "flags of something else": ("floppy", "flags", "uint8", 3, ""),
     "APIC": ("apic", "apicbase", "uint32", 0xFEE00900, "at 0xfee00000, BSP, enabled"),
 }  # fmt: skip
 

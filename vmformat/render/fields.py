@@ -62,7 +62,7 @@ def is_leaf(node: Node) -> bool:
     return node.value is not None and not (node.type in INSIDES and bool(node.inner))
 
 
-def field_lines(nodes: Iterable[Node], place: Place, detail: Detail) -> Iterator[Line]:
+def field_lines(nodes: Iterable[Item], place: Place, detail: Detail) -> Iterator[Line]:
     """Lines for nodes and all below them. `place.path`: the path of what they are in."""
     stack: list[tuple[Iterator[Item], Place]] = [(iter(nodes), place)]
     while stack:
@@ -86,7 +86,7 @@ def field_lines(nodes: Iterable[Node], place: Place, detail: Detail) -> Iterator
             cut = detail.depth is not None and inside.depth > detail.depth
             single = None if cut or detail.flat else _single_line(item, inside, detail)
             if single is not None:
-                yield _line(item.offset, item.name, here, detail, ": ", single, "value")
+                yield (*_line(item.offset, item.name, here, detail, ": ", "", "value"), *single)
             elif _empty(item, detail):
                 yield _line(item.offset, item.name, here, detail, " = ", "nothing", "value")
             elif cut:
@@ -145,30 +145,29 @@ def _empty(node: Node, detail: Detail) -> bool:
     return not node.size
 
 
-def _single_line(node: Node, place: Place, detail: Detail) -> str | None:
+def _single_line(node: Node, place: Place, detail: Detail) -> list[Part] | None:
     """A small element in one line: `num = 0x100, desc = 0x3f5d000`; None if it is not small."""
     if node.name[:1] != "[" or not detail.fold:
         return None
-    pieces: list[str] = []
-    width = 2 * place.depth
+    parts: list[Part] = []
+    count, width = 0, 2 * place.depth
     for child in node.children:
-        if (
-            not is_leaf(child)
-            or len(pieces) >= _MOST_IN_A_LINE
-            or (isinstance(child.value, tuple) and len(child.value) > 4)
-        ):
+        if not is_leaf(child) or count >= _MOST_IN_A_LINE or (isinstance(child.value, tuple) and len(child.value) > 4):
             return None
         if _silent(child, detail):
             continue
         said = meaning(place.device, join(place.path, child.name), child, place.config)
-        said = f" ({said})" if said else ""
         assert child.value is not None
         value = raw(child.value, 8) if isinstance(child.value, bytes) else shown(child.value, child.type)
-        pieces.append(f"{clean(child.name)} = {value}{said}")
-        width += len(pieces[-1]) + 2
+        piece: list[Part] = [("plain", ", ")] if parts else []
+        piece += [("field", clean(child.name)), ("plain", " = "), ("value", value)]
+        piece += [("meaning", f" ({said})")] if said else []
+        width += sum(len(text) for _, text in piece)
         if width > _WIDEST_LINE:
             return None
-    return ", ".join(pieces) or None
+        parts += piece
+        count += 1
+    return parts or None
 
 
 def items(node: Node, detail: Detail) -> Iterator[Item]:

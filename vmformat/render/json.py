@@ -7,7 +7,8 @@ The document, a record a line (`vmfuzz show --json`; docs/show.md has the keys):
     ...
     ], "trailing": 0, "vmdescription": null, "faults": []}
 
-Offsets and sizes are bytes, offsets count from the stream's start. Bytes are hexadecimal text.
+Offsets and sizes are bytes, offsets count from the stream's start. Bytes are hexadecimal text; `text` says what they
+spell, if they do, and `means` what the words of a specification make of a value.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
+from vmformat.iterable import ITERABLE, iter_nodes
 from vmformat.node import Node, join
 from vmformat.records import Eof, Span
 from vmformat.render.fields import is_leaf
@@ -177,7 +179,10 @@ class _Records:
         tree, fault = section.read_payload()
         if fault is not None:
             self.faults.append(fault)
-        yield from nodes(tree.children, section.name, everything=self.everything)
+        children: Iterable[Node] = tree.children
+        if section.name in ITERABLE:
+            children = iter_nodes(section.name, section.buffer, section.payload_offset, section.context)
+        yield from nodes(children, section.name, everything=self.everything)
         yield "}"
 
     def _ram(self, section: Section) -> dict[str, Json]:
@@ -251,6 +256,8 @@ def _node(
         if is_leaf(node):
             if node.value is not None:
                 head["value"] = _value(node.value, node.type)
+            if isinstance(node.value, bytes) and (text := _text(node.value)):
+                head["text"] = text
             said = meaning(device, here, node, config)
             if said:
                 head["means"] = said
@@ -278,6 +285,12 @@ def _children(node: Node, *, everything: bool) -> Iterator[Node]:
             element = inner.at(node.offset, i)
             if element is not None:
                 yield element
+
+
+def _text(value: bytes) -> str:
+    """The text that bytes are, without zeros behind it; "" if they are none."""
+    kept = value.rstrip(b"\0")
+    return kept.decode() if kept.isascii() and kept.decode().isprintable() else ""
 
 
 def _value(value: Leafs, type_: str) -> Json:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
-from vmformat.iterable import ITERABLE
+from vmformat.iterable import ITERABLE, iter_nodes
 from vmformat.records import Eof, Span
 from vmformat.render import commands
 from vmformat.render.detail import Detail
-from vmformat.render.fields import BLANK, Place, field_lines, leaf_line, offset_text
+from vmformat.render.fields import BLANK, Fold, Place, field_lines, leaf_line, offset_text
 from vmformat.render.line import clean, plural, size
 from vmformat.render.pages import RamReader, RamSummary
 from vmformat.render.values import raw
@@ -21,11 +21,12 @@ from vmformat.stream import package_records
 from vmformat.tree import Structs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vmformat.node import Node
     from vmformat.paths import Match
     from vmformat.records import Record
+    from vmformat.render.fields import Item
     from vmformat.render.line import Line, Part
     from vmformat.schema import Schemas
     from vmformat.stream import Stream
@@ -175,8 +176,18 @@ class Records:
             self.unknown.nowhere.append(clean(section.name or "(unknown)"))
             said = "no schema" if section.name else "no section with this id came before"
             yield ("offset", BLANK), ("plain", "  "), ("fault", said)
-        place = Place(section.name, _prefix(section))
-        yield from field_lines(tree.children, place, self.detail)
+        nodes: Iterable[Item] = tree.children if section.name not in ITERABLE else self._rows(section)
+        yield from field_lines(nodes, Place(section.name, _prefix(section)), self.detail)
+
+    def _rows(self, section: Section) -> Iterator[Item]:
+        """The records of a dirty-bitmap or block section: as many as are to be shown, and never all at once."""
+        limit = self.detail.limit
+        for i, node in enumerate(iter_nodes(section.name, section.buffer, section.payload_offset, section.context)):
+            if limit is not None and i >= limit:
+                rest = section.payload_offset + len(section.buffer) - node.offset
+                yield Fold(node.offset, rest, f"[{i}..]", f"{plural(rest, 'byte')} more, not shown")
+                return
+            yield node
 
     def _package(self, command: Command, place: tuple[int, ...]) -> Iterator[Line]:
         if len(place) > MOST_NESTING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vmformat.render.meaning import machine, pci, virtio
+from vmformat.iterable import ITERABLE
+from vmformat.render.meaning import machine, migration, pci, virtio
 
 if TYPE_CHECKING:
     from vmformat.node import Node
@@ -43,6 +44,8 @@ def _number(device: str, path: str, node: Node, value: int) -> str:
     said = ""
     if kind:
         said = virtio.field(kind, path, name, value)
+    elif device in ITERABLE:
+        said = migration.field(device, name, value)
     elif path[:4] == "env.":
         said = machine.cpu_register(path, value)
     elif name == "apicbase":
