@@ -193,6 +193,7 @@ def edit_command(
     machine: Annotated[
         str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where the stream has none.")
     ] = None,
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot in a .qcow2 file, by name.")] = None,
     as_json: Json = False,
 ) -> None:
     """Change fields, sections and records of a stream; lengths and counts follow."""
@@ -211,6 +212,7 @@ def edit_command(
         tuple(insert or ()),
         tuple(insert_text or ()),
         as_json,
+        snapshot,
     )
     raise typer.Exit(edit(options))
 
@@ -229,6 +231,7 @@ def diff_command(
     ignore: Annotated[list[str] | None, typer.Option(help="Not what is there, as `timer` or `ram`.")] = None,
     ram: Annotated[bool, typer.Option("--ram", help="All places in RAM that differ, not the first few.")] = False,
     as_json: Json = False,
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot in .qcow2 files, by name.")] = None,
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="Use $PAGER on a terminal.")] = True,
     color: Annotated[
         bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
@@ -237,7 +240,8 @@ def diff_command(
     """Compare two streams, field by field; exit status 0: the same, 1: they differ, 2: trouble."""
     from fuzz.commands.diff import DiffOptions, run_diff  # noqa: PLC0415
 
-    options = DiffOptions((one, other), machine, tuple(path or ()), tuple(ignore or ()), ram, as_json, pager, color)
+    chosen, ignored = tuple(path or ()), tuple(ignore or ())
+    options = DiffOptions((one, other), machine, chosen, ignored, ram, as_json, pager, color, snapshot)
     raise typer.Exit(run_diff(options))
 
 

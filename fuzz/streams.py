@@ -6,53 +6,61 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import vmformat
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from model import parse, section_schemas
-from vmformat import Command, Section, StreamError, read, write
+from vmformat import Command, Section, Span, StreamError, read
+from vmformat.qcow2 import is_qcow2, vm_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmformat import Fault, Schemas, Stream
+    from vmformat.source import Source
 
 STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream, the schemas it was read with, and the file that it came from (None: standard input)."""
+    """A stream, the schemas it was read with, and the file that it came from (None: standard input).
+
+    `damage`: why a strict reader would not take it; None if it would.
+    """
 
     typed: str
     stream: Stream
     schemas: Schemas | None
-    path: Path | None
-
-    @property
-    def damage(self) -> Fault | None:
-        """What a strict reader would complain about; None if it would read the stream."""
-        if not self.stream.faults:
-            return None
-        try:
-            read(write(self.stream), self.schemas)
-        except StreamError as error:
-            return error.fault
-        return None
+    path: Path | None = None
+    damage: Fault | None = None
 
 
-def open_stream(typed: str, machine: str | None = None) -> Opened:
-    """The stream in a file, `-`, NAME/before or NAME/after, tolerantly read.
+def open_stream(typed: str, machine: str | None = None, snapshot: str | None = None) -> Opened:
+    """The stream in a file, a snapshot's in a .qcow2 file, `-`, NAME/before or NAME/after, as far as it can be read.
 
     `machine`: whose schemas to use where the stream has none of its own; not needed for NAME/after. Raises CorpusError,
     DescriptionError, OSError; StreamError if there is nothing of a stream in the file.
     """
     path = None if typed == STDIN else find_stream(typed)
     schemas = schemas_for(typed, machine)
-    data = sys.stdin.buffer.read() if path is None else path.read_bytes()
-    stream = read(data, schemas, tolerant=True)
-    records = any(isinstance(record, Section | Command) for record in stream.records)
-    if stream.faults and stream.configuration is None and not records:
-        raise stream.faults[0].error  # nothing in it but what any file may hold
-    return Opened(typed, stream, schemas, path)
+    data = sys.stdin.buffer.read() if path is None else b""
+    damage = None
+    try:
+        stream = _read(path, data, schemas, snapshot, tolerant=False)
+    except StreamError as error:
+        stream = _read(path, data, schemas, snapshot, tolerant=True)
+        damage = error.fault
+    records = any(isinstance(record, Section | Command | Span) for record in stream.records)
+    if damage is not None and stream.configuration is None and not records:
+        raise damage.error  # nothing in it but what any file may hold
+    return Opened(typed, stream, schemas, path, damage)
+
+
+def _read(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str | None, *, tolerant: bool) -> Stream:
+    if path is not None:
+        return vmformat.open(path, schemas, snapshot=snapshot, tolerant=tolerant)
+    source: Source = vm_state(data, snapshot) if is_qcow2(data) else data
+    return read(source[:], schemas, tolerant=tolerant)
 
 
 def machine_for(typed: str, machine: str | None = None) -> str | None:

@@ -45,6 +45,7 @@ class DiffOptions:
     json: bool = False
     pager: bool = True
     color: bool | None = None
+    snapshot: str | None = None
 
 
 def run_diff(options: DiffOptions) -> int:
@@ -59,9 +60,9 @@ def run_diff(options: DiffOptions) -> int:
             return _unusable("only one of the streams can come from standard input")
         # What is known of one stream's machine helps to read the other: mostly they are of the same.
         machine = options.machine or next(filter(None, map(machine_for, options.streams)), None)
-        one = open_stream(options.streams[0], machine_for(options.streams[0], options.machine) or machine)
+        one = _open(options, 0, machine)
         typed = options.streams[1]
-        other = open_stream(options.streams[1], machine_for(options.streams[1], options.machine) or machine)
+        other = _open(options, 1, machine)
         found = list(_chosen(options, one, other))
         with Output(colour=options.color, pager=options.pager and not options.json) as output:
             if options.json:
@@ -79,6 +80,11 @@ def run_diff(options: DiffOptions) -> int:
         return 1 if found else 0
     said = [f"{opened.typed}: {opened.damage}" for opened in damaged]
     return _unusable("; ".join(said))
+
+
+def _open(options: DiffOptions, which: int, machine: str | None) -> Opened:
+    typed = options.streams[which]
+    return open_stream(typed, machine_for(typed, options.machine) or machine, options.snapshot)
 
 
 def _unusable(why: str) -> int:

@@ -6,12 +6,12 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rich.console import Console
 from rich.text import Text
 
-from fuzz.atomic import write_atomic
+from fuzz.atomic import write_pieces
 from fuzz.corpus import CorpusError, find_stream
 from fuzz.streams import STDIN, Opened, open_stream, schemas_for
 from model import DescriptionError
@@ -24,7 +24,7 @@ from vmformat.render.line import clean
 from vmformat.text import TextError, from_text, records_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vmformat import Stream
     from vmformat.edit import Change, Edit
@@ -49,6 +49,7 @@ class EditOptions:
     insert: tuple[str, ...] = ()
     insert_text: tuple[str, ...] = ()
     json: bool = False
+    snapshot: str | None = None
 
 
 class UsageError(Exception):
@@ -63,9 +64,7 @@ def edit(options: EditOptions) -> int:
         target = _target(options, opened)
         edits = _edits(options, texts, opened)
         stream, changes = apply(opened.stream, edits, opened.schemas, raw=options.raw)
-        data = b"".join(stream.pieces())
-        _write(target, data)
-        _report(options, opened, target, changes, len(data))
+        _report(options, opened, target, changes, _write(target, stream.pieces()))
     except (UsageError, CorpusError) as error:
         return _unusable(str(error))
     except TextError as error:
@@ -89,7 +88,8 @@ def _opened(options: EditOptions) -> tuple[Opened, tuple[str, ...]]:
     if options.from_text is None:
         if not options.arguments:
             raise UsageError("no stream given")
-        return open_stream(options.arguments[0], options.machine), options.arguments[1:]
+        opened = open_stream(options.arguments[0], options.machine, options.snapshot)
+        return opened, options.arguments[1:]
     text = _text(options.from_text)
     schemas = schemas_for("", options.machine)
     stream = from_text(text, schemas, name=options.from_text)
@@ -159,21 +159,27 @@ def _insert_text(text: str, opened: Opened) -> Insert:
     return Insert(records_from_text(_text(what), opened.schemas, name=what), side, target, (), what)
 
 
-def _write(target: Path | None, data: bytes) -> None:
+def _write(target: Path | None, pieces: Iterable[bytes | memoryview]) -> int:
+    """Write them, a file all or nothing. How many bytes it were."""
     try:
         if target is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        elif target.exists() and not target.is_file():  # a pipe or a device
+            return _into(sys.stdout.buffer, pieces)
+        if target.exists() and not target.is_file():  # a pipe or a device
             with target.open("wb") as file:
-                file.write(data)
-        else:
-            mode = target.stat().st_mode & 0o7777 if target.exists() else None
-            write_atomic(target, data)
-            if mode is not None:
-                target.chmod(mode)
+                return _into(file, pieces)
+        mode = target.stat().st_mode & 0o7777 if target.exists() else None
+        size = write_pieces(target, pieces)
+        if mode is not None:
+            target.chmod(mode)
     except OSError as error:
         raise UsageError(f"{target or 'standard output'}: {error.strerror or error}") from None
+    return size
+
+
+def _into(file: BinaryIO, pieces: Iterable[bytes | memoryview]) -> int:
+    size = sum(file.write(piece) for piece in pieces)
+    file.flush()
+    return size
 
 
 def _report(options: EditOptions, opened: Opened, target: Path | None, changes: Sequence[Change], size: int) -> None:
@@ -189,9 +195,8 @@ def _report(options: EditOptions, opened: Opened, target: Path | None, changes: 
     if len(changes) > _MOST_ROWS:
         console.print(f"and {len(changes) - _MOST_ROWS} more changes", markup=False)
     console.print(f"{target or 'standard output'}: {size} bytes", markup=False, soft_wrap=True)
-    for fault in opened.stream.faults[:1]:
-        more = f" (and {len(opened.stream.faults) - 1} more)" if len(opened.stream.faults) > 1 else ""
-        console.print(f"{opened.typed} is damaged: {clean(str(fault), 300)}{more}", markup=False, soft_wrap=True)
+    if opened.damage is not None:
+        console.print(f"{opened.typed} is damaged: {clean(str(opened.damage), 300)}", markup=False, soft_wrap=True)
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[Text]:

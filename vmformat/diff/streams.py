@@ -51,12 +51,21 @@ def diff(
     all this differs but the bytes do, that is the one difference. `schemas`, `other_schemas`: for what stands in
     packages. Raises nothing for streams that were read tolerantly.
     """
+    one, other = _whole_stream(one), _whole_stream(other)
     none = True
     for found in _all(one, other, schemas, other_schemas):
         none = False
         yield found
     if none and _digest(one) != _digest(other):
         yield Difference("bytes", "changed", "bytes", text="the same fields and pages, in other records or packages")
+
+
+def _whole_stream(stream: Stream) -> Stream:
+    """With all its records, if they can be read."""
+    try:
+        return stream.whole()
+    except StreamError:
+        return stream
 
 
 def _digest(stream: Stream) -> bytes:

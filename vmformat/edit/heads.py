@@ -47,14 +47,18 @@ def with_head(record: Record, name: str, operator: str, text: str, *, raw: bool)
     if name == "@id":
         new = _integer(name, record.section_id, operator, text)
         footer = new if record.footer == record.section_id and not raw else record.footer
-        return Changed(replace(record, section_id=new, footer=footer), f"{record.section_id:#x}", f"{new:#x}")
+        return Changed(
+            replace(record, payload=record.buffer, section_id=new, footer=footer),
+            f"{record.section_id:#x}",
+            f"{new:#x}",
+        )
     if name == "@footer":
         return _footer(record, operator, text)
     if name == "@kind":
         kind = _KINDS.get(text)
         if kind is None or operator != "=":
             raise ValueFault(f"= and one of {', '.join(_KINDS)}", operator + text)
-        return Changed(replace(record, kind=kind), record.kind.name, kind.name)
+        return Changed(replace(record, payload=record.buffer, kind=kind), record.kind.name, kind.name)
     if record.kind not in NAMED:
         return None  # it is its START that says so
     if name == "@name":
@@ -64,20 +68,26 @@ def with_head(record: Record, name: str, operator: str, text: str, *, raw: bool)
         if len(data) > 0xFF:
             raise ValueFault("a name of at most 255 bytes", str(len(data)))
         return Changed(
-            replace(record, name=data.decode("latin-1")), quoted(record.name.encode("latin-1")), quoted(data)
+            replace(record, payload=record.buffer, name=data.decode("latin-1")),
+            quoted(record.name.encode("latin-1")),
+            quoted(data),
         )
     old = record.instance if name == "@instance" else record.version
     new = _integer(name, old, operator, text)
-    changed = replace(record, instance=new) if name == "@instance" else replace(record, version=new)
+    changed = (
+        replace(record, payload=record.buffer, instance=new)
+        if name == "@instance"
+        else replace(record, payload=record.buffer, version=new)
+    )
     return Changed(changed, shown(old), shown(new))
 
 
 def _footer(section: Section, operator: str, text: str) -> Changed:
     old = "none" if section.footer is None else f"{section.footer:#x}"
     if text == "none" and operator == "=":
-        return Changed(replace(section, footer=None), old, "none")
+        return Changed(replace(section, payload=section.buffer, footer=None), old, "none")
     new = _integer("@footer", section.footer or 0, operator, text)
-    return Changed(replace(section, footer=new), old, f"{new:#x}")
+    return Changed(replace(section, payload=section.buffer, footer=new), old, f"{new:#x}")
 
 
 def _command(command: Command, operator: str, text: str) -> Changed:

@@ -159,7 +159,9 @@ def _moved(record: Record, at: int, owners: dict[int, Section]) -> Record:
         if record.kind in NAMED:
             owners[record.section_id] = record
         elif owner is not None and (owner.name, owner.instance) != (record.name, record.instance):
-            record = replace(record, name=owner.name, instance=owner.instance, version=owner.version)
+            name, instance, version = owner.name, owner.instance, owner.version
+            record = replace(record, payload=record.buffer, name=name, instance=instance, version=version)
+        return record if record.offset == at else replace(record, payload=record.buffer, offset=at)
     if record.offset == at:
         return record
     if isinstance(record, Command):
