@@ -88,6 +88,13 @@ class Listener:
         self._socket.close()
         self.join()
 
+    def wait(self, until: Callable[[], bool]) -> None:
+        """Until something is so."""
+        end = time.monotonic() + SECONDS
+        while not until():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
     def join(self) -> None:
         """Wait until every connection has ended."""
         for thread in self._threads:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmformat import StreamError, channels, colo
+from vmformat import Cmd, Command, Eof, Header, Stream, StreamError, channels, colo, read, write
 from vmformat.channels import read_channel, write_channel
 from vmformat.ram_context import RamContext
 
@@ -147,6 +147,19 @@ def test_checkpoints() -> None:
     assert end == {"kind": 0}
     assert list(colo.vmstates(data)) == [(len(data) - 5, b"\4...\0")]
     assert list(colo.vmstates(data + b"\xff" * 9)) == [(len(data) - 5, b"\4...\0")]
+
+
+def test_checkpoints_behind_a_stream() -> None:
+    data = b"".join(CHECKPOINTS)
+    text = b'{"page_size": 4096, "devices": []}'
+    for trailing in (b"", b"\6" + struct.pack(">I", len(text)) + text):
+        stream = read(write(Stream(Header(), None, (Command(Cmd.ENABLE_COLO), Eof()), trailing + data)))
+        channel = channels.checkpoints(stream)
+        assert channel is not None
+        assert (channel.data, channel.fault) == (data, None)
+        start = len(write(stream)) - len(data)
+        assert [node.offset for node in channel.tree.children][:2] == [start, start + 4]
+    assert channels.checkpoints(Stream(records=(Eof(),), trailing=data)) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from test_vmformat_qcow2 import make_image
 
 from fuzz.capture.qtest import Accessible
 from fuzz.qemu import Qemu
-from vmformat import Command, Stream, channels, read, write
+from vmformat import Cmd, Command, Stream, channels, colo, describe, read, write
 from vmformat.iterable import decode_records, encode_records, records_fault
 from vmformat.ram_pages import ram_blocks, ram_pages
 from vmformat.strip import Wanted, stripped_pieces
@@ -245,6 +245,37 @@ def test_postcopy(real_qemu: str, tmp_path: Path) -> None:
     titles = [channel.title(message) for message in channel.tree.children]
     assert titles.count("PONG") == commands.count("PING") + 1  # there is one in the package
     assert titles[-1] == "SHUT"
+
+
+def test_colo(real_qemu: str, tmp_path: Path) -> None:
+    behind = tmp_path / "behind"
+    with Accessible(MACHINE, binary=real_qemu) as guest, destination(MACHINE, real_qemu) as other:
+        for one in (guest.vm, other):
+            switch_on(one, "x-colo")
+        incoming(other, behind)
+        with Listener(tmp_path / "socket", behind) as listener:
+            guest.vm.qmp("migrate-set-parameters", {"x-checkpoint-delay": 200})
+            guest.vm.qmp("cont")
+            guest.vm.qmp("migrate", {"uri": f"unix:{listener.path}"})
+            listener.wait(lambda: any(len(answered) >= 16 for answered in listener.answered))
+            guest.vm.stop()
+            other.stop()
+    stream = check(bytes(listener.sent[0]))
+    assert stream.records[0] == Command(Cmd.ENABLE_COLO)
+    channel = channels.checkpoints(stream)
+    assert channel is not None
+    data = bytes(channel.data[:])
+    assert channels.write_channel("colo", channel.tree.values(), channel.context) == data
+    titles = [channel.title(record) for record in channel.tree.children]
+    assert titles[:3] == ["CHECKPOINT_REQUEST", "VMSTATE_SEND", "VMSTATE_SIZE"]
+    (_, state), *_ = colo.vmstates(data, channel.context)
+    inside = read(write(Stream()) + state, describe(stream.trailing))
+    names = [(one.name, one.instance) for one in inside.sections]
+    assert names == [(one.name, one.instance) for one in stream.sections if one.kind.name == "FULL"]
+    assert inside.trailing == b""
+    answers = channels.read_channel(bytes(listener.answered[0]), "colo")
+    said = [answers.title(record) for record in answers.tree.children]
+    assert said[:4] == ["CHECKPOINT_READY", "CHECKPOINT_REPLY", "VMSTATE_RECEIVED", "VMSTATE_LOADED"]
 
 
 PAGE_SIZES = {

@@ -14,38 +14,45 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat import colo, multifd, return_path
 from vmformat._records import Records, build
+from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
+from vmformat.framing import Kind
 from vmformat.node import Node
 from vmformat.ram_context import RamContext
 
 if TYPE_CHECKING:
     from vmformat._records import Form
     from vmformat.ram_walk import Sliced
+    from vmformat.stream import Stream
 
 KINDS: Final = ("multifd", "return-path", "colo")
 """What `read_channel` takes as a kind."""
 
 _STREAM: Final = b"QEVM"
+_DESCRIPTION_HEAD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel of a `kind` of `KINDS`. Its bytes are looked at when someone asks."""
+    """A channel of a `kind` of `KINDS`. Its bytes are looked at when someone asks. `offset`: of the first one."""
 
     kind: str
     data: Sliced
     context: RamContext
+    offset: int = 0
 
     @property
     def tree(self) -> Node:
         """Records, one behind the other, made when asked for; what is none stands behind them in a leaf `@rest`."""
-        return Node(self.kind, "record", 0, len(self.data), None, self._records)
+        return Node(self.kind, "record", self.offset, len(self.data), None, self._records)
 
     @property
     def fault(self) -> Fault | None:
         """What is wrong: the first record that is none or is cut off."""
         error = self._records.fault()
-        return None if error is None else error.fault
+        if error is None:
+            return None
+        return Fault(self.offset + error.offset, error.path, error.expected, error.found)
 
     @property
     def _records(self) -> Records:
@@ -79,6 +86,18 @@ def read_channel(data: Sliced, kind: str | None = None, context: RamContext | No
 def is_channel(data: Sliced) -> bool:
     """Whether the first bytes show that this is a side channel."""
     return int.from_bytes(data[:4], "big") == multifd.MAGIC
+
+
+def checkpoints(stream: Stream) -> Channel | None:
+    """The COLO session behind a stream: what follows its VMDESCRIPTION. None if the stream has no ENABLE_COLO."""
+    if not any(isinstance(record, Command) and record.cmd == Cmd.ENABLE_COLO for record in stream.records):
+        return None
+    trailing, start = stream.trailing, 0
+    if trailing[:1] == bytes([Kind.VMDESCRIPTION]):
+        start = min(_DESCRIPTION_HEAD + int.from_bytes(trailing[1:_DESCRIPTION_HEAD], "big"), len(trailing))
+    last = stream.records[-1]
+    context = next((one.context for one in stream.sections if one.is_ram and one.context), RamContext())
+    return Channel("colo", trailing[start:], context, last.offset + len(last.to_bytes()) + start)
 
 
 def write_channel(kind: str, values: object, context: RamContext | None = None) -> bytes:
