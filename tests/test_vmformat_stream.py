@@ -196,7 +196,7 @@ def test_machines_without_footers_must_be_told_or_show_it() -> None:
     with pytest.raises(StreamError):
         read(data, SCHEMAS, footers=True)
     with pytest.raises(StreamError):
-        read(data.replace(b"timer", b"tremi"))  # nothing says how long that is
+        read(data.replace(b"timer", b"tremi")[:-1] + b"\1")  # nothing says how long that is
     with pytest.raises(StreamError):
         read(GOOD["no configuration"], configuration=True)
     with pytest.raises(StreamError):

@@ -3,7 +3,7 @@
 Asked in this order: the RAM records themselves; the schema, if one is known; for virtio the shapes that the bytes
 allow; last, the bytes `7e` + section id with a legal record behind them. An answer counts if what follows it is right:
 the footer with the section's id, or, where footers are not used, a record (one that can be told by more than a single
-byte before any other). So a schema that does not fit a
+byte before any other; where nothing fits, the next such record is taken). So a schema that does not fit a
 payload (another machine's, or a mutant's) does harm only where footers are missing too.
 """
 
@@ -19,7 +19,7 @@ from vmformat.guess import is_large, is_opaque, section_guesses
 from vmformat.iterable import ITERABLE, measure_records
 from vmformat.plan import measure
 from vmformat.ram_walk import fitting, measure_ram
-from vmformat.resync import begins
+from vmformat.resync import begins, next_record
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ def find_end(
     found = None if footers is False else _scan(data, start, section_id, len(data) if within is None else within)
     if found is not None:
         return Extent(found, None, failed=error is not None or other is not None)
+    if not surely and (footers is False or seen is False):
+        at = next_record(data, start, within)
+        if at < len(data):
+            return Extent(at, None, failed=True)
     if bare is not None:
         return bare
     if error is not None:

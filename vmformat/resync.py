@@ -21,7 +21,7 @@ _HEAD: Final = 4 + 5 + 255 + 8 + 1
 """More bytes than are looked at for any candidate."""
 
 _MOST_INSTANCES: Final = 1 << 16
-_MOST_VERSIONS: Final = 1 << 12
+_MOST_VERSIONS: Final = 1 << 25  # one device has a date there
 _LAST_COMMAND: Final = 11
 _VMDESCRIPTION: Final = b"\x00\x06"
 
