@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it takes long to load
+
         try:
             number = version("vmfuzz")
         except PackageNotFoundError:

@@ -10,6 +10,7 @@ import vmformat
 from fuzz.corpus import find_machine, find_stream
 from model import parse, section_schemas
 from vmformat import Section, Span, StreamError, read, write
+from vmformat.coverage import coverage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,3 +108,10 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         vmformat.open(tmp_path)
     with pytest.raises(FileNotFoundError):
         vmformat.open(tmp_path / "nothing")
+
+
+def test_coverage_of_a_large_file_leaves_its_ram_alone(tmp_path: Path, data: bytes, schemas: vmformat.Schemas) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(data)
+    large, whole = coverage(vmformat.open(path, schemas, large=1000)), coverage(read(data, schemas))
+    assert [one for one in large if one.name != "ram"] == [one for one in whole if one.name != "ram"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.ram import BlockEntry, Flag, RamRecord, RamState, parse_ram
-from vmformat.records import Eof
+from vmformat.records import Eof, Gap
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section
 from vmformat.stream import package_records
@@ -116,8 +116,8 @@ def _records(
             yield "commands", 0, size, size
             if record.cmd == Cmd.PACKAGED and record.package:
                 yield from _package(stream, record, schemas, depth)
-        else:
-            size = len(record.to_bytes())
+        elif isinstance(record, Gap):
+            size = len(record.data)
             yield "gap", 0, size, 0
 
 
