@@ -53,5 +53,7 @@ class StreamError(Exception):
 
 def _one_line(text: str) -> str:
     """Names and values come from hostile bytes: keep what is shown on one line and of a sane length."""
+    if text.isprintable() and len(text) <= 200:  # nearly all, and readers make errors by the thousand
+        return text
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return shown if len(shown) <= 200 else shown[:200] + "..."

@@ -236,41 +236,52 @@ def _mapped(data: Sliced, at: int, used: int, context: RamContext, end: int) -> 
 
 
 _TRIED_RECORDS: Final = 8
+_TRIED_PIECES: Final = 256
 _TRIED_ENTRIES: Final = 1024
 
 
 def fitting(data: Sliced, at: int, context: RamContext, end: int | None = None) -> RamContext:
     """`context` if the payload at `at` begins as it says, else the likeliest other one with which it does.
 
-    Looks at a block list and a few records behind the first page; if nothing fits, `context` it is.
+    Looks at a block list and a few records behind the first page, if one of the first records is one: the time does not
+    depend on how many follow. If nothing fits, `context` it is.
     """
     total = len(data) if end is None else end
     if _fits(data, at, context, total):
         return context
-    sizes = dict.fromkeys((context.page_size, *PAGE_SIZES))
-    for size in sizes:
-        for mapped in (context.mapped_ram, not context.mapped_ram):
-            for advised in dict.fromkeys((context.advised, ANY_SIZE)):
-                for shared in (context.ignore_shared, not context.ignore_shared):
-                    other = replace(context, page_size=size, mapped_ram=mapped, advised=advised, ignore_shared=shared)
-                    if other != context and _fits(data, at, other, total):
-                        return other
+    for size in dict.fromkeys((context.page_size, *PAGE_SIZES)):
+        same = replace(context, page_size=size)
+        for other in _lists(same) if _is_list(data, at, same) else (same,):
+            if other != context and _fits(data, at, other, total):
+                return other
     return context
+
+
+def _is_list(data: Sliced, at: int, context: RamContext) -> bool:
+    return int.from_bytes(data[at : at + 8], "big") & context.page_size - 1 == MEM_SIZE
+
+
+def _lists(context: RamContext) -> Iterator[RamContext]:
+    """All that a block list may be."""
+    for mapped in (context.mapped_ram, not context.mapped_ram):
+        for advised in dict.fromkeys((context.advised, ANY_SIZE)):
+            for shared in (context.ignore_shared, not context.ignore_shared):
+                yield replace(context, mapped_ram=mapped, advised=advised, ignore_shared=shared)
 
 
 def _fits(data: Sliced, at: int, context: RamContext, end: int) -> bool:
     """Whether the first records are ones: up to a few behind the first page, whose size is what is in question."""
-    left: int | None = None
+    left = _TRIED_PIECES
+    paged = False
     try:
         for piece in _light(data, at, context, end):
             if piece.name == b"":
                 return False
-            if piece.kind == PAGE and left is None:
-                left = _TRIED_RECORDS
-            elif left is not None:
-                left -= 1
-                if not left:
-                    break
+            left -= 1
+            if piece.kind == PAGE and not paged:
+                left, paged = _TRIED_RECORDS, True
+            if not left:
+                break
     except StreamError:
         return False
     return True
@@ -278,11 +289,10 @@ def _fits(data: Sliced, at: int, context: RamContext, end: int) -> bool:
 
 def _light(data: Sliced, at: int, context: RamContext, end: int) -> Iterator[Piece]:
     """As `walk`; of a list no more entries are looked at than any machine has blocks."""
-    word = int.from_bytes(data[at : at + 8], "big")
-    flags = word & context.page_size - 1
-    if flags == MEM_SIZE:
+    if _is_list(data, at, context):
+        length = int.from_bytes(data[at : at + 8], "big") - MEM_SIZE
         at += 8
-        for i, entry in enumerate(entries(data, at, word - flags, context, end)):
+        for i, entry in enumerate(entries(data, at, length, context, end)):
             if i == _TRIED_ENTRIES:
                 return
             if not entry.name:
