@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
 from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
-from vmformat.guess import is_large, is_opaque, section_guesses
+from vmformat.guess import alternatives, has_free, is_large, is_opaque, is_unsized
 from vmformat.iterable import ITERABLE, measure_records
 from vmformat.plan import measure
 from vmformat.ram_walk import fitting, measure_ram
@@ -132,12 +132,14 @@ def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext 
         yield None, partial(measure_records, name, data, start)
         return
     for schema in payload.schemas:
+        if is_unsized(schema):
+            continue
         how = end_of if is_large(schema) else measure
         yield schema, partial(_windowed, how, schema, data, start, version)
     best = payload.schemas[0] if payload.schemas else None
-    if best is None or is_opaque(best):
+    if best is None or is_opaque(best) or has_free(best):
         window = data if isinstance(data, bytes) else data[start : start + _WINDOW]
-        for guessed in section_guesses(name, window, start if window is data else 0):
+        for guessed in alternatives(best, name, window, start if window is data else 0):
             yield best, partial(_windowed, end_of, guessed, data, start, version)
 
 

@@ -1,4 +1,11 @@
-"""What a virtio section holds, told from its own bytes: QEMU's description calls it one opaque field."""
+"""What a section holds, told from its own bytes, where its schema does not tell all of it.
+
+Three kinds of schema leave something open: those with old-style state that QEMU calls one opaque field (virtio, the
+requests of a SCSI disk, user-mode networking), and those with arrays whose length is the machine's and stands nowhere
+in the stream (`store.free`). `alternatives` gives what such a section may be, likely ones first; the reader takes the
+first that ends where the section does. Of a section that is cut off or damaged none does: then it is the one that
+explains most of it.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +13,174 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from vmformat import pci
+from vmformat import pci, store
 from vmformat.errors import StreamError
+from vmformat.schema import Count, Field, Schema
+from vmformat.store.slirp import SLIRP
 from vmformat.tree import end_of
-from vmformat.virtio import KINDS, MPTSAS_PART, VirtioShape, scsi_disk_schema, virtio_part, virtio_schema
+from vmformat.virtio import MPTSAS_PART, VMSDS, VirtioShape, mem_early, scsi_disk_schema, virtio_part, virtio_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.schema import Schema
-
-_NAMES: Final = {f"virtio-{kind}": kind for kind in KINDS}
 OPAQUE: Final = frozenset({"virtio", "scsi-requests"})
 """Wire types of old-style state that QEMU does not describe further."""
-_COUNTED: Final = {"blk": 34, "net": 8}
+
+_COUNTED: Final = {"blk": 34, "vhost-user-blk": 34, "net": 8}
 """Where the number of queues (pairs) stands in the device config."""
 
 _MOST_PORTS: Final = 512
 """More ports than any virtio-serial has."""
 
+_MOST_ELEMENTS: Final = 1024
+"""More elements than an array has whose length is the machine's: processors, memory slots, ports."""
+
 _KEPT: Final = (virtio_part(packed=False), virtio_part(packed=True), (), MPTSAS_PART)
 """What controllers keep of a SCSI disk's requests."""
 
 _MMIO_HEAD: Final = 12
+_MMIO_SURE: Final = _MMIO_HEAD + 12
+_PCI_SURE: Final = 4 + pci.CONFIG_SIZE + 16
+"""Bytes behind which a guess has explained more than any would."""
+
+_EARLY: Final = "virtio-mem-device-early"
 
 
 def is_opaque(schema: Schema) -> bool:
-    """Whether a schema has virtio state in it that it does not take apart."""
-    return any(
+    """Whether a schema has old-style state in it that it does not take apart."""
+    return _is_slirp(schema) or any(
         field.type in OPAQUE or (field.struct is not None and is_opaque(field.struct)) for field in schema.fields
+    )
+
+
+def is_unsized(schema: Schema) -> bool:
+    """Whether a schema, one of the store's, does not say how long its opaque state is."""
+    return any(
+        (field.type in OPAQUE and not field.size) or (field.struct is not None and is_unsized(field.struct))
+        for field in schema.fields
     )
 
 
 def is_large(schema: Schema) -> bool:
     """Whether the schema is that of a whole virtio section: `tree.end_of` is faster there than `plan.measure`."""
-    return schema.name in _NAMES
+    return schema.name in VMSDS
 
 
 def refine(schema: Schema, payload: bytes) -> Schema:
-    """`schema`, or if it is an opaque virtio one, the grammar that explains `payload` to its last byte."""
-    if not is_opaque(schema):
+    """`schema`, or if it leaves something open, what explains `payload` to its last byte, or else most of it."""
+    opaque = is_opaque(schema)
+    if not opaque and (not has_free(schema) or _reach(schema, payload) == len(payload)):
         return schema
-    kind = _NAMES.get(schema.name)
-    found: Iterator[Schema]
-    found = (scsi_disk_schema(schema, kept=kept) for kept in _KEPT) if kind is None else guesses(kind, payload, 0)
-    for guessed in found:
-        try:
-            if end_of(guessed, payload, 0) == len(payload):
-                return guessed
-        except StreamError:
-            continue
-    return schema
+    best, most = schema, len(payload) // 2 if opaque and _reach(schema, payload) == len(payload) else -1
+    for guessed in alternatives(schema, schema.name, payload, 0):
+        reach = _reach(guessed, payload)
+        if reach == len(payload):
+            return guessed
+        if reach > most and reach >= _sure(guessed):
+            best, most = guessed, reach
+    return best
 
 
-def section_guesses(name: str, data: bytes, offset: int) -> Iterator[Schema]:
-    """As `guesses`, for a section of that name; nothing if it is not of a known virtio device."""
-    kind = _NAMES.get(name.rpartition("/")[2])
-    return iter(()) if kind is None else guesses(kind, data, offset)
+def _sure(schema: Schema) -> int:
+    """Of a virtio section the bytes that must be understood before it is believed to be one."""
+    inner = schema.fields[0].struct if schema.name in VMSDS and schema.fields else None
+    if inner is None or not inner.fields:
+        return 0
+    return _MMIO_SURE if inner.fields[0].name == "mmio" else _PCI_SURE
+
+
+def _reach(schema: Schema, payload: bytes) -> int:
+    """Where a schema's walk over a payload ends: its length if that is right, else how much of it was understood."""
+    try:
+        return min(end_of(schema, payload, 0), len(payload))
+    except StreamError as error:
+        return min(max(error.offset, 0), max(len(payload) - 1, 0))
+
+
+def alternatives(schema: Schema | None, name: str, data: bytes, offset: int) -> Iterator[Schema]:
+    """What the payload beginning at an offset may be if its schema leaves something open, or if there is none.
+
+    `name` is the section's; nothing comes if it is of no kind that is known here.
+    """
+    vmsd = name.rpartition("/")[2]
+    kind = VMSDS.get(vmsd)
+    if kind is not None:
+        yield from guesses(kind, data, offset)
+    elif vmsd == _EARLY:
+        region, block = (int.from_bytes(data[offset + 8 * i : offset + 8 * i + 8], "big") for i in (1, 2))
+        yield mem_early(min(region // block, 8 * len(data)) if block else 0)
+    elif schema is None:
+        return
+    elif _is_slirp(schema):
+        yield SLIRP
+    elif is_opaque(schema):
+        yield from (scsi_disk_schema(schema, kept=kept) for kept in _KEPT)
+    elif has_free(schema):
+        yield from _lengths(schema, data, offset)
+
+
+def _is_slirp(schema: Schema) -> bool:
+    return schema.name == SLIRP.name and schema.raw
+
+
+@lru_cache(maxsize=256)
+def _free_in(schema: Schema) -> tuple[tuple[str, str], ...]:
+    """The arrays in a schema, nested ones included, whose length is the machine's."""
+    found: dict[tuple[str, str], None] = {}
+    known = store.free()
+    for field in schema.fields:
+        if (schema.name, field.name) in known and not isinstance(field.count, Count):
+            found[schema.name, field.name] = None
+        if field.struct is not None:
+            found |= dict.fromkeys(_free_in(field.struct))
+    for sub in schema.subsections:
+        found |= dict.fromkeys(_free_in(sub))
+    return tuple(found)
+
+
+def has_free(schema: Schema) -> bool:
+    """Whether a schema has arrays whose length is the machine's."""
+    return bool(_free_in(schema))
+
+
+def _lengths(schema: Schema, data: bytes, offset: int) -> Iterator[Schema]:
+    """The schema with its one array of open length, or the first of several, of each length that the data allow."""
+    array = _free_in(schema)[0]
+    size = max(_element_size(schema, array), 1)
+    for count in range(min(_MOST_ELEMENTS, (len(data) - offset) // size) + 1):
+        yield _with_length(schema, array, count)
+
+
+def _element_size(schema: Schema, array: tuple[str, str]) -> int:
+    """At least so many bytes has an element of an array."""
+    for field in schema.fields:
+        if (schema.name, field.name) == array:
+            return field.width if field.struct is None else _least(field.struct)
+    inner = [field.struct for field in schema.fields if field.struct is not None]
+    return max((_element_size(one, array) for one in (*inner, *schema.subsections)), default=0)
+
+
+def _least(schema: Schema) -> int:
+    return sum(
+        (field.width if field.struct is None else _least(field.struct))
+        * (field.count if isinstance(field.count, int) else 1)
+        for field in schema.fields
+        if field.when is None and not isinstance(field.count, Count)
+    )
+
+
+def _with_length(schema: Schema, array: tuple[str, str], count: int) -> Schema:
+    fields: list[Field] = []
+    for field in schema.fields:
+        if (schema.name, field.name) == array:
+            field = replace(field, count=count)
+        elif field.struct is not None and array in _free_in(field.struct):
+            field = replace(field, struct=_with_length(field.struct, array, count))
+        fields.append(field)
+    subsections = tuple(
+        _with_length(sub, array, count) if array in _free_in(sub) else sub for sub in schema.subsections
+    )
+    return replace(schema, fields=tuple(fields), subsections=subsections)
 
 
 def guesses(kind: str, data: bytes, offset: int) -> Iterator[Schema]:
@@ -117,6 +235,8 @@ def _shapes(base: VirtioShape, told: int) -> tuple[VirtioShape, ...]:
         shapes.append(replace(base, queues=2))
     elif base.kind == "net":
         shapes.append(replace(base, max_queue_pairs=2))
+    elif base.kind == "mem":
+        shapes.append(replace(base, early=True))
     if base.kind in {"blk", "console"}:
         shapes += [replace(shape, packed=True) for shape in shapes]
     if told:

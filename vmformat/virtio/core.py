@@ -33,9 +33,13 @@ def queues(vectors: int, transport: Literal["pci", "mmio"] = "pci") -> Schema:
 
 
 @lru_cache
-def core(transport: Literal["pci", "mmio"] = "pci") -> Schema:
-    """vmsd virtio: no fields, the core's subsections. Arrays over all queues are called `vq`."""
+def core(transport: Literal["pci", "mmio"] = "pci", *, newer: bool = False) -> Schema:
+    """vmsd virtio: no fields, the core's subsections. Arrays over all queues are called `vq`.
+
+    `newer`: also those that only QEMUs from 10.2 on know (not confirmed); earlier ones refuse them.
+    """
     subsections = (
+        *((sub("virtio/128bit_features", Field("guest_features_hi", "uint64")),) if newer else ()),
         sub("virtio/device_endian", Field("device_endian", "uint8")),
         sub("virtio/64bit_features", Field("guest_features", "uint64")),
         sub(

@@ -28,12 +28,19 @@ _CHECKS = Schema(
 @lru_cache
 def mem_device(shape: VirtioShape) -> Schema:
     """What must be as in the destination, sizes in bytes, and the map of plugged blocks."""
-    bitmap = Field("bitmap", "bitmap", 8 * ((shape.blocks + _WORD - 1) // _WORD))
-    fields = (
-        Field("tmp", "tmp", struct=_CHECKS),
-        Field("usable_region_size", "uint64"),
-        Field("size", "uint64"),
-        Field("requested_size", "uint64"),
-        bitmap,
-    )
+    usable, requested = Field("usable_region_size", "uint64"), Field("requested_size", "uint64")
+    if shape.early:
+        return Schema("virtio-mem-device", 1, 1, (usable, requested))
+    fields = (Field("tmp", "tmp", struct=_CHECKS), usable, Field("size", "uint64"), requested, _bitmap(shape.blocks))
     return Schema("virtio-mem-device", 1, 1, fields)
+
+
+@lru_cache
+def mem_early(blocks: int) -> Schema:
+    """The section that QEMUs from 8.0 on send before RAM, with a map of so many blocks (not confirmed)."""
+    fields = (Field("tmp", "tmp", struct=_CHECKS), Field("size", "uint64"), _bitmap(blocks))
+    return Schema("virtio-mem-device-early", 1, 1, fields)
+
+
+def _bitmap(blocks: int) -> Field:
+    return Field("bitmap", "bitmap", 8 * ((blocks + _WORD - 1) // _WORD))

@@ -28,7 +28,7 @@ from vmformat.virtio.mem import mem_device
 from vmformat.virtio.net import net_device
 from vmformat.virtio.parts import raw, struct
 from vmformat.virtio.serial import serial_device
-from vmformat.virtio.shape import KINDS
+from vmformat.virtio.shape import HOST_KINDS, KINDS
 from vmformat.virtio.transport import MMIO_HEAD, msix, pci_device
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def virtio_schema(shape: VirtioShape) -> Schema:
         struct("head", CORE_HEAD),
         struct("queues", queues(shape.vectors, shape.transport)),
         struct("device", device(shape)),
-        struct("core", core(shape.transport)),
+        struct("core", core(shape.transport, newer=True)),
     )
     fields = [struct("virtio", raw("virtio", *body))]
     if shape.kind == "gpu":
         fields.append(struct("virtio-gpu", GPU_STATE))
-    version = KINDS[shape.kind]
-    return Schema(f"virtio-{shape.kind}", version, version, tuple(fields))
+    name, version = HOST_KINDS.get(shape.kind) or (f"virtio-{shape.kind}", KINDS[shape.kind])
+    return Schema(name, version, version, tuple(fields))
