@@ -48,8 +48,13 @@ _EARLY: Final = "virtio-mem-device-early"
 
 def is_opaque(schema: Schema) -> bool:
     """Whether a schema has old-style state in it that it does not take apart."""
-    return _is_slirp(schema) or any(
-        field.type in OPAQUE or (field.struct is not None and is_opaque(field.struct)) for field in schema.fields
+    return _is_slirp(schema) or _has(schema, *OPAQUE)
+
+
+def _has(schema: Schema, *types: str) -> bool:
+    """Whether there are fields of these types in a schema."""
+    return any(
+        field.type in types or (field.struct is not None and _has(field.struct, *types)) for field in schema.fields
     )
 
 
@@ -113,7 +118,7 @@ def alternatives(schema: Schema | None, name: str, data: bytes, offset: int) -> 
         return
     elif _is_slirp(schema):
         yield SLIRP
-    elif is_opaque(schema):
+    elif _has(schema, "scsi-requests"):
         yield from (scsi_disk_schema(schema, kept=kept) for kept in _KEPT)
     elif has_free(schema):
         yield from _lengths(schema, data, offset)
