@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
 from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
-from vmformat.guess import alternatives, has_free, is_large, is_opaque, is_unsized
+from vmformat.guess import alternatives, has_free, is_opaque, is_unsized
 from vmformat.iterable import ITERABLE, measure_records
-from vmformat.plan import measure
 from vmformat.ram_walk import fitting, measure_ram
 from vmformat.resync import begins, next_record
 from vmformat.tree import end_of
@@ -134,8 +133,7 @@ def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext 
     for schema in payload.schemas:
         if is_unsized(schema):
             continue
-        how = end_of if is_large(schema) else measure
-        yield schema, partial(_windowed, how, schema, data, start, version)
+        yield schema, partial(_windowed, end_of, schema, data, start, version)
     best = payload.schemas[0] if payload.schemas else None
     if best is None or is_opaque(best) or has_free(best):
         window = data if isinstance(data, bytes) else data[start : start + _WINDOW]

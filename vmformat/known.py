@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmformat import store
 from vmformat.guess import is_opaque
+from vmformat.iterable import ITERABLE
 
 if TYPE_CHECKING:
     from vmformat.schema import Schema, Schemas
@@ -27,7 +28,7 @@ class Known:
         found = [schema for known in (self.first, self.second) if (schema := known.get((name, instance))) is not None]
         if len(found) == 2 and is_opaque(found[0]):
             found.reverse()
-        return tuple(found) or store.schemas_for(name, version)
+        return tuple(found) or (() if name in ITERABLE else store.schemas_for(name, version))
 
     def told(self, name: str, instance: int) -> bool:
         """Whether the stream or the caller knows such a section, so that the store is not asked."""

@@ -7,11 +7,15 @@ vmsds; `dump_vmstate` adds what QEMU tells about itself.
 
 from __future__ import annotations
 
-import json
+import marshal
 import re
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
+from vmformat._description import Devices, Repeated, Value
+from vmformat._layout.compile import layout
 from vmformat.errors import StreamError
 from vmformat.schema import INTEGERS, SIGNED_LIMIT, Count, Field, Schema, When
 
@@ -76,6 +80,8 @@ _SINCE: Final[Mapping[tuple[str, str], int]] = {
 _LITERAL: Final = frozenset({("cpu", "env.cr")})
 # Fields of arrays' elements: their names end in an index that QEMU prints, not in an ordinal.
 
+_REFINED: Final = frozenset(vmsd for table in (_KNOWN, _WHEN, _COUNTED, _SINCE, _LITERAL) for vmsd, _ in table)
+
 _PAGE_SIZE: Final = re.compile(rb'[{,] ?"page_size": ?(\d{1,9})[,}]')
 _DEEPEST: Final = 48
 # Structs in structs: QEMU's own go down to 6. Whoever walks a schema calls himself for each level.
@@ -83,15 +89,8 @@ _DEEPEST: Final = 48
 _MARKS: Final = (b'{"page_size"', b'{"configuration"')
 
 
-class _Pairs(list[tuple[str, "_Value"]]):
-    """A JSON object whose keys may repeat."""
-
-    def get(self, key: str) -> _Value:
-        return next((value for name, value in self if name == key), None)
-
-
 _Item = TypeVar("_Item")
-_Value: TypeAlias = "_Pairs | list[_Value] | str | int | float | bool | None"
+_Object: TypeAlias = "dict[str, Value]"
 
 
 def find(data: Source) -> tuple[int, int] | None:
@@ -119,8 +118,9 @@ def page_size(text: bytes) -> int | None:
 def parse(text: bytes, offset: int = 0) -> dict[tuple[str, int], Schema]:
     """The schemas of all sections described, by (section name, instance), in stream order.
 
-    Equal schemas are one object. A description does not tell minimum and field versions: but for a few vmsds `minimum`
-    is the version itself and `since` is 0. Raises StreamError; `offset` is where the text stands in the stream.
+    Schemas that are described in equal words are one object. A description does not tell minimum and field versions:
+    but for a few vmsds `minimum` is the version itself and `since` is 0. Raises StreamError; `offset` is where the text
+    stands in the stream.
     """
     return _Parser(offset).devices(text)
 
@@ -128,32 +128,53 @@ def parse(text: bytes, offset: int = 0) -> dict[tuple[str, int], Schema]:
 class _Parser:
     def __init__(self, offset: int) -> None:
         self.offset = offset
-        self.interned: dict[Schema, Schema] = {}
+        self.interned: dict[bytes, Schema] = {}
+        self.leaves: dict[tuple[str, str, int, int | None], Field] = {}
         self.depth = 0
 
     def devices(self, text: bytes) -> dict[tuple[str, int], Schema]:
-        try:
-            top = json.loads(text, object_pairs_hook=_Pairs)
-        except (ValueError, RecursionError) as problem:
-            found = str(problem) if isinstance(problem, ValueError) else "too deep a nesting"
-            raise StreamError(self.offset, "vmdescription", "JSON", found) from None
         result: dict[tuple[str, int], Schema] = {}
-        devices = self.as_object(top, "vmdescription").get("devices")
-        for item in self.as_list(devices, "vmdescription.devices"):
-            device = self.as_object(item, "vmdescription.devices")
-            name = self.text(device, "name", "vmdescription.devices")
-            instance = self.number(device, "instance_id", name)
-            if device.get("vmsd_name") is None:
-                schema = Schema(name, 0, 0, self.fields(device, name, name), raw=True)
-            else:
-                schema = self.schema(device, name)
-            result.setdefault((name, instance), self.intern(schema))
+        try:
+            found = Devices(text.decode("utf-8", "surrogatepass"))
+            for device, name, instance, made in found:
+                if made is None:
+                    key, schema = self.device(device)
+                    if not schema.raw:
+                        found.remember(schema)
+                else:
+                    key, schema = (name, instance), cast("Schema", made)
+                    self.ranged(instance, "instance_id", name)
+                result.setdefault(key, schema)
+        except (ValueError, RecursionError) as problem:
+            said = str(problem) if isinstance(problem, ValueError) else "too deep a nesting"
+            raise StreamError(self.offset, "vmdescription", "JSON", said) from None
+        if not found.is_object:
+            self.as_object(found.other, "vmdescription")
+        self.as_list(found.other, "vmdescription.devices")
         return result
 
-    def intern(self, schema: Schema) -> Schema:
-        return self.interned.setdefault(schema, schema)
+    def device(self, value: object) -> tuple[tuple[str, int], Schema]:
+        """The key and the schema of one device."""
+        device = self.as_object(value, "vmdescription.devices")
+        name = self.text(device, "name", "vmdescription.devices")
+        instance = self.number(device, "instance_id", name)
+        if device.get("vmsd_name") is None:
+            return (name, instance), Schema(name, 0, 0, self.fields(device, name, name), raw=True)
+        return (name, instance), self.interning(device, name)
 
-    def schema(self, obj: _Pairs, path: str) -> Schema:
+    def interning(self, obj: _Object, path: str) -> Schema:
+        """As `schema`; what is described in equal words is one object."""
+        words = {key: obj.get(key) for key in ("vmsd_name", "version", "fields", "subsections")}
+        try:
+            key = marshal.dumps(words, 2)
+        except ValueError:  # something in it with repeated keys
+            return self.schema(obj, path)
+        known = self.interned.get(key)
+        if known is None:
+            known = self.interned[key] = self.schema(obj, path)
+        return known
+
+    def schema(self, obj: _Object, path: str) -> Schema:
         name = self.text(obj, "vmsd_name", path)
         version = self.number(obj, "version", path)
         if self.depth == _DEEPEST:
@@ -162,91 +183,151 @@ class _Parser:
         fields = self.fields(obj, name, path)
         subs: dict[str, list[Schema]] = {}
         for item in self.as_list(obj.get("subsections") or [], path):
-            sub = self.schema(self.as_object(item, path), path)
+            sub = self.interning(self.as_object(item, path), path)
             subs.setdefault(sub.name, []).append(sub)
         self.depth -= 1
-        merged = tuple(_fold(found, merge) for found in subs.values())
+        merged = tuple(_fold(found, merge) if len(found) > 1 else found[0] for found in subs.values())
         return Schema(name, version, _MINIMUM.get(name, version), fields, merged)
 
-    def fields(self, obj: _Pairs, vmsd: str, path: str) -> tuple[Field, ...]:
+    def fields(self, obj: _Object, vmsd: str, path: str) -> tuple[Field, ...]:
+        """The fields of a vmsd. What comes several times under one name are the elements of an array."""
         result: list[Field] = []
-        group: list[Field] = []
+        group: list[tuple[Field, Value]] = []
         for item in self.as_list(obj.get("fields") or [], path):
             described = self.as_object(item, path)
             field = self.field(described, path)
             index = described.get("index")
-            if group and (index is None or index != len(group) or field.name != group[0].name):
-                result += _array(group)
+            if group and field.name != group[0][0].name:
+                result += _gathered(group)
                 group = []
-            if index is None:
-                result.append(field)
-            else:
-                group.append(field)
-        result += _array(group)
+            group.append((field, index))
+        result += _gathered(group)
         return _refined(vmsd, result)
 
-    def field(self, obj: _Pairs, path: str) -> Field:
+    def field(self, obj: _Object, path: str) -> Field:
+        name, type_, size, count = obj.get("name"), obj.get("type"), obj.get("size"), obj.get("array_len")
+        if type(name) is str and type(type_) is str and type(size) is int and (count is None or type(count) is int):
+            known = self.leaves.get((name, type_, size, count))
+            if known is not None:
+                return known
         name = self.text(obj, "name", path)
         path = f"{path}.{name}"
         type_ = self.text(obj, "type", path)
         size = self.number(obj, "size", path)
-        count = self.number(obj, "array_len", path) if obj.get("array_len") is not None else None
+        count = None if count is None else self.number(obj, "array_len", path)
         if type_ == "struct":
             inner = self.as_object(obj.get("struct"), path)
             if not inner:  # a null pointer where a struct could be
                 return Field(name, "nullptr", count=count) if size == 1 else Field(name, "buffer", size, count)
-            return Field(name, type_, count=count, struct=self.intern(self.schema(inner, path)))
+            return Field(name, type_, count=count, struct=self.interning(inner, path))
         if type_ in {"tmp", "vstruct"}:
-            struct = self.intern(self.schema(obj, path))
+            struct = self.interning(obj, path)
             return Field(
                 name, type_, count=count, struct=struct, version=struct.version if type_ == "vstruct" else None
             )
         if type_ in {"qtailq", "qlist"}:
             return Field(name, type_, count=count, struct=self.element(obj, path))
-        if type_ == "gtree":  # key and value are not told apart: only its size is of use
-            return Field(name, "buffer", size, count)
-        if type_ == "uint64" and size == 1:
-            type_ = "nullptr"
-        known = INTEGERS.get(type_)
-        if known is not None:
-            return Field(name, type_, 0, count) if known[1] == size else Field(name, "buffer", size, count)
-        return Field(name, type_, 0 if type_ == "pci irq state" else size, count)
+        if type_ == "gtree":
+            pair = self.pair(obj, path, size)
+            return Field(name, "buffer", size, count) if pair is None else Field(name, type_, struct=pair)
+        made = _leaf(name, type_, size, count)
+        self.leaves[name, type_, size, count] = made
+        return made
 
-    def element(self, obj: _Pairs, path: str) -> Schema | None:
-        """What a list consists of: the keys of each element stand in the list's object, one after the other."""
-        one = _Pairs()
-        elements: list[_Pairs] = []
-        for key, value in obj:
-            if key == "vmsd_name":
-                one = _Pairs()
-                elements.append(one)
-            one.append((key, value))
-        schemas = [self.schema(element, path) for element in elements]
-        if not schemas:
+    def element(self, obj: _Object, path: str) -> Schema | None:
+        """What a list consists of."""
+        schemas = [self.interning(element, path) for element in _inline(obj)]
+        return _fold(schemas, merge) if schemas else None
+
+    def pair(self, obj: _Object, path: str, size: int) -> Schema | None:
+        """Key and value of a gtree; None if they cannot be told, or would not be `size` bytes with what they describe.
+
+        A key that is a number has no description of its own.
+        """
+        schemas = [self.interning(element, path) for element in _inline(obj)]
+        names = list(dict.fromkeys(schema.name for schema in schemas))
+        if not names or len(names) > 2:
             return None
-        return self.intern(_fold(schemas, merge))
+        kinds = [_fold([schema for schema in schemas if schema.name == name], merge) for name in names]
+        count = len(schemas) // len(kinds)
+        key = Field("key", "uint64") if len(kinds) == 1 else Field("key", "struct", struct=kinds[0])
+        struct = Schema(kinds[-1].name, 1, 1, (key, Field("value", "struct", struct=kinds[-1])), raw=True)
+        fixed = layout(struct).fixed
+        return struct if fixed is not None and 4 + count * (1 + fixed) + 1 == size else None
 
-    def as_object(self, value: object, path: str) -> _Pairs:
-        if not isinstance(value, _Pairs):
+    def as_object(self, value: object, path: str) -> _Object:
+        if not isinstance(value, dict):
             raise StreamError(self.offset, path, "a JSON object", type(value).__name__)
         return value
 
-    def as_list(self, value: object, path: str) -> list[_Value]:
-        if not isinstance(value, list) or isinstance(value, _Pairs):
+    def as_list(self, value: object, path: str) -> list[Value]:
+        if not isinstance(value, list):
             raise StreamError(self.offset, path, "a JSON list", type(value).__name__)
         return value
 
-    def text(self, obj: _Pairs, key: str, path: str) -> str:
+    def text(self, obj: _Object, key: str, path: str) -> str:
         value = obj.get(key)
         if not isinstance(value, str):
             raise StreamError(self.offset, path, f"a string {key}", repr(value))
         return value
 
-    def number(self, obj: _Pairs, key: str, path: str) -> int:
-        value = obj.get(key)
+    def number(self, obj: _Object, key: str, path: str) -> int:
+        return self.ranged(obj.get(key), key, path)
+
+    def ranged(self, value: object, key: str, path: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2 * SIGNED_LIMIT:
             raise StreamError(self.offset, path, f"a number {key}", repr(value))
         return value
+
+
+def _leaf(name: str, type_: str, size: int, count: int | None) -> Field:
+    """A field without a description of its own."""
+    if type_ == "uint64" and size == 1:
+        type_ = "nullptr"
+    known = INTEGERS.get(type_)
+    if known is not None:
+        return Field(name, type_, 0, count) if known[1] == size else Field(name, "buffer", size, count)
+    return Field(name, type_, 0 if type_ == "pci irq state" else size, count)
+
+
+def _inline(obj: _Object) -> list[_Object]:
+    """The descriptions in a list's or tree's object: the keys of each stand in it, one after the other."""
+    if not isinstance(obj, Repeated):
+        return [obj] if "vmsd_name" in obj else []
+    elements: list[_Object] = []
+    for key, value in obj.pairs:
+        if key == "vmsd_name":
+            elements.append({})
+        if elements:
+            elements[-1].setdefault(key, value)
+    return elements
+
+
+def _gathered(group: list[tuple[Field, Value]]) -> list[Field]:
+    """Fields of one name that follow each other."""
+    if len(group) < 2:
+        return [field if index is None else replace(field, count=1) for field, index in group]
+    result: list[Field] = []
+    if all(index is not None for _, index in group) or not any(field.type == "nullptr" for field, _ in group):
+        # Arrays element by element; each begins with element 0.
+        array: list[Field] = []
+        for field, index in group:
+            if array and index != len(array):
+                result += _array(array)
+                array = []
+            if index is None:
+                result.append(field)
+            else:
+                array.append(field)
+        return result + _array(array)
+    # An array of pointers: null ones and others in turns, each run described by itself (facts: stream.md 1.13).
+    at = 0
+    for field, _ in group:
+        count = field.count if isinstance(field.count, int) else 1
+        place = f"[{at}]" if field.count is None else f"[{at}..{at + count - 1}]"
+        result.append(replace(field, name=f"{field.name}{place}", label=field.plain_name))
+        at += count
+    return result
 
 
 def _array(group: list[Field]) -> list[Field]:
@@ -260,7 +341,7 @@ def _array(group: list[Field]) -> list[Field]:
 
 def _fold(items: list[_Item], join: Callable[[_Item, _Item], _Item]) -> _Item:
     """All of them made into one, neighbours first: what is merged grows, and must not be gone through for each."""
-    items = list(dict.fromkeys(items))
+    items = list(dict.fromkeys({id(item): item for item in items}.values()))
     while len(items) > 1:
         pairs = [join(first, second) for first, second in zip(items[::2], items[1::2], strict=False)]
         items = pairs + items[len(pairs) * 2 :]
@@ -268,6 +349,8 @@ def _fold(items: list[_Item], join: Callable[[_Item, _Item], _Item]) -> _Item:
 
 
 def _refined(vmsd: str, fields: list[Field]) -> tuple[Field, ...]:
+    if vmsd not in _REFINED:
+        return tuple(fields)
     names = {field.name for field in fields}
     result: list[Field] = []
     for field in fields:
@@ -299,11 +382,19 @@ def merge(first: Schema, second: Schema, better: Collection[str] = ()) -> Schema
     return first if merged == first else merged
 
 
+_told: Final = attrgetter(*(told.name for told in dataclass_fields(Field) if told.name != "struct"))
+"""All of a field but its struct."""
+
+
 def _alike(a: Field, b: Field) -> bool:
-    if replace(a, struct=None) != replace(b, struct=None):
+    if a is b:
+        return True
+    if _told(a) != _told(b):
         return False
+    if a.struct is b.struct:
+        return True
     if a.struct is None or b.struct is None:
-        return a.struct is b.struct or a.type in {"qtailq", "qlist"}
+        return a.type in {"qtailq", "qlist"}
     return (
         a.struct.name == b.struct.name
         and a.struct.version == b.struct.version
@@ -313,6 +404,8 @@ def _alike(a: Field, b: Field) -> bool:
 
 
 def _merge_field(a: Field, b: Field, better: Collection[str] = ()) -> Field:
+    if a.struct is b.struct:
+        return a
     if a.struct is None or b.struct is None:
         return replace(a, struct=a.struct or b.struct)
     return replace(a, struct=merge(a.struct, b.struct, better))

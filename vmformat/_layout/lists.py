@@ -62,15 +62,15 @@ def elements(layout: Layout, size: int, data: bytes) -> list[Values]:
     if not data:
         return []
     # Of 1024 queues 1000 are zero: the last element again and again.
-    last = data[-size:]
-    end, step = len(data) - size, size
-    same = last
-    while end >= step and data.endswith(same, end - step, end):
-        end -= step
-        step *= 2
+    last = same = data[-size:]
+    end = len(data) - size
+    while end >= len(same) and data.endswith(same, 0, end):
+        end -= len(same)
         same += same
-    while end >= size and data.endswith(last, end - size, end):
-        end -= size
+    while len(same) > size:
+        same = same[: len(same) // 2]
+        if end >= len(same) and data.endswith(same, 0, end):
+            end -= len(same)
     known: dict[bytes, Values] = {}
     result: list[Values] = []
     for at in range(0, end, size):
@@ -94,12 +94,16 @@ def write_elements(layout: Layout, value: Any, count: int, out: list[bytes]) -> 
     end = count
     if count > 1 and isinstance(value, list):
         # Comparing lists is quick where their elements are one object.
-        step = 1
-        while end - 1 >= 2 * step and value[end - 1 - step : end - 1] == value[end - step : end]:
-            end -= step
-            step *= 2
-        while end > 1 and value[end - 2] == value[end - 1]:
-            end -= 1
+        end -= 1
+        same = value[-1:]
+        while end >= len(same) and value[end - len(same) : end] == same:
+            end -= len(same)
+            same = same + same
+        while len(same) > 1:
+            same = same[: len(same) // 2]
+            if end >= len(same) and value[end - len(same) : end] == same:
+                end -= len(same)
+        end += 1
     built: dict[int, bytes] = {}
     data = b""
     for i in range(end):
