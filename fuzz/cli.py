@@ -115,6 +115,9 @@ def show_command(
     color: Annotated[
         bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
     ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--as", help="No stream, but what goes beside one: multifd, return-path or colo.")
+    ] = None,
 ) -> None:
     """Show a stream as a tree of named fields."""
     from fuzz.commands.show import show  # noqa: PLC0415
@@ -139,6 +142,7 @@ def show_command(
         strict,
         pager,
         color,
+        kind,
     )
     raise typer.Exit(show(options))
 

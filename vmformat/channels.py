@@ -21,6 +21,8 @@ from vmformat.node import Node
 from vmformat.ram_context import RamContext
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmformat._records import Form
     from vmformat.ram_walk import Sliced
     from vmformat.stream import Stream
@@ -45,6 +47,10 @@ class Channel:
     def tree(self) -> Node:
         """Records, one behind the other, made when asked for; what is none stands behind them in a leaf `@rest`."""
         return Node(self.kind, "record", self.offset, len(self.data), None, self._records)
+
+    def records(self) -> Iterator[Node]:
+        """The children of the tree one by one, for who must not hold millions at once."""
+        return self._records.nodes(self.offset)
 
     @property
     def fault(self) -> Fault | None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fuzz.corpus import CorpusError
+from fuzz.show.channel import open_channel, show_channel
 from fuzz.show.options import OptionError
 from fuzz.show.source import machine_of, open_stream, schemas_of
 from fuzz.show.terminal import Output
@@ -26,6 +27,11 @@ def show(options: ShowOptions) -> int:
     """
     try:
         options.check()
+        channel = open_channel(options)
+        if channel is not None:
+            with Output(colour=options.color, pager=options.pager and not options.json) as output:
+                show_channel(channel, options, output)
+            return 0 if channel.fault is None else _unusable(f"{options.stream}: {channel.fault}")
         machine = machine_of(options)
         schemas = schemas_of(machine)
         view = View(options, open_stream(options, schemas), schemas, machine)

@@ -43,6 +43,7 @@ class ShowOptions:
     strict: bool = False
     pager: bool = True
     color: bool | None = None
+    kind: str | None = None
 
     @property
     def views(self) -> Mapping[str, bool]:
