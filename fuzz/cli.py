@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -345,13 +345,20 @@ def status_command(
 @app.command("bench")
 def bench_command(
     machine: Machines = None,
-    time: Annotated[float, typer.Option(min=0.5, help="Seconds for each measurement.")] = 5.0,
+    time: Annotated[float, typer.Option(min=0.5, help="Seconds for each measurement of executions.")] = 5.0,
+    only: Annotated[
+        Literal["parse", "fuzz"] | None, typer.Option(help="Only parsing of streams, or only executions.")
+    ] = None,
+    analyze_migration: Annotated[
+        Path | None, typer.Option(help="QEMU's scripts/analyze-migration.py, to hold parsing against.")
+    ] = None,
+    qemu: Annotated[str, typer.Option(help="QEMU that makes the stream to parse.")] = "qemu-system-x86_64",
     as_json: Json = False,
 ) -> None:
-    """Measure this computer: executions, and the share of reading, loading, comparing, resetting."""
+    """Measure this computer: executions, and the share of reading, loading, comparing, resetting; parsing."""
     from fuzz.commands.bench import bench  # noqa: PLC0415
 
-    raise typer.Exit(bench(machine or (), time=time, as_json=as_json))
+    raise typer.Exit(bench(machine or (), time=time, as_json=as_json, only=only, script=analyze_migration, qemu=qemu))
 
 
 def main() -> None:

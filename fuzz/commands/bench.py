@@ -1,7 +1,8 @@
-"""`vmfuzz bench`: executions per second, where an execution's time goes, the engine's own ceiling, as ratios.
+"""`vmfuzz bench`: executions per second, where an execution's time goes, the engine's own ceiling; what parsing costs.
 
 Each shipped machine is fuzzed for a few seconds as `vmfuzz run` does it, and again with the stack sampled. Beside it
-stands an empty target under the same engine: what is left of the ceiling is the target's own Python.
+stands an empty target under the same engine: what is left of the ceiling is the target's own Python. The parsing half
+is `bench_parse`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +22,10 @@ from rich.table import Table
 from fuzz.campaign.profile import SHARES
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import read_stats
+from fuzz.commands.bench_parse import CannotMeasure, bench_parsing, tables
 from fuzz.corpus import CorpusError, find_machine, shipped_machines
 from fuzz.engine import available
+from fuzz.qemu import DEFAULT_BINARY
 from model.designs import DESIGNS, REFERENCE
 
 if TYPE_CHECKING:
@@ -63,28 +66,54 @@ class Measured:
     """Of an execution's time: each of `fuzz.campaign.profile.SHARES`, adding up to 1."""
 
 
+Part: TypeAlias = Literal["parse", "fuzz"]
+
+
 def bench(
-    machines: Sequence[str] = (), console: Console | None = None, *, time: float = SECONDS, as_json: bool = False
+    machines: Sequence[str] = (),
+    console: Console | None = None,
+    *,
+    time: float = SECONDS,
+    as_json: bool = False,
+    only: Part | None = None,
+    script: Path | None = None,
+    qemu: str = DEFAULT_BINARY,
 ) -> int:
-    """Measure and print. Exit status: 0, or 2 when something cannot be used."""
-    complaints = Console(stderr=True)
-    missing = available()
+    """Measure and print, `only` one half if it is named. Exit status: 0, or 2 when something cannot be used.
+
+    `script` is QEMU's scripts/analyze-migration.py, which parsing is held against.
+    """
+    missing = available() if only != "parse" else None
     if missing:
-        complaints.print(f"vmfuzz bench: {missing}", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    try:
-        chosen = [find_machine(name) for name in machines or shipped_machines()]
-    except CorpusError as error:
-        complaints.print(f"vmfuzz bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
+        return _complain(missing)
     console = console or Console()
-    ceiling = measure_ceiling(min(time, 2.0))
+    try:
+        chosen = [find_machine(name) for name in machines or shipped_machines()] if only != "parse" else []
+        parsed = bench_parsing(script, binary=qemu) if only != "fuzz" else None
+    except (CorpusError, CannotMeasure) as error:
+        return _complain(str(error))
+    ceiling = measure_ceiling(min(time, 2.0)) if chosen else 0.0
     measured = [measure(machine, ceiling, time) for machine in chosen]
     if as_json:
-        console.print_json(json.dumps([asdict(one) for one in measured]))
-    else:
+        found: dict[str, object] = {}
+        if only != "parse":
+            found |= {"ceiling": ceiling, "machines": [asdict(one) for one in measured]}
+        if parsed is not None:
+            found["parse"] = parsed.to_json()
+        console.print_json(json.dumps(found))
+        return 0
+    if measured:
         console.print(table(measured, ceiling))
+    if parsed is not None:
+        for shown in tables(parsed):
+            console.print(shown)
+        console.print(parsed.verdict, markup=False, highlight=False)
     return 0
+
+
+def _complain(why: str) -> int:
+    Console(stderr=True).print(f"vmfuzz bench: {why}", markup=False, highlight=False, soft_wrap=True)
+    return 2
 
 
 def measure_ceiling(seconds: float) -> float:
