@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmformat.ram_pages import Block, Page
+    from vmformat.section import Section
     from vmformat.stream import Stream
 
 _ZERO: Final = 1
@@ -70,7 +71,9 @@ def memory(stream: Stream) -> Memory:
     found = Memory()
     try:
         found.blocks = {block.name: block for block in ram_blocks(stream)}
-        changing = {(page.block, page.address) for page in ram_pages(stream) if page.kind == "XBZRLE"}
+        changing: set[tuple[str | None, int]] = set()
+        if any("XBZRLE" in block.pages for block in found.blocks.values()):
+            changing = {(page.block, page.address) for page in ram_pages(stream) if page.kind == "XBZRLE"}
         kept: dict[tuple[str | None, int], bytes] = {}
         for page in ram_pages(stream):
             _add(found, page, kept, changing)
@@ -107,13 +110,25 @@ def _digest(content: bytes) -> int:
 
 
 def compare_ram(one: Stream, other: Stream) -> Iterator[Difference]:
-    """A difference for each block that is listed otherwise, and for each run of pages: its addresses in `path`."""
+    """A difference for each block that is listed otherwise, and for each run of pages: its addresses in `path`.
+
+    Both are streams of ram sections only.
+    """
+    if len(one.sections) == len(other.sections) and all(map(_same, one.sections, other.sections)):
+        return
     a, b = memory(one), memory(other)
     for name in dict.fromkeys([*a.blocks, *b.blocks]):
         yield from _block(name, a.blocks.get(name), b.blocks.get(name))
     for name in dict.fromkeys([*a.digests, *b.digests]):
         size = a.sizes.get(name) or b.sizes.get(name) or 1
         yield from _pages(name, size, a.digests.get(name) or _Digests(), b.digests.get(name) or _Digests())
+
+
+def _same(one: Section, other: Section) -> bool:
+    """Whether two ram sections have the same bytes, looked at in pieces."""
+    return len(one.buffer) == len(other.buffer) and all(
+        a == b for a, b in zip(one.chunks(), other.chunks(), strict=False)
+    )
 
 
 def _block(name: str, a: Block | None, b: Block | None) -> Iterator[Difference]:

@@ -17,6 +17,7 @@ from vmformat.errors import StreamError
 from vmformat.framing import NAMED
 from vmformat.records import Gap
 from vmformat.section import Section
+from vmformat.stream import Stream
 from vmformat.vmdescription import find
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from vmformat.paths import Place
     from vmformat.records import Record
     from vmformat.schema import Schemas
-    from vmformat.stream import Stream
 
 _HEAD: Final = ("@kind", "@id", "@version", "@footer")
 
@@ -85,8 +85,10 @@ def _all(one: Stream, other: Stream, schemas: Schemas | None, other_schemas: Sch
         if old != new:
             yield Difference("header", "changed", "header", name, old, new, "uint32" if name == "version" else "buffer")
     yield from _configuration(one.configuration, other.configuration)
-    yield from compare_ram(one, other)
-    yield from _records(_items(one, schemas), _items(other, other_schemas))
+    # Packages are opened once: a stream may be full of them.
+    mine, theirs = list(paths.walk_records(one, schemas)), list(paths.walk_records(other, other_schemas))
+    yield from compare_ram(_ram_of(one, mine), _ram_of(other, theirs))
+    yield from _records(_items(mine), _items(theirs))
     yield from compare_descriptions(one.vmdescription, other.vmdescription)
     rest, other_rest = _rest(one.trailing), _rest(other.trailing)
     if rest != other_rest:
@@ -115,11 +117,17 @@ def _configuration(one: Configuration | None, other: Configuration | None) -> It
     yield from _fields("configuration", "configuration", (), one, *sides)
 
 
-def _items(stream: Stream, schemas: Schemas | None) -> dict[tuple[str, ...], _Item]:
+def _ram_of(stream: Stream, records: list[tuple[Place, Record]]) -> Stream:
+    """A stream of the ram sections only, those in packages too."""
+    sections = [record for _, record in records if isinstance(record, Section) and record.is_ram]
+    return Stream(stream.header, stream.configuration, tuple(sections))
+
+
+def _items(records: list[tuple[Place, Record]]) -> dict[tuple[str, ...], _Item]:
     """Records by what they are called and which of those with that name they are. RAM is compared elsewhere."""
     found: dict[tuple[str, ...], _Item] = {}
     counts: dict[tuple[str, ...], int] = {}
-    for place, record in paths.walk_records(stream, schemas):
+    for place, record in records:
         named = _named(record)
         if named is None or not isinstance(record, Section | Command | Gap):
             continue
