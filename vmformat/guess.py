@@ -66,15 +66,10 @@ def is_unsized(schema: Schema) -> bool:
     )
 
 
-def is_large(schema: Schema) -> bool:
-    """Whether the schema is that of a whole virtio section: `tree.end_of` is faster there than `plan.measure`."""
-    return schema.name in VMSDS
-
-
 def refine(schema: Schema, payload: bytes) -> Schema:
     """`schema`, or if it leaves something open, what explains `payload` to its last byte, or else most of it."""
     opaque = is_opaque(schema)
-    if not opaque and (not has_free(schema) or _reach(schema, payload) == len(payload)):
+    if not opaque and (_reach(schema, payload) == len(payload) or not has_free(schema)):  # the store is asked last
         return schema
     best, most = schema, len(payload) // 2 if opaque and _reach(schema, payload) == len(payload) else -1
     for guessed in alternatives(schema, schema.name, payload, 0):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
-from vmformat.plan import measure
 from vmformat.schema import NESTED, Field, Schema
+from vmformat.tree import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,6 @@ def _size(field: Field) -> int | None:
 
 def _end(schema: Schema, payload: bytes, version: int | None) -> int | None:
     try:
-        return measure(schema, payload, 0, version)
+        return end_of(schema, payload, 0, version)
     except StreamError:
         return None
