@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vmformat import BlockEntry, Command, Kind, RamState, Section, StreamError, describe, package_records
+from vmformat import Command, Kind, Section, StreamError, describe, package_records
 from vmformat.pci import told_config_size
-from vmformat.ram import parse_ram
+from vmformat.ram_pages import listed
 from vmformat.stream import read_some
 
 if TYPE_CHECKING:
@@ -132,9 +132,8 @@ def _config_size(section: Section, own: Schemas) -> int | None:
 def _named_blocks(section: Section) -> Iterator[tuple[str, int]]:
     """The block list at the head of the ram section: names and lengths."""
     try:
-        for record in parse_ram(section.payload, 0, RamState()):
-            if isinstance(record, BlockEntry):
-                yield record.name, record.length
+        for entry in listed(section):
+            yield entry.name.decode("latin-1"), entry.length
     except StreamError:
         return
 

@@ -101,6 +101,26 @@ def test_compressed(real_qemu: str, tmp_path: Path) -> None:
     assert same(pages, ram)
 
 
+def test_what_strip_leaves_is_loaded(real_qemu: str, tmp_path: Path) -> None:
+    with Accessible(MACHINE, binary=real_qemu) as guest:
+        fill(guest, 0x100000, 64, 1)
+        switch_on(guest.vm, "compress", "pause-before-switchover")
+        start(guest.vm, tmp_path / "stream")
+        finish(guest.vm, lambda state: state["status"] == "pre-switchover")
+        fill(guest, 0x100000, 32, 7)  # these pages come twice
+        guest.vm.qmp("migrate-continue", {"state": "pre-switchover"})
+        finish(guest.vm)
+        ram = memory(guest.vm, tmp_path)
+    stream = read((tmp_path / "stream").read_bytes())
+    plain = Wanted(keep={"pc.ram": [(0, 8 << 20)]}, drop_zero=True)
+    (tmp_path / "plain").write_bytes(b"".join(stripped_pieces(stream, plain)))
+    with destination(MACHINE, real_qemu) as other:
+        assert other.load(tmp_path / "plain")
+        loaded = memory(other, tmp_path)
+    assert loaded[:0xA0000] == ram[:0xA0000]
+    assert loaded[0x100000:] == ram[0x100000:]
+
+
 def leaf(node: Node, path: str) -> object:
     found = node.find(path)
     return None if found is None else found.value

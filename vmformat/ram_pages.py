@@ -140,14 +140,21 @@ def context_of(section: Section) -> RamContext:
     return section.context or RamContext()
 
 
+def listed(section: Section) -> tuple[Entry, ...]:
+    """The block list that a ram section begins with, () if it begins with none. Raises StreamError where it is cut."""
+    for piece in pieces_of(section):
+        if piece.kind != MEM_SIZE:
+            break
+        return tuple(entries(section.buffer, piece.data, piece.address, context_of(section), piece.end))
+    return ()
+
+
 def block_names(stream: Stream) -> tuple[str, ...]:
-    """The names in the first block list. Raises StreamError where a record is none."""
+    """The names in the first block list. Raises StreamError where it is cut."""
     for section in ram_sections(stream):
-        for piece in pieces_of(section):
-            if piece.kind != MEM_SIZE:
-                break
-            listed = entries(section.buffer, piece.data, piece.address, context_of(section), piece.end)
-            return tuple(entry.name.decode("latin-1") for entry in listed)
+        found = listed(section)
+        if found:
+            return tuple(entry.name.decode("latin-1") for entry in found)
     return ()
 
 
