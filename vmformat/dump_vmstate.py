@@ -87,7 +87,7 @@ def merge_dump(
         merge_dump(sub, subs.pop(sub.name, None) or _best(sub, known.get(sub.name, ())), known)
         for sub in schema.subsections
     ]
-    subsections += [_guessed(sub) for sub in subs.values()]
+    subsections += [guessed(sub) for sub in subs.values()]
     minimum = description["minimum_version_id"] if description else schema.minimum
     return replace(schema, minimum=minimum, fields=merged, subsections=tuple(subsections))
 
@@ -117,7 +117,7 @@ def _merge_field(field: Field, item: Mapping[str, Any] | None, known: Mapping[st
         inner = field.struct
         field = replace(field, struct=merge_dump(inner, nested or _best(inner, known.get(inner.name, ())), known))
     elif nested is not None and field.type in LISTS:
-        field = replace(field, struct=_guessed(nested))
+        field = replace(field, struct=guessed(nested))
     if item is None:
         return field
     if item["field"] == field.name and field.label is None and field.name != field.plain_name:
@@ -126,7 +126,7 @@ def _merge_field(field: Field, item: Mapping[str, Any] | None, known: Mapping[st
     return replace(field, since=since)
 
 
-def _guessed(description: Description) -> Schema:
+def guessed(description: Description) -> Schema:
     """A vmsd that no stream has shown."""
     fields = []
     seen: dict[str, int] = {}
@@ -137,7 +137,7 @@ def _guessed(description: Description) -> Schema:
         since = 0 if item["field_exists"] else item["version_id"]
         count, size = item.get("num"), item["size"]
         if "Description" in item:
-            field = Field(unique, "struct", count=count, since=since, struct=_guessed(item["Description"]))
+            field = Field(unique, "struct", count=count, since=since, struct=guessed(item["Description"]))
         elif size in _GUESSES:
             field = Field(unique, _GUESSES[size], count=count, since=since)
         elif size == _TIMER_SIZE and "timer" in name:
@@ -145,6 +145,6 @@ def _guessed(description: Description) -> Schema:
         else:
             field = Field(unique, "buffer", size, count, since)
         fields.append(field)
-    subsections = tuple(_guessed(sub) for sub in description.get("Subsections", ()))
+    subsections = tuple(guessed(sub) for sub in description.get("Subsections", ()))
     name, version, minimum = description["name"], description["version_id"], description["minimum_version_id"]
     return Schema(name, version, minimum, tuple(fields), subsections)

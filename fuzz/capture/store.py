@@ -1,0 +1,104 @@
+"""Learn schemas from real QEMUs: what the shipped store was made with (`vmfuzz schema capture`).
+
+Every machine of `zoo` is started and saved, with a VMDESCRIPTION whatever its type says; of RAM nothing is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuzz.capture.errors import CaptureError
+from fuzz.capture.sections import dump_vmstate
+from fuzz.capture.zoo import plan
+from fuzz.qemu import Qemu, QemuError
+from vmformat.errors import StreamError
+from vmformat.store.archive import Entry
+from vmformat.store.learn import Learner
+from vmformat.stream import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fuzz.capture.zoo import Item
+
+_DUMPED = {"aarch64": "virt"}
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Schemas by vmsd name, arrays of open length, and how many machines taught them."""
+
+    known: Mapping[str, Sequence[Entry]]
+    free: frozenset[tuple[str, str]]
+    machines: int
+
+
+def learn(
+    binaries: Sequence[str],
+    *,
+    only: Sequence[str] = (),
+    keep: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Learnt:
+    """Ask every machine of these QEMUs. Streams in the folder `keep` are used instead of being made again.
+
+    Raises QemuError if there is no such QEMU, CaptureError if nothing could be learnt.
+    """
+    learner = Learner()
+    dumps = []
+    machines = 0
+    with tempfile.TemporaryDirectory(prefix="vmfuzz-schemas-") as scratch:
+        folder = Path(scratch) if keep is None else keep
+        folder.mkdir(parents=True, exist_ok=True)
+        for binary in binaries:
+            machine = next((value for word, value in _DUMPED.items() if word in binary), "pc")
+            dumps.append(dump_vmstate(binary, machine))
+            items = list(plan(binary, only))
+            for number, item in enumerate(items, start=1):
+                path = folder / f"{hashlib.sha256(repr((binary, item)).encode()).hexdigest()[:16]}.vmstate"
+                text = " ".join(item.arguments)
+                try:
+                    if not path.exists():
+                        _save(binary, item, path)
+                    _take(learner, path.read_bytes())
+                except (QemuError, StreamError) as error:
+                    path.unlink(missing_ok=True)
+                    progress(f"{number}/{len(items)} {text}: {error}")
+                    continue
+                finally:
+                    if keep is None:
+                        path.unlink(missing_ok=True)
+                machines += 1
+                progress(f"{number}/{len(items)} {text}")
+    known: dict[str, list[Entry]] = {}
+    for (name, _), several in sorted(learner.schemas(dumps).items()):
+        known.setdefault(name, []).extend(Entry(one.schema, one.seen) for one in several)
+    if not known:
+        raise CaptureError("no machine could be saved: nothing learnt")
+    return Learnt(known, learner.free(), machines)
+
+
+def _save(binary: str, item: Item, path: Path) -> None:
+    with Qemu(item.arguments, binary=binary, timeout=_TIMEOUT) as vm:
+        vm.qmp("qom-set", {"path": "/machine", "property": "suppress-vmdesc", "value": False})
+        if item.boot:
+            vm.qmp("cont")
+            time.sleep(item.boot)
+            vm.qmp("stop")
+        vm.migrate(path)
+
+
+def _take(learner: Learner, data: bytes) -> None:
+    """The sections of a stream; that they have no footers is tried first (see `capture.machine.read_own`)."""
+    try:
+        stream = read(data, footers=False)
+    except StreamError:
+        stream = read(data)
+    for section in stream.sections:
+        learner.add(section)
