@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from fuzz.schemas.cli import app as schema_app
+
 app = typer.Typer(
     name="vmfuzz",
     no_args_is_help=True,
@@ -16,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Fuzz QEMU's device-state loading: is loading it inside one memory transaction safe?",
 )
+
+app.add_typer(schema_app, name="schema")
 
 Machines = Annotated[
     list[str] | None,
@@ -44,11 +48,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    _version_: Annotated[
+    _version_: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="A folder of schemas to ask before the shipped ones (see `schema`).")
+    ] = None,
 ) -> None:
-    pass
+    from fuzz.schemas.folder import activate  # noqa: PLC0415
+
+    if store is not None and not store.is_dir():
+        raise typer.BadParameter(f"{store}: no such folder", param_hint="--store")
+    activate(store)
 
 
 @app.command("run")

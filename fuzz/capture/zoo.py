@@ -6,6 +6,7 @@ plugged in. A machine that does not start, or that refuses to migrate, teaches n
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from dataclasses import dataclass
@@ -157,18 +158,68 @@ _PACK_MMIO: Final = (
 )
 
 _X86_CPUS: Final = (
-    "486", "pentium", "pentium3", "athlon", "qemu32", "qemu64", "kvm32", "kvm64", "core2duo", "n270", "phenom", "Opteron_G5",
-    "Nehalem", "Haswell", "Skylake-Client", "Skylake-Server", "Icelake-Server", "EPYC", "EPYC-Milan", "Snowridge", "max",
-    "qemu64,pmu=on", "max,xsave=off", "max,+invtsc,migratable=off", "qemu64,-apic", "qemu64,+x2apic", "max,hv-relaxed",
-)  # fmt: skip
-_ARM_CPUS: Final = ("cortex-a7", "cortex-a15", "cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a76", "a64fx", "neoverse-n1", "max")  # fmt: skip
+    "486",
+    "pentium",
+    "pentium3",
+    "athlon",
+    "qemu32",
+    "qemu64",
+    "kvm32",
+    "kvm64",
+    "core2duo",
+    "n270",
+    "phenom",
+    "Opteron_G5",
+    "Nehalem",
+    "Haswell",
+    "Skylake-Client",
+    "Skylake-Server",
+    "Icelake-Server",
+    "EPYC",
+    "EPYC-Milan",
+    "Snowridge",
+    "max",
+    "qemu64,pmu=on",
+    "max,xsave=off",
+    "max,+invtsc,migratable=off",
+    "qemu64,-apic",
+    "qemu64,+x2apic",
+    "max,hv-relaxed",
+)
+_ARM_CPUS: Final = (
+    "cortex-a7",
+    "cortex-a15",
+    "cortex-a35",
+    "cortex-a53",
+    "cortex-a57",
+    "cortex-a72",
+    "cortex-a76",
+    "a64fx",
+    "neoverse-n1",
+    "max",
+)
 
 _ARM_OPTIONS: Final = (
-    "gic-version=2", "gic-version=3", "gic-version=max", "gic-version=3,its=off", "virtualization=on", "secure=on", "iommu=smmuv3",
-    "virtualization=on,gic-version=3", "secure=on,gic-version=3", "virtualization=on,secure=on,gic-version=3", "mte=on",
-    "highmem=off", "acpi=off", "ras=on", "gic-version=4,virtualization=on", "compact-highmem=off",
-    "iommu=smmuv3,gic-version=3", "dtb-randomness=off", "default-bus-bypass-iommu=on,iommu=smmuv3",
-)  # fmt: skip
+    "gic-version=2",
+    "gic-version=3",
+    "gic-version=max",
+    "gic-version=3,its=off",
+    "virtualization=on",
+    "secure=on",
+    "iommu=smmuv3",
+    "virtualization=on,gic-version=3",
+    "secure=on,gic-version=3",
+    "virtualization=on,secure=on,gic-version=3",
+    "mte=on",
+    "highmem=off",
+    "acpi=off",
+    "ras=on",
+    "gic-version=4,virtualization=on",
+    "compact-highmem=off",
+    "iommu=smmuv3,gic-version=3",
+    "dtb-randomness=off",
+    "default-bus-bypass-iommu=on,iommu=smmuv3",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,22 +261,46 @@ def _x86(binary: str, machines: list[str]) -> Iterator[Item]:
     for cpu in _X86_CPUS:
         yield Item(("-M", "q35", "-cpu", cpu, "-smp", "2"), 1.0)
     for options in (
-        "q35,smm=off", "q35,smbus=off", "q35,sata=off", "q35,usb=on", "q35,hpet=off", "q35,acpi=off", "pc,usb=on",
-        "pc,acpi=off", "pc,vmport=off", "pc,smm=off", "pc,hpet=off", "q35,i8042=off", "q35,pit=off,pic=off", "pc,nvdimm=on",
-        "pc,graphics=off", "q35,graphics=off",
-    ):  # fmt: skip
+        "q35,smm=off",
+        "q35,smbus=off",
+        "q35,sata=off",
+        "q35,usb=on",
+        "q35,hpet=off",
+        "q35,acpi=off",
+        "pc,usb=on",
+        "pc,acpi=off",
+        "pc,vmport=off",
+        "pc,smm=off",
+        "pc,hpet=off",
+        "q35,i8042=off",
+        "q35,pit=off,pic=off",
+        "pc,nvdimm=on",
+        "pc,graphics=off",
+        "q35,graphics=off",
+    ):
         yield Item(("-M", options))
     for more in (
-        ("-smp", "1,maxcpus=4"), (*_ROOM,), ("-serial", "null", "-serial", "null"), ("-parallel", "null"),
-        ("-vga", "std"), ("-vga", "qxl"), ("-vga", "vmware"), ("-vga", "none", "-device", "secondary-vga"),
-        ("-device", "qxl"), ("-nic", "user"), ("-watchdog-action", "none", "-device", "ib700"), ("-usbdevice", "tablet"),
+        ("-smp", "1,maxcpus=4"),
+        (*_ROOM,),
+        ("-serial", "null", "-serial", "null"),
+        ("-parallel", "null"),
+        ("-vga", "std"),
+        ("-vga", "qxl"),
+        ("-vga", "vmware"),
+        ("-vga", "none", "-device", "secondary-vga"),
+        ("-device", "qxl"),
+        ("-nic", "user"),
+        ("-watchdog-action", "none", "-device", "ib700"),
+        ("-usbdevice", "tablet"),
         ("-drive", "if=floppy,file.driver=null-co,file.size=1474560,format=raw"),
         ("-drive", "if=ide,file.driver=null-co,file.size=67108864,format=raw", "-drive", "if=ide,media=cdrom"),
         ("-drive", "if=pflash,file.driver=null-co,file.size=4194304,file.read-zeroes=on,format=raw"),
         ("-drive", "if=virtio,file.driver=null-co,file.size=67108864,format=raw"),
-        ("-numa", "node", "-numa", "node", "-smp", "2"), ("-uuid", "01234567-89ab-cdef-0123-456789abcdef"),
-        ("-device", "vmgenid", "-device", "vmcoreinfo"), ("-nic", "user,model=virtio", "-nic", "user,model=e1000e"),
-    ):  # fmt: skip
+        ("-numa", "node", "-numa", "node", "-smp", "2"),
+        ("-uuid", "01234567-89ab-cdef-0123-456789abcdef"),
+        ("-device", "vmgenid", "-device", "vmcoreinfo"),
+        ("-nic", "user,model=virtio", "-nic", "user,model=e1000e"),
+    ):
         yield Item(("-M", "pc", *more), 2.0)
         yield Item(("-M", "q35", *more), 2.0)
     for shape in (
@@ -261,10 +336,14 @@ def _arm(binary: str, machines: list[str]) -> Iterator[Item]:
         for cpu in ("cortex-a57", "max"):
             yield Item(("-M", f"virt,{options}", "-cpu", cpu, "-smp", "2"))
     for more in (
-        (*_ROOM,), ("-serial", "null", "-serial", "null"), ("-nic", "user"), ("-device", "ramfb"),
+        (*_ROOM,),
+        ("-serial", "null", "-serial", "null"),
+        ("-nic", "user"),
+        ("-device", "ramfb"),
         ("-drive", "if=pflash,file.driver=null-co,file.size=67108864,file.read-zeroes=on,format=raw"),
-        ("-drive", "if=virtio,file.driver=null-co,file.size=67108864,format=raw"), ("-numa", "node", "-smp", "2"),
-    ):  # fmt: skip
+        ("-drive", "if=virtio,file.driver=null-co,file.size=67108864,format=raw"),
+        ("-numa", "node", "-smp", "2"),
+    ):
         yield Item(("-M", "virt", "-cpu", "cortex-a57", *more), 0.5)
     for shape in (
         "packed=on",
@@ -287,38 +366,92 @@ def _arm(binary: str, machines: list[str]) -> Iterator[Item]:
 
 _PROPERTIES: Final = (
     # Properties that decide how long something in a section is, or whether it is there.
-    *(("-device", f"{kind},{ports}") for kind in ("qemu-xhci", "nec-usb-xhci") for ports in (
-        "p2=1,p3=1", "p2=8,p3=8", "p2=15,p3=15", "slots=8", "slots=64", "intrs=1", "intrs=16", "p2=4,p3=0",
-    )),
+    *(
+        ("-device", f"{kind},{ports}")
+        for kind in ("qemu-xhci", "nec-usb-xhci")
+        for ports in (
+            "p2=1,p3=1",
+            "p2=8,p3=8",
+            "p2=15,p3=15",
+            "slots=8",
+            "slots=64",
+            "intrs=1",
+            "intrs=16",
+            "p2=4,p3=0",
+        )
+    ),
     *(("-m", f"64M,slots={slots},maxmem=1G") for slots in (1, 2, 16, 64, 255)),
     *(("-smp", f"1,maxcpus={cpus}") for cpus in (2, 3, 8, 64)),
-    *(("-device", "sdhci-pci", "-blockdev", f"null-co,node-name=d,size={size},read-zeroes=on", "-device", "sd-card,drive=d")
-      for size in (1 << 24, 1 << 28, 1 << 32)),
-    ("-device", "pci-bridge,chassis_nr=5,shpc=on"), ("-device", "pci-bridge,chassis_nr=5,shpc=off"),
-    ("-device", "pci-bridge,chassis_nr=5,msi=off"), ("-device", "e1000,extra_mac_registers=off"),
-    ("-device", "e1000,migrate_tso_props=off"), ("-device", "intel-hda", "-device", "hda-duplex", "-device", "hda-micro"),
-    ("-device", "intel-hda", "-device", "hda-output,mixer=off"), ("-device", "virtio-serial-pci,max_ports=64"),
-    ("-device", "virtio-balloon-pci,free-page-reporting=on,page-poison=on"), ("-device", "rtl8139", "-device", "pcnet"),
-    ("-device", "pcie-root-port,chassis=3,hotplug=off"), ("-device", "pcie-root-port,chassis=3,power_controller_present=off"),
+    *(
+        (
+            "-device",
+            "sdhci-pci",
+            "-blockdev",
+            f"null-co,node-name=d,size={size},read-zeroes=on",
+            "-device",
+            "sd-card,drive=d",
+        )
+        for size in (1 << 24, 1 << 28, 1 << 32)
+    ),
+    ("-device", "pci-bridge,chassis_nr=5,shpc=on"),
+    ("-device", "pci-bridge,chassis_nr=5,shpc=off"),
+    ("-device", "pci-bridge,chassis_nr=5,msi=off"),
+    ("-device", "e1000,extra_mac_registers=off"),
+    ("-device", "e1000,migrate_tso_props=off"),
+    ("-device", "intel-hda", "-device", "hda-duplex", "-device", "hda-micro"),
+    ("-device", "intel-hda", "-device", "hda-output,mixer=off"),
+    ("-device", "virtio-serial-pci,max_ports=64"),
+    ("-device", "virtio-balloon-pci,free-page-reporting=on,page-poison=on"),
+    ("-device", "rtl8139", "-device", "pcnet"),
+    ("-device", "pcie-root-port,chassis=3,hotplug=off"),
+    ("-device", "pcie-root-port,chassis=3,power_controller_present=off"),
     ("-device", "pcie-root-port,chassis=3", "-device", "pcie-root-port,chassis=4,aer_log_max=2"),
-    ("-device", "usb-ehci,id=e", "-device", "usb-kbd,bus=e.0"), ("-device", "usb-ehci,id=e", "-device", "usb-hub,bus=e.0"),
-    ("-device", "virtio-gpu-pci,max_outputs=4"), ("-device", "virtio-net-pci,mq=on,vectors=10"), ("-device", "virtio-net-pci,rss=on"),
-    ("-device", "virtio-net-pci,guest_announce=off,ctrl_vq=off"), ("-device", "i6300esb"), ("-device", "virtio-mouse-pci"),
-    ("-rtc", "base=utc,clock=vm"), ("-device", "ipmi-bmc-sim,id=b", "-device", "pci-ipmi-kcs,bmc=b"),
-    ("-device", "pvpanic-pci"), ("-device", "edu"), ("-device", "sdhci-pci"), ("-device", "usb-xhci"),
-)  # fmt: skip
+    ("-device", "usb-ehci,id=e", "-device", "usb-kbd,bus=e.0"),
+    ("-device", "usb-ehci,id=e", "-device", "usb-hub,bus=e.0"),
+    ("-device", "virtio-gpu-pci,max_outputs=4"),
+    ("-device", "virtio-net-pci,mq=on,vectors=10"),
+    ("-device", "virtio-net-pci,rss=on"),
+    ("-device", "virtio-net-pci,guest_announce=off,ctrl_vq=off"),
+    ("-device", "i6300esb"),
+    ("-device", "virtio-mouse-pci"),
+    ("-rtc", "base=utc,clock=vm"),
+    ("-device", "ipmi-bmc-sim,id=b", "-device", "pci-ipmi-kcs,bmc=b"),
+    ("-device", "pvpanic-pci"),
+    ("-device", "edu"),
+    ("-device", "sdhci-pci"),
+    ("-device", "usb-xhci"),
+)
 _PROPERTIES_PC: Final = (
-    ("-global", "hpet.timers=5"), ("-global", "hpet.msi=on"), ("-global", "mc146818rtc.lost_tick_policy=slew"),
-    ("-global", "kvm-apic.vapic=off"), ("-global", "apic.vapic=off"), ("-global", "PIIX4_PM.memory-hotplug-support=off"),
-    ("-global", "PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off"), ("-global", "fw_cfg.dma_enabled=off"),
-    ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"), ("-global", "ps2-kbd.extended-state=off"),
-    ("-device", "isa-ide,iobase=0x168,iobase2=0x36e,irq=10"), ("-device", "isa-fdc,id=f", "-device", "floppy,bus=f.0"),
-    ("-device", "piix4-ide,id=i", *_DRIVE, "-device", "ide-hd,drive=d,bus=i.0"), ("-device", "ES1370", "-device", "gus"),
-    ("-device", "usb-ehci", "-device", "ich9-usb-uhci1"), ("-device", "vmmouse"), ("-vga", "virtio"), ("-vga", "cirrus"),
-    ("-device", "ich9-usb-ehci1,id=e,multifunction=on,addr=8.7", "-device", "ich9-usb-uhci1,masterbus=e.0,firstport=0,addr=8.0"),
-    ("-device", "isa-ipmi-kcs,bmc=b", "-device", "ipmi-bmc-sim,id=b"), ("-device", "isa-cirrus-vga", "-vga", "none"),
-    ("-device", "isa-vga", "-vga", "none"), ("-device", "ati-vga", "-vga", "none"), ("-device", "bochs-display", "-vga", "none"),
-)  # fmt: skip
+    ("-global", "hpet.timers=5"),
+    ("-global", "hpet.msi=on"),
+    ("-global", "mc146818rtc.lost_tick_policy=slew"),
+    ("-global", "kvm-apic.vapic=off"),
+    ("-global", "apic.vapic=off"),
+    ("-global", "PIIX4_PM.memory-hotplug-support=off"),
+    ("-global", "PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off"),
+    ("-global", "fw_cfg.dma_enabled=off"),
+    ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"),
+    ("-global", "ps2-kbd.extended-state=off"),
+    ("-device", "isa-ide,iobase=0x168,iobase2=0x36e,irq=10"),
+    ("-device", "isa-fdc,id=f", "-device", "floppy,bus=f.0"),
+    ("-device", "piix4-ide,id=i", *_DRIVE, "-device", "ide-hd,drive=d,bus=i.0"),
+    ("-device", "ES1370", "-device", "gus"),
+    ("-device", "usb-ehci", "-device", "ich9-usb-uhci1"),
+    ("-device", "vmmouse"),
+    ("-vga", "virtio"),
+    ("-vga", "cirrus"),
+    (
+        "-device",
+        "ich9-usb-ehci1,id=e,multifunction=on,addr=8.7",
+        "-device",
+        "ich9-usb-uhci1,masterbus=e.0,firstport=0,addr=8.0",
+    ),
+    ("-device", "isa-ipmi-kcs,bmc=b", "-device", "ipmi-bmc-sim,id=b"),
+    ("-device", "isa-cirrus-vga", "-vga", "none"),
+    ("-device", "isa-vga", "-vga", "none"),
+    ("-device", "ati-vga", "-vga", "none"),
+    ("-device", "bochs-display", "-vga", "none"),
+)
 
 
 def _varied(machine: str, always: tuple[str, ...] = ()) -> Iterator[Item]:
@@ -348,7 +481,7 @@ def _devices(binary: str, machines: tuple[str, ...], always: tuple[str, ...] = (
 
 def _with(machine: str, before: tuple[str, ...]) -> tuple[str, ...]:
     """The arguments up to the device; machine options among them become part of `-M`."""
-    options = [value for word, value in zip(before, before[1:], strict=False) if word == "-M"]
+    options = [value for word, value in itertools.pairwise(before) if word == "-M"]
     rest = list(before)
     while "-M" in rest:
         del rest[rest.index("-M") : rest.index("-M") + 2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuzz.corpus import CorpusError
@@ -28,6 +27,7 @@ from vmformat.store.archive import Entry, write_archive, write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _ERRORS = (SchemaError, CorpusError, DescriptionError, StreamError, QemuError)
 
@@ -72,7 +72,15 @@ def list_schemas(where: Where, words: Sequence[str] = (), *, as_json: bool = Fal
         for s, seen, source in rows:
             versions = str(s.version) if s.minimum >= s.version else f"{s.minimum}..{s.version}"
             size = fixed_size(s)
-            cells = (s.name, versions, len(s.fields), len(s.subsections), "vary" if size is None else size, seen, source)
+            cells = (
+                s.name,
+                versions,
+                len(s.fields),
+                len(s.subsections),
+                "vary" if size is None else size,
+                seen,
+                source,
+            )
             table.append(tuple(map(str, cells)))  # type: ignore[arg-type]
         _print_table(table)
 
@@ -89,7 +97,9 @@ def show_schema(where: Where, name: str, version: int | None = None, *, as_json:
             if entry.schema.name == name and version in {None, entry.schema.version}
         ]
         if not found:
-            raise SchemaError(f"{name}: no schema of that name" + ("" if version is None else f" and version {version}"))
+            raise SchemaError(
+                f"{name}: no schema of that name" + ("" if version is None else f" and version {version}")
+            )
         if as_json:
             _print_json([entry.schema.to_json() for _, entry in found])
             return
@@ -155,7 +165,9 @@ def capture_schemas(options: CaptureOptions) -> int:
         write = write_archive if options.output.suffix == ".zip" else write_folder
         write(options.output, learnt.known, learnt.free)
         number = sum(map(len, learnt.known.values()))
-        sys.stdout.write(f"{options.output}: {number} schemas of {len(learnt.known)} names, {learnt.machines} machines\n")
+        sys.stdout.write(
+            f"{options.output}: {number} schemas of {len(learnt.known)} names, {learnt.machines} machines\n"
+        )
 
     return _run(run)
 
@@ -184,5 +196,8 @@ def _print_json(value: object) -> None:
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        cells = [cell.ljust(width) if i in {0, 6} else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.ljust(width) if i in {0, 6} else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")

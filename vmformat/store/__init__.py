@@ -2,17 +2,19 @@
 
 A section is looked up by what follows the last slash of its name, and its version. Several schemas may be known for one
 (a device whose properties decide what it saves): those seen most often come first, and the reader takes the first that
-ends where the section does. Folders of a user's own schemas (`use`) are asked before what is shipped.
+ends where the section does. Folders of a user's own schemas are asked before what is shipped: those named by `use`,
+or else in the environment variable VMFUZZ_STORE.
 
 Nothing is read before someone asks, and then only what was asked for: importing this costs nothing.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vmformat.store.archive import Archive, Entry, Folder
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Archive", "Entry", "Folder", "entries", "free", "schemas_for", "sources", "use"]
 
+_VARIABLE: Final = "VMFUZZ_STORE"
 _FOLDERS: list[Folder] = []
 
 
@@ -35,7 +38,8 @@ def use(*folders: Path) -> None:
 
 def sources() -> tuple[Folder | Archive, ...]:
     """The users' folders in use, then what is shipped."""
-    return (*_FOLDERS, shipped())
+    named = [Folder(Path(path)) for path in os.environ.get(_VARIABLE, "").split(os.pathsep) if path]
+    return (*(_FOLDERS or named), shipped())
 
 
 @lru_cache(maxsize=1)
