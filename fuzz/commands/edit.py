@@ -213,9 +213,11 @@ def _lines(changes: Sequence[Change]) -> Iterator[Text]:
             record = change.record
             yield Text(clean(record, 300), "cyan")
         old, new = clean(_short(change.old), 200), clean(_short(change.new), 200)
-        yield Text.assemble(
-            f"  {clean(change.path, 300):<{paths}}  ", (f"{old:<{olds}}", "red"), " -> ", (new, "green")
-        )
+        path = f"  {clean(change.path, 300):<{paths}}  "
+        if change.old:
+            yield Text.assemble(path, (f"{old:<{olds}}", "red"), " -> ", (new, "green"))
+        else:
+            yield Text.assemble(path, new)
 
 
 def _short(value: str) -> str:

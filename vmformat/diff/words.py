@@ -148,7 +148,7 @@ def summary(differences: Iterable[Difference]) -> str:
             records.add((one.record, one.place))
         counts[_SUMMARY.get(one.kind, one.what if one.kind == "record" else "field")] += 1
     parts = []
-    for what, count in counts.items():
+    for what, count in sorted(counts.items(), key=lambda item: (item[0] != "field", item[0] in _SUMMARY.values())):
         if what == "field":
             parts.append(f"{_many(count, 'field')} in {_many(len(records), 'record')}")
         elif what in _SUMMARY.values():
