@@ -76,8 +76,8 @@ PARTIAL: dict[str, tuple[Schema, str, object, tuple[int, str] | None]] = {
     "cut off within a subsection's version": (
         one(Field("a", "uint8"), subsections=(SUB,)),
         "01 05 07 6465762f737562 0000",
-        {"a": 1, "@rest": b"\0\0"},
-        (10, "dev/sub@version"),
+        {"a": 1, "@rest": b"\5\7dev/sub\0\0"},
+        (1, "dev/sub@version"),
     ),
     "a string longer than what follows": (
         one(Field("s", "string")),

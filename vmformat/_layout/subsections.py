@@ -52,7 +52,7 @@ class Subsections(Step):
             count = seen[sub.name] = seen.get(sub.name, -1) + 1
             name = f"{sub.name}#{count}" if count else sub.name
             if end + 4 > limit:
-                cut = Cut(end, "@version", *SHORT, found)
+                cut = Cut(position, "@version", *SHORT, found)  # nothing of it can be shown
                 cut.names.append(name)
                 raise cut
             version = int.from_bytes(data[end : end + 4], "big")
