@@ -13,7 +13,7 @@ from vmformat.faults import every_fault
 from vmformat.paths import find
 from vmformat.render import hints
 from vmformat.render.coverage import coverage_json, coverage_lines
-from vmformat.render.faults import fault_table
+from vmformat.render.faults import fault_table, placed
 from vmformat.render.hexdump import hex_lines
 from vmformat.render.json import closing, dump, matches_json, open_json
 from vmformat.render.pieces import Pieces
@@ -92,10 +92,10 @@ class View:
                 output.lines(coverage_lines(coverage(self.stream, self.schemas)))
             case "text":
                 output.text(text_lines(self.stream, self.schemas))
-                self.faults = list(every_fault(self.stream, self.schemas))
+                self.faults = placed(every_fault(self.stream, self.schemas), self.stream)
                 return
             case "faults":
-                self.faults = list(every_fault(self.stream, self.schemas))
+                self.faults = placed(every_fault(self.stream, self.schemas), self.stream)
                 output.lines(fault_table(self.faults))
                 return
             case _:
@@ -109,7 +109,7 @@ class View:
             self.progress(records.at)
 
     def _rest(self, output: Output) -> None:
-        self.faults = _in_order([*self.faults, *every_fault(self.stream, self.schemas)])
+        self.faults = placed([*self.faults, *every_fault(self.stream, self.schemas)], self.stream)
         if self.faults:
             output.lines([(), *fault_table(self.faults)])
 
@@ -121,7 +121,7 @@ class View:
             return
         output.lines(self._watched(records))
         output.lines(hints(records.unknown, self.stream, machine=self.machine))
-        self.faults = _in_order(records.faults)
+        self.faults = placed(records.faults, self.stream)
         if self.faults:
             output.lines([(), *fault_table(self.faults)])
 
@@ -151,13 +151,8 @@ class View:
             case _:
                 found: list[Fault] = []
                 yield from open_json(self.stream, self.schemas, found, everything=self.options.all)
-                self.faults = _in_order(found)
+                self.faults = placed(found, self.stream)
                 yield closing(self.faults)
                 return
-        self.faults = _in_order([*self.faults, *every_fault(self.stream, self.schemas)])
+        self.faults = placed([*self.faults, *every_fault(self.stream, self.schemas)], self.stream)
         yield closing(self.faults)
-
-
-def _in_order(faults: list[Fault]) -> list[Fault]:
-    """Each once, by offset."""
-    return sorted(dict.fromkeys(faults), key=lambda fault: fault.offset)

@@ -166,12 +166,12 @@ class Records:
         if section.is_ram:
             yield from self._pages([section])
             return
-        if self.detail.depth == 0:
-            return
         tree, fault = section.read_payload()
         if fault is not None:
             self.faults.append(fault)
             self.unknown.misfit.append(clean(section.name))
+        if self.detail.depth == 0:
+            return
         if section.schema is None and tree.size and section.name not in ITERABLE:
             self.unknown.nowhere.append(clean(section.name or "(unknown)"))
             said = "no schema" if section.name else "no section with this id came before"

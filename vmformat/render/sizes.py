@@ -60,11 +60,13 @@ def shares(stream: Stream, schemas: Schemas | None = None, *, depth: int = 0) ->
     `depth`: levels of fields that are told apart in each section.
     """
     found: dict[tuple[str, str, int | None], Share] = {}
+    counted = [0]
 
     def share(kind: str, name: str, count: int, instance: int | None = None) -> Share:
         one = found.setdefault((kind, name, instance), Share(name, kind, instance))
         one.sections += 1
         one.size += count
+        counted[0] += count
         return one
 
     def add(records: Sequence[Record], nesting: int) -> None:
@@ -91,10 +93,9 @@ def shares(stream: Stream, schemas: Schemas | None = None, *, depth: int = 0) ->
                 inner = package_records(stream, command, schemas, faults=[])
             except StreamError:
                 inner = ()
-        before = sum(one.size for one in found.values())
+        before = counted[0]
         add(inner, nesting + 1)
-        inside = sum(one.size for one in found.values()) - before
-        share("command", command.name, whole - inside)
+        share("command", command.name, whole - (counted[0] - before))
 
     if stream.leading:
         share("leading", "bytes before the header", len(stream.leading))
