@@ -73,6 +73,7 @@ class Listener:
         self.sent: list[bytearray] = []
         self.answered: list[bytearray] = []
         self._threads: list[threading.Thread] = []
+        self._open: list[socket.socket] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen(16)
@@ -95,6 +96,12 @@ class Listener:
             assert time.monotonic() < end
             time.sleep(0.01)
 
+    def cut(self) -> None:
+        """Break every connection."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def join(self) -> None:
         """Wait until every connection has ended."""
         for thread in self._threads:
@@ -109,10 +116,12 @@ class Listener:
         with contextlib.suppress(OSError):
             while True:
                 source, _ = self._socket.accept()
+                self._open.append(source)
                 target = None
                 if self._behind is not None:
                     target = socket.socket(socket.AF_UNIX)
                     target.connect(str(self._behind))
+                    self._open.append(target)
                 self.sent.append(bytearray())
                 self._start(self._pump, source, target, self.sent[-1])
                 if target is not None:

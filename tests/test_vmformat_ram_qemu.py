@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -265,6 +266,57 @@ def test_postcopy(real_qemu: str, tmp_path: Path) -> None:
     titles = [channel.title(message) for message in channel.tree.children]
     assert titles.count("PONG") == commands.count("PING") + 1  # there is one in the package
     assert titles[-1] == "SHUT"
+
+
+WRITES = bytes.fromhex("31c9 b80010 8ec0 26ff060001 050001 3d0080 72f1 ebec")
+"""A guest that writes to every page from 0x10000 to 0x80000, again and again."""
+
+
+def test_postcopy_that_is_taken_up_again(real_qemu: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(WRITES.ljust(510, b"\0") + b"\x55\xaa" + bytes(0xFE00))
+    machine = [*MACHINE, "-drive", f"file={disk},if=ide,format=raw,file.locking=off"]
+    behind, again = tmp_path / "behind", tmp_path / "again"
+    with Accessible(machine, binary=real_qemu) as guest, destination(machine, real_qemu) as other:
+        fill(guest, 0x200000, 1000, 1)
+        for one in (guest.vm, other):
+            switch_on(one, "postcopy-ram")
+        incoming(other, behind)
+        with Listener(tmp_path / "socket", behind) as listener, Listener(tmp_path / "socket2", again) as second:
+            guest.vm.qmp("cont")
+            time.sleep(1)
+            guest.vm.qmp("migrate-set-parameters", {"max-bandwidth": 500_000, "max-postcopy-bandwidth": 300_000})
+            guest.vm.qmp("migrate", {"uri": f"unix:{listener.path}"})
+            finish(guest.vm, lambda state: state.get("ram", {}).get("transferred", 0) > 200_000)
+            guest.vm.qmp("migrate-start-postcopy")
+            for one in (guest.vm, other):
+                finish(one, lambda state: state["status"] == "postcopy-active")
+            listener.wait(lambda: b"\0\3\0\x13" in listener.answered[0])  # a page is asked for
+            time.sleep(1)  # a channel that breaks before the guest runs ends the destination
+            listener.cut()
+            for one in (guest.vm, other):
+                finish(one, lambda state: state["status"] == "postcopy-paused")
+            other.qmp("migrate-recover", {"uri": f"unix:{again}"})
+            guest.vm.qmp("migrate", {"uri": f"unix:{second.path}", "resume": True})
+            guest.vm.qmp("migrate-set-parameters", {"max-postcopy-bandwidth": 1 << 30})
+            for one in (guest.vm, other):
+                finish(one)
+            guest.vm.stop()
+            other.stop()
+    for data in (listener.answered[0], second.answered[0]):
+        channel = channels.read_channel(bytes(data), "return-path")
+        assert channel.fault is None
+        assert channels.write_channel("return-path", channel.tree.values()) == data
+    said = [channel.title(message) for message in channel.tree.children]
+    assert said == ["RECV_BITMAP"] * 6 + ["RESUME_ACK", "SHUT"]
+    bitmap = channel.tree.children[0]
+    assert (leaf(bitmap, "block"), leaf(bitmap, "bitmap@length")) == (b"pc.ram", 2048 // 8)
+    assert leaf(bitmap, "end_mark") == 0x0123456789ABCDEF
+    first, rest = bytes(listener.sent[0]), bytes(second.sent[0])
+    for part in (first, rest):  # neither is a whole stream
+        assert write(read(part, tolerant=True)) == part
+    commands = [record.name for record in read(rest, tolerant=True).records if isinstance(record, Command)]
+    assert commands == ["RECV_BITMAP"] * 6 + ["POSTCOPY_RESUME"]
 
 
 def test_colo(real_qemu: str, tmp_path: Path) -> None:
