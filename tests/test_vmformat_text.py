@@ -413,6 +413,11 @@ RAMS = [
         + (0x10).to_bytes(8, "big"),
         RamContext(ignore_shared=True),
     ),
+    (
+        "a block list that goes on with the last block",
+        (0x1024).to_bytes(8, "big") + b"\1a" + (0x1000).to_bytes(8, "big") + (0x10).to_bytes(8, "big"),
+        RamContext(),
+    ),
     ("what is none", b"\0" * 7, RamContext()),
 ]
 

@@ -69,7 +69,7 @@ def ram_lines(data: bytes, context: RamContext) -> Iterator[str]:
 def _piece_lines(data: bytes, piece: Piece, context: RamContext) -> Iterator[str]:
     kind = piece.kind
     if kind == MEM_SIZE:
-        yield f"sizes {piece.address:#x}"
+        yield f"sizes {piece.address:#x}" + (" = 20" if piece.flags & CONTINUE else "")
         yield from _list_lines(data, piece, context)
     elif kind in _ALONE:
         flags = f" {piece.address:#x}" if piece.address else ""
