@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KINDS: Final = {ZERO: "ZERO", PAGE: "PAGE", XBZRLE: "XBZRLE", COMPRESS: "COMPRESS"}
 """How a page may be sent; with mapped-ram it is MAPPED."""
 
+_BITMAP_PIECE: Final = 256
+
 _DEEPEST: Final = 16
 """Packages in packages deeper than this are not looked into."""
 
@@ -188,16 +190,24 @@ def mapped_pages(section: Section, entry: Entry) -> Iterator[Page]:
     data, size = section.buffer, context_of(section).page_size
     first, end = entry.mapped.pages
     block = entry.name.decode("latin-1")
-    for at in range(*entry.mapped.bitmap):
-        bits = int.from_bytes(data[at : at + 1], "big")
-        while bits:
-            bit = (bits & -bits).bit_length() - 1
-            bits &= bits - 1
-            address = ((at - entry.mapped.bitmap[0]) * 8 + bit) * size
-            start = first + address
-            if start + size <= end:
-                place = section.payload_offset + start
-                yield Page(block, address, "MAPPED", place, size, size, data, start, start + size)
+    for index in _set_bits(data, *entry.mapped.bitmap):
+        start = first + index * size
+        if start + size > end:
+            return
+        place = section.payload_offset + start
+        yield Page(block, index * size, "MAPPED", place, size, size, data, start, start + size)
+
+
+def _set_bits(data: Sliced, start: int, end: int) -> Iterator[int]:
+    """The numbers of the bits that are set, the lowest of each byte first. Stretches of zeros cost next to nothing."""
+    for at in range(start, end, _BITMAP_PIECE):
+        piece = bytes(data[at : min(at + _BITMAP_PIECE, end)])
+        if piece.count(0) == len(piece):
+            continue
+        for i, bits in enumerate(piece):
+            while bits:
+                yield (at - start + i) * 8 + (bits & -bits).bit_length() - 1
+                bits &= bits - 1
 
 
 def ram_blocks(stream: Stream) -> tuple[Block, ...]:
