@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +54,8 @@ from vmformat.edit.description import Description
 from vmformat.text import TextError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmformat.edit import Change, Edit
 
 PAIR = Schema("pair", 1, 1, (Field("a", "uint8"), Field("b", "uint8")))
@@ -512,6 +517,61 @@ def test_moves_as_typed() -> None:
         parse_move("a:beside:b")
 
 
+def guest(*pages: bytes) -> Stream:
+    """A stream with a block list and pages."""
+    start = Section(
+        Kind.START,
+        2,
+        "ram",
+        0,
+        4,
+        (0x3004).to_bytes(8, "big")
+        + b"\2pc"
+        + (0x2000).to_bytes(8, "big")
+        + b"\1r"
+        + (0x1000).to_bytes(8, "big")
+        + END,
+        footer=2,
+    )
+    part = Section(Kind.PART, 2, "ram", 0, 4, b"".join(pages) + END, footer=2)
+    return read(write(Stream(records=(start, part, Eof()))))
+
+
+END = (0x10).to_bytes(8, "big")
+ZERO = (0x1002).to_bytes(8, "big") + b"\2pc\0"
+XBZRLE = (0x60).to_bytes(8, "big") + b"\1\0\3\1\1\7"
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "old", "new"),
+    [
+        (
+            "a block's length and the sum of all",
+            "ram:START/blocks[1].length=0x2000",
+            "3004027063000000000000200001720000000000001000",
+            "4004027063000000000000200001720000000000002000",
+        ),
+        ("a longer name", "ram:START/blocks[1].name=rom", "01720000000000001000", "03726f6d0000000000001000"),
+        ("the block of a page", "ram:PART/[0].block=r", "1002 02706300", "1002 017200"),
+        ("what a page is filled with", "ram:PART/[0].fill=0xff", "1002 02706300", "1002 027063ff"),
+        ("a body and its length", "ram:PART/[1].data=hex:010107010109", "0060 010003010107", "0060 010006010107010109"),
+        ("a record less", "ram:PART/-[1]", "0000000000000060 010003010107", ""),
+    ],
+)
+def test_records_of_ram(name: str, edit: str, old: str, new: str) -> None:
+    start = guest(ZERO, XBZRLE)
+    result, changes = apply(start, [edit])
+    assert write(start).count(bytes.fromhex(old)) == 1
+    assert write(result) == write(start).replace(bytes.fromhex(old), bytes.fromhex(new))
+    assert len(changes) == 1
+    assert read(write(result), tolerant=True).faults == ()
+
+
+def test_a_record_of_ram_that_cannot_be() -> None:
+    with pytest.raises(TextError, match="expected"):
+        apply(guest(ZERO), ["ram:PART/[0].address_flags=0x1048"])
+
+
 @cache
 def real() -> tuple[Stream, Schemas]:
     schemas = section_schemas(parse(find_machine("q35-modern").description.read_bytes()))
@@ -558,6 +618,54 @@ def test_no_edit_is_no_change() -> None:
     result, changes = apply(start, [], schemas)
     assert write(result) == write(start)
     assert changes == ()
+
+
+@cache
+def with_description() -> Stream:
+    """A stream of the shipped machine, with the VMDESCRIPTION that the program writes for it."""
+    start, schemas = real()
+    devices = []
+    for section in start.sections:
+        if section.kind is Kind.FULL:
+            schema = schemas[section.name, section.instance]
+            size = sum(child.size for child in section.tree.children)
+            fields = [{"name": "virtio", "type": "virtio", "size": size}] if schema.name.startswith("virtio-") else []
+            if not fields:
+                fields = [{"name": "data", "type": "buffer", "size": len(section.payload)}]
+            vmsd = {"name": section.name, "instance_id": section.instance, "vmsd_name": schema.name}
+            devices.append({**vmsd, "version": section.version, "fields": fields})
+    text = json.dumps({"page_size": 4096, "devices": devices}).encode()
+    whole = Stream(start.header, start.configuration, start.records, b"\6" + len(text).to_bytes(4, "big") + text)
+    return read(write(whole))
+
+
+def test_the_size_of_what_a_description_leaves_opaque_follows() -> None:
+    start = with_description()
+    result, _ = apply(start, ["virtio-net/mac_table.in_use=3", Duplicate("virtio-blk")])
+    again = read(write(result))
+    assert again.vmdescription is not None
+    devices = json.loads(again.vmdescription)["devices"]
+    sizes = {device["name"]: device["fields"][0]["size"] for device in devices}
+    assert len(devices) == len([section for section in again.sections if section.kind is Kind.FULL])
+    assert sizes == {section.name: len(section.payload) for section in again.sections if section.kind is Kind.FULL}
+
+
+def test_analyze_migration_reads_what_was_edited(tmp_path: Path) -> None:
+    script = os.environ.get("VMFUZZ_ANALYZE_MIGRATION")
+    if not script:
+        pytest.skip("VMFUZZ_ANALYZE_MIGRATION names no analyze-migration.py")
+    path = tmp_path / "stream"
+    edits: list[Edit | str] = [
+        "virtio-net/mac_table.in_use=3",
+        Drop("mch"),
+        Duplicate("cpu"),
+        Move("virtio-blk", "before", "timer"),
+    ]
+    path.write_bytes(write(apply(with_description(), edits)[0]))
+    command = [sys.executable, script, "-f", str(path), "-d", "state"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '"globalstate (' in done.stdout  # the last one: it did not lose its way before
 
 
 QEMU: list[tuple[str, list[Edit | str], str, object]] = [

@@ -11,15 +11,25 @@ from vmformat.command import Command
 from vmformat.configuration import SCHEMA as CONFIGURATION
 from vmformat.configuration import Configuration
 from vmformat.edit.changes import Change, label
-from vmformat.edit.description import Description, renamed
+from vmformat.edit.description import Description, renamed, resized
 from vmformat.edit.edits import Add, Assign, Remove, parse_edit
 from vmformat.edit.heads import NAMES, with_head, with_header
 from vmformat.edit.mover import Mover
-from vmformat.edit.payload import Payload, find_chain, missing_subsections, rebuilt, with_subsection, write_leaf
+from vmformat.edit.payload import (
+    Payload,
+    find_chain,
+    missing_subsections,
+    rebuilt,
+    with_subsection,
+    without_row,
+    write_leaf,
+)
 from vmformat.edit.records import Slots
 from vmformat.edit.words import integer_type, new_element, new_value, shown
 from vmformat.errors import StreamError
 from vmformat.framing import NAMED
+from vmformat.guess import OPAQUE
+from vmformat.iterable import ITERABLE
 from vmformat.section import Section
 from vmformat.text.values import TextError, ValueFault, read_integer
 
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmformat.edit.edits import Edit
+    from vmformat.edit.payload import Place as ValuePlace
     from vmformat.node import Node
     from vmformat.paths import Place
     from vmformat.records import Record
@@ -62,26 +73,30 @@ def apply(
         if isinstance(edit, Assign | Add | Remove):
             editor.field(edit)
     slots = Slots(editor.stream, schemas)
-    for place, entry in entries.items():
-        slots.at(place).entry = entry
+    for place, (number, size) in entries.items():
+        slot = slots.at(place)
+        slot.entry, slot.size = number, size
     changes += mover.move(slots)
     result = slots.result()
     if described is not None:
-        result = _described(result, slots, described, set(entries.values()))
+        result = _described(result, slots, described, {number for number, _ in entries.values()})
     return result, tuple(changes)
 
 
-def _entries(stream: Stream, described: Description | None, schemas: Schemas | None) -> dict[Place, int]:
-    """The number of the device in the description for each section: of several of one name the first comes first."""
+def _entries(stream: Stream, described: Description | None, schemas: Schemas | None) -> dict[Place, tuple[int, int]]:
+    """The number of the device in the description for each section, and the bytes of the section's payload.
+
+    Of several sections of one name the first is the first that is described.
+    """
     if described is None:
         return {}
     waiting: dict[tuple[str, int], list[int]] = {}
     for number, key in reversed(list(enumerate(described.keys))):
         waiting.setdefault(key, []).append(number)
-    found: dict[Place, int] = {}
+    found: dict[Place, tuple[int, int]] = {}
     for place, record in paths.walk_records(stream, schemas):
         if isinstance(record, Section) and record.kind in NAMED and waiting.get((record.name, record.instance)):
-            found[place] = waiting[record.name, record.instance].pop()
+            found[place] = waiting[record.name, record.instance].pop(), len(record.buffer)
     return found
 
 
@@ -99,7 +114,8 @@ def _described(stream: Stream, slots: Slots, described: Description, owned: set[
     for _, slot in slots.walk():
         record = slot.record
         if isinstance(slot.entry, int) and isinstance(record, Section):
-            kept.append(renamed(described.entries[slot.entry], record.name, record.instance))
+            entry = renamed(described.entries[slot.entry], record.name, record.instance)
+            kept.append(_resized(entry, record) if len(record.buffer) != slot.size else entry)
             kept += behind.pop(slot.entry, [])
         elif isinstance(slot.entry, str):
             kept.append(slot.entry)
@@ -108,6 +124,16 @@ def _described(stream: Stream, slots: Slots, described: Description, owned: set[
     if kept == described.entries:
         return stream
     return replace(stream, trailing=described.written(kept, stream.trailing))
+
+
+def _resized(entry: str, section: Section) -> str:
+    """What the description says of a section, with the sizes of what it leaves opaque."""
+    opaque = [field for field in section.schema.fields if field.type in OPAQUE] if section.schema is not None else []
+    for field in opaque:
+        node = section.tree.find(field.name)
+        if node is not None and node.size != field.size:
+            entry = resized(entry, field.name, field.type, node.size)
+    return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,10 +322,14 @@ class _Editor:
         payload = _payload_of(section)
         found = [path for path, _ in pattern.find(section.tree)]
         for path in reversed(found):
-            payload = rebuilt(payload, path, lambda place: place.remove())
+            payload = without_row(payload, path) if payload.rows else rebuilt(payload, path, _gone)
         if found:
             self.changes += [Change(label(place, section), path, "", "removed") for path in found]
             self._store(place, section, payload)
+
+
+def _gone(place: ValuePlace) -> None:
+    place.remove()
 
 
 def _said(edit: Assign | Add | Remove) -> str:
@@ -310,6 +340,8 @@ def _said(edit: Assign | Add | Remove) -> str:
 
 def _payload_of(record: Section | Command | Configuration) -> Payload:
     if isinstance(record, Section):
+        if record.name in ITERABLE and record.schema is None:
+            return Payload(record.payload, record.tree, None, 0, rows=record.name, context=record.context)
         return Payload.read(record.layout, record.payload, record.version, record.tree)
     if isinstance(record, Configuration):
         return Payload.read(CONFIGURATION, record.payload, 0, record.tree)

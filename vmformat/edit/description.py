@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _HEAD: Final = re.compile(r'\{"name": ("(?:[^"\\]|\\.)*"), "instance_id": (\d+)')
+_DIGITS: Final = re.compile(r"\d+")
 _RECORD: Final = 5
 
 
@@ -60,6 +61,19 @@ def renamed(entry: str, name: str, instance: int) -> str:
     if match is None or (json.loads(match[1]), int(match[2])) == (name, instance):
         return entry
     return f'{{"name": {json.dumps(name)}, "instance_id": {instance}' + entry[match.end() :]
+
+
+def resized(entry: str, name: str, type_: str, size: int) -> str:
+    """What is said of a device one of whose fields, opaque to a description, has another size now.
+
+    As it was if the field is not described just once.
+    """
+    start = f'"name": {json.dumps(name)}, "type": {json.dumps(type_)}, "size": '
+    before, found, behind = entry.partition(start)
+    digits = _DIGITS.match(behind)
+    if not found or start in behind or digits is None:
+        return entry
+    return before + start + str(size) + behind[digits.end() :]
 
 
 def _devices(text: str) -> tuple[list[tuple[int, int]], list[tuple[str, int]]]:

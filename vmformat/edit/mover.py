@@ -53,7 +53,7 @@ class Mover:
                     self._say(place, slot, "dropped")
             elif isinstance(edit, Duplicate):
                 for place, slot in subjects:
-                    self.slots.place([Slot(slot.record, entry=slot.entry)], slot, after=True)
+                    self.slots.place([Slot(slot.record, entry=slot.entry, size=slot.size)], slot, after=True)
                     self._say(place, slot, "repeated")
             elif isinstance(edit, Move):
                 self._move(edit, subjects, target)

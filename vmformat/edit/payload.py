@@ -7,6 +7,7 @@ read to its last byte by the same schema, or the change is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from vmformat.edit.conform import (
 )
 from vmformat.edit.words import leaf_bytes
 from vmformat.errors import StreamError
+from vmformat.iterable import encode_records
 from vmformat.node import Node, join
 from vmformat.schema import LISTS, Field, Schema
 from vmformat.tree import decode, encode
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmformat.node import Leafs
+    from vmformat.ram_context import RamContext
 
 _COUNTED: Final = {"string": 1, "vbuffer": 4}
 _DEPENDED: Final = frozenset({"@version", "@more", "@end", "@count"})
@@ -39,7 +42,8 @@ _DEPENDED: Final = frozenset({"@version", "@more", "@end", "@count"})
 class Payload:
     """A payload with its tree, and the schema if it has one that explains all of it.
 
-    `stale`: bytes of it were written over since, and the tree only tells where everything stands.
+    `stale`: bytes of it were written over since, and the tree only tells where everything stands. `rows`: the name of a
+    section that is a row of records (`iterable`), which are read in `context`.
     """
 
     data: bytes
@@ -47,6 +51,8 @@ class Payload:
     schema: Schema | None
     version: int
     stale: bool = False
+    rows: str = ""
+    context: RamContext | None = None
 
     @classmethod
     def read(cls, schema: Schema | None, data: bytes, version: int, tree: Node) -> Payload:
@@ -84,7 +90,7 @@ class Payload:
     def variable(self, path: str, node: Node) -> bool:
         """Whether a leaf may have more or fewer bytes or elements than it has."""
         if self.schema is None:
-            return node.name in {"payload", "@rest"} or _length_leaf(self, node) is not None
+            return bool(self.rows) or node.name in {"payload", "@rest"} or _length_leaf(self, node) is not None
         field = self.field(path)
         return field is not None and is_variable(field)
 
@@ -147,10 +153,12 @@ def write_leaf(payload: Payload, path: str, node: Node, value: Leafs, *, raw: bo
     data = leaf_bytes(node, value)
     front = node.size - len(node.value) if node.type in _COUNTED and isinstance(node.value, bytes) else 0
     start, size = payload.local(node) + front, node.size - front
-    if raw or (len(data) == size and payload.free(node)):
+    if raw or (len(data) == size and payload.free(node) and not payload.rows):
         return payload.written(start, size, data)
     if payload.schema is not None:
         return rebuilt(payload, path, lambda place: place.set(value))
+    if payload.rows and node.name != "@rest":
+        return _with_row(payload, path, value)
     length = _length_leaf(payload, node)
     if length is not None:
         said = len(data).to_bytes(length.size, "big")
@@ -160,6 +168,33 @@ def write_leaf(payload: Payload, path: str, node: Node, value: Leafs, *, raw: bo
             node.offset, path, f"{size} bytes, for no schema says what another length does", str(len(data))
         )
     return payload.written(start, size, data)
+
+
+def _with_row(payload: Payload, path: str, value: Leafs) -> Payload:
+    """The payload of a row of records, one of them made anew with another value: its lengths and sums follow."""
+    _, row, *inside = find_chain(payload.tree, path)
+    values: Any = row.values()
+    holder = values
+    for node, after in zip(inside, [*inside[1:], None], strict=True):
+        key: Any = int(node.name[1:-1]) if node.name[0] == "[" else node.name
+        if not isinstance(holder, dict | list) or (isinstance(holder, dict) and key not in holder):
+            raise StreamError(row.offset, path, "a value that a record is made of, or a raw edit", node.name)
+        if after is None:
+            holder[key] = value
+        else:
+            inner = holder[key]
+            holder[key] = dict(inner) if isinstance(inner, Mapping) else list(inner)
+            holder = holder[key]
+    data = encode_records(payload.rows, [values], payload.context)
+    return payload.written(payload.local(row), row.size, data)
+
+
+def without_row(payload: Payload, path: str) -> Payload:
+    """The payload without one record of its row."""
+    row = find_chain(payload.tree, path)[-1]
+    if row.type != "element" or "." in path:
+        raise StreamError(row.offset, path, "a record of the row", row.type)
+    return payload.written(payload.local(row), row.size, b"")
 
 
 def _length_leaf(payload: Payload, node: Node) -> Node | None:

@@ -38,6 +38,8 @@ class Slot:
     changed: bool = False
     entry: int | str | None = None
     """What the VMDESCRIPTION says of it: the number of a device in it, or the text of one from elsewhere."""
+    size: int = 0
+    """Bytes of the payload that it says this of."""
 
 
 class Slots:
