@@ -21,8 +21,8 @@ NAME: Final = "roundtrip"
 DESIGN: Final = "vmformat"
 """Stands where a load design stands in other causes."""
 
-THOROUGH_ONE_IN: Final = 16
-MEMORY_ONE_IN: Final = 512
+THOROUGH_ONE_IN: Final = 32
+MEMORY_ONE_IN: Final = 2048
 
 
 class RoundtripTarget:
