@@ -83,7 +83,7 @@ LEAVES: dict[str, tuple[str, str, str, Leafs, str]] = {
     "no vector": ("virtio-net", "virtio.queues.queue[0].vector", "uint16", 0xFFFF, "none"),
     "timer": ("apic", "timer", "timer", 1_500_000_000, "1.5 s"),
     "timer not running": ("apic", "timer", "timer", -1, "not pending"),
-    "flags of a CPU": ("cpu", "env.eflags", "uint64", 0x246, "1, PF, ZF, IF"),
+    "flags of a CPU": ("cpu", "env.eflags", "uint64", 0x246, "PF, ZF, IF"),
     "cr0": ("cpu", "env.cr[0]", "uint64", 0x80000011, "PE, ET, PG"),
     "efer": ("cpu", "env.efer", "uint64", 0x500, "LME, LMA"),
     "registers": ("cpu", "env.regs", "uint64", (0, 1, *[0] * 13, -1), "rcx 0x1, r15 0xffffffffffffffff"),

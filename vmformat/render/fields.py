@@ -84,7 +84,7 @@ def field_lines(nodes: Iterable[Item], place: Place, detail: Detail) -> Iterator
                 here.depth + 1,
             )
             cut = detail.depth is not None and inside.depth > detail.depth
-            single = None if cut or detail.flat else _single_line(item, inside, detail)
+            single = None if cut or detail.flat else single_line(item, inside, detail)
             if single is not None:
                 yield (*_line(item.offset, item.name, here, detail, ": ", "", "value"), *single)
             elif _empty(item, detail):
@@ -145,7 +145,7 @@ def _empty(node: Node, detail: Detail) -> bool:
     return not node.size
 
 
-def _single_line(node: Node, place: Place, detail: Detail) -> list[Part] | None:
+def single_line(node: Node, place: Place, detail: Detail) -> list[Part] | None:
     """A small element in one line: `num = 0x100, desc = 0x3f5d000`; None if it is not small."""
     if node.name[:1] != "[" or not detail.fold:
         return None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from vmformat._records import Records as Rows
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
 from vmformat.iterable import ITERABLE, iter_nodes
@@ -275,6 +276,9 @@ def _node(
 
 def _children(node: Node, *, everything: bool) -> Iterator[Node]:
     inner = node.inner
+    if isinstance(inner, Rows):
+        yield from inner.nodes(node.offset)  # one by one: there may be millions
+        return
     if everything or not isinstance(inner, Structs):
         yield from node.children
         return

@@ -87,6 +87,8 @@ class Pieces:
             if match.path:
                 parent = match.path[: len(match.path) - len(match.node.name)].removesuffix(".")
                 yield from self._leaves([match.node], group, payload, start, parent)
+            elif isinstance(record, Section) and record.is_ram and self.detail.fold:
+                yield from self._pages(record, group, record.payload, start)
             else:
                 yield from self._tree(match.node.children, group, payload, start)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, Command
@@ -12,7 +12,7 @@ from vmformat.iterable import ITERABLE, iter_nodes
 from vmformat.records import Eof, Span
 from vmformat.render import commands
 from vmformat.render.detail import Detail
-from vmformat.render.fields import BLANK, Fold, Place, field_lines, leaf_line, offset_text
+from vmformat.render.fields import BLANK, Fold, Place, field_lines, leaf_line, offset_text, single_line
 from vmformat.render.line import clean, plural, size
 from vmformat.render.pages import RamReader, RamSummary
 from vmformat.render.values import raw
@@ -94,17 +94,34 @@ class Records:
             device = record.name if isinstance(record, Section) else "configuration"
             parent = match.path[: len(match.path) - len(match.node.name)].removesuffix(".")
             place = Place(device, prefix, parent, config_around(match))
-            if not match.path:
-                yield from field_lines(match.node.children, place, self.detail)
+            single = single_line(match.node, replace(place, path=match.path, depth=1), self.detail)
+            if not match.path and isinstance(record, Section) and record.is_ram:
+                yield from self._pages([record])
+            elif not match.path:
+                yield from field_lines(self._children(match), place, self.detail)
             elif self.detail.flat:
                 yield from field_lines([match.node], place, self.detail)
             elif match.node.value is not None and not match.node.inner:
                 line = leaf_line(match.node, place, self.detail)
                 yield (*line[:2], ("field", clean(match.path, 1024)), *line[3:])
+            elif single is not None:
+                yield (
+                    ("offset", offset_text(match.node.offset)),
+                    ("plain", "  "),
+                    ("field", clean(match.path, 1024)),
+                    ("plain", ": "),
+                    *single,
+                )
             else:
                 yield ("offset", offset_text(match.node.offset)), ("plain", "  "), ("head", clean(match.path, 1024))
                 inside = Place(device, prefix, match.path, config_of(match.node, place.config), 1)
                 yield from field_lines(match.node.children, inside, self.detail)
+
+    def _children(self, match: Match) -> Iterable[Item]:
+        record = match.record
+        if isinstance(record, Section) and record.name in ITERABLE:
+            return self._rows(record)
+        return match.node.children
 
     def _head_of(self, match: Match) -> Line:
         record = match.record

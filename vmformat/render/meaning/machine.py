@@ -21,7 +21,6 @@ SEGMENTS: Final = ("ES", "CS", "SS", "DS", "FS", "GS")
 
 _EFLAGS: Final = {
     0: "CF",
-    1: "1",
     2: "PF",
     4: "AF",
     6: "ZF",
@@ -40,6 +39,9 @@ _EFLAGS: Final = {
     20: "VIP",
     21: "ID",
 }
+_ALWAYS: Final = 1 << 1
+"""The bit of the flags that is always set."""
+
 _CR0: Final = {
     0: "PE",
     1: "MP",
@@ -94,6 +96,8 @@ _NEVER: Final = frozenset({(1 << 63) - 1, -1, (1 << 64) - 1})
 def cpu_register(path: str, value: int) -> str:
     """A control register of an x86 CPU, "" if it is none."""
     names = _CPU.get(path)
+    if names is _EFLAGS:
+        value &= ~_ALWAYS
     return "" if names is None else bits(value, names)
 
 
