@@ -19,6 +19,7 @@ from fuzz.qemu import Qemu, QemuError
 from vmformat.errors import StreamError
 from vmformat.store.archive import Entry
 from vmformat.store.learn import Learner
+from vmformat.store.processors import with_known
 from vmformat.stream import read
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def learn(
                 progress(f"{number}/{len(items)} {text}")
     known: dict[str, list[Entry]] = {}
     for (name, _), several in sorted(learner.schemas(dumps).items()):
-        known.setdefault(name, []).extend(Entry(one.schema, one.seen) for one in several)
+        known.setdefault(name, []).extend(Entry(with_known(one.schema), one.seen) for one in several)
     if not known:
         raise CaptureError("no machine could be saved: nothing learnt")
     return Learnt(known, learner.free(), machines)
