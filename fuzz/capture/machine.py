@@ -130,15 +130,14 @@ def with_stream(facts: MachineFacts, data: bytes) -> MachineFacts:
 def read_own(data: bytes) -> Stream:
     """A described stream as QEMU wrote it, with or without configuration section and footers. Raises CaptureError.
 
-    That sections have no footers is tried first: what looks like a footer may be the guest's bytes, but sections that
-    follow each other without one to the very end are no accident.
+    That every section has a footer is tried first: a reader that expects none makes footers part of the payloads.
     """
     try:
-        return read(data, footers=False)
+        return read(data, footers=True)
     except StreamError:
         pass
     try:
-        return read(data, footers=True)
+        return read(data, footers=False)
     except StreamError as error:
         raise CaptureError(f"the stream cannot be read: {error}") from None
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuzz.capture.errors import CaptureError
+from fuzz.capture.machine import read_own
 from fuzz.capture.sections import dump_vmstate
 from fuzz.capture.zoo import plan
 from fuzz.qemu import Qemu, QemuError
-from vmformat.errors import StreamError
 from vmformat.store.archive import Entry
 from vmformat.store.learn import Learner
 from vmformat.store.processors import with_known
-from vmformat.stream import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +67,7 @@ def learn(
                     if not path.exists():
                         _save(binary, item, path)
                     _take(learner, path.read_bytes())
-                except (QemuError, StreamError) as error:
+                except (QemuError, CaptureError) as error:
                     path.unlink(missing_ok=True)
                     progress(f"{number}/{len(items)} {text}: {error}")
                     continue
@@ -96,10 +95,5 @@ def _save(binary: str, item: Item, path: Path) -> None:
 
 
 def _take(learner: Learner, data: bytes) -> None:
-    """The sections of a stream; that they have no footers is tried first (see `capture.machine.read_own`)."""
-    try:
-        stream = read(data, footers=False)
-    except StreamError:
-        stream = read(data)
-    for section in stream.sections:
+    for section in read_own(data).sections:
         learner.add(section)

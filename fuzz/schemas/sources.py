@@ -81,10 +81,11 @@ def _from_stream(data: bytes, text: str) -> Known:
 
 
 def _read_own(data: bytes) -> Stream:
+    """With footers or without."""
     try:
-        return read(data, footers=False)
+        return read(data, footers=True)
     except StreamError:
-        return read(data)
+        return read(data, footers=False)
 
 
 def _by_name(learner: Learner, dumps: Iterable[Mapping[str, Any]] = ()) -> Known:
