@@ -186,7 +186,7 @@ def edit_command(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="STREAM [EDIT]...",
+            metavar="STREAM EDIT",
             help="A file, `-`, or NAME/after; then 'PATTERN=VALUE' (also |= &= ^= += -=), 'RECORD/+SUBSECTION', "
             "'RECORD/-FIELD'. With --from-text no STREAM.",
         ),
@@ -235,8 +235,8 @@ def edit_command(
 
 @app.command("diff")
 def diff_command(
-    one: Annotated[str, typer.Argument(help="A file, `-`, or NAME/before, NAME/after.")],
-    other: Annotated[str, typer.Argument(help="Another one.")],
+    one: Annotated[str, typer.Argument(metavar="A", help="A file, `-`, or NAME/before, NAME/after.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     machine: Annotated[
         str | None, typer.Option("--machine", "-m", help="Take schemas from this machine where a stream has none.")
     ] = None,
@@ -247,7 +247,9 @@ def diff_command(
     ignore: Annotated[list[str] | None, typer.Option(help="Not what is there, as `timer` or `ram`.")] = None,
     ram: Annotated[bool, typer.Option("--ram", help="All places in RAM that differ, not the first few.")] = False,
     as_json: Json = False,
-    snapshot: Annotated[str | None, typer.Option(help="The snapshot in .qcow2 files, by name.")] = None,
+    snapshot: Annotated[
+        list[str] | None, typer.Option(help="The snapshot in .qcow2 files, by name; given twice: that of A, that of B.")
+    ] = None,
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="Use $PAGER on a terminal.")] = True,
     color: Annotated[
         bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
@@ -257,7 +259,7 @@ def diff_command(
     from fuzz.commands.diff import DiffOptions, run_diff  # noqa: PLC0415
 
     chosen, ignored = tuple(path or ()), tuple(ignore or ())
-    options = DiffOptions((one, other), machine, chosen, ignored, ram, as_json, pager, color, snapshot)
+    options = DiffOptions((one, other), machine, chosen, ignored, ram, as_json, pager, color, tuple(snapshot or ()))
     raise typer.Exit(run_diff(options))
 
 

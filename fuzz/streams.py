@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmformat.source import Source
 
 STDIN: Final = "-"
+_HEAD: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ def _read(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str
         return vmformat.open(path, schemas, snapshot=snapshot, tolerant=tolerant)
     source: Source = vm_state(data, snapshot) if is_qcow2(data) else data
     return read(source[:], schemas, tolerant=tolerant)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a disk image, which may have snapshots. Raises OSError."""
+    with path.open("rb") as file:
+        return is_qcow2(file.read(_HEAD))
 
 
 def machine_for(typed: str, machine: str | None = None) -> str | None:

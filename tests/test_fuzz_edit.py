@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from test_vmformat_qcow2 import Image
 
 from fuzz.commands.diff import DiffOptions, run_diff
 from fuzz.commands.edit import EditOptions, edit
@@ -96,6 +97,19 @@ def test_in_place(seed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert edit(EditOptions((str(seed), "timer/@version=3"), in_place=True)) == 0
     assert seed.read_bytes() != before
     assert stat.S_IMODE(seed.stat().st_mode) == 0o600
+
+
+def test_not_into_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(bytes(Image(find_stream(SEED).read_bytes()).file))
+    before = image.read_bytes()
+    assert edit(EditOptions((str(image), "timer/@version=3"), in_place=True)) == 2
+    assert said(capsys) == "vmfuzz edit: --in-place: a snapshot is not written back into its image"
+    assert image.read_bytes() == before
+    out = tmp_path / "out.vmstate"
+    assert edit(EditOptions((str(image), "timer/@version=3"), str(out))) == 0
+    assert run_diff(DiffOptions((str(image), str(out)))) == 1
+    assert run_diff(DiffOptions((str(image), SEED), snapshots=("name",), machine="q35-modern")) == 0
 
 
 def test_from_text(seed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

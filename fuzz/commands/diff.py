@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fuzz.corpus import CorpusError
+from fuzz.corpus import CorpusError, find_stream
 from fuzz.show.terminal import Output
-from fuzz.streams import STDIN, machine_for, open_stream
+from fuzz.streams import STDIN, is_image, machine_for, open_stream
 from model import DescriptionError
 from vmformat import StreamError
 from vmformat.diff import Selector, diff, lines, summary, to_json
@@ -45,7 +45,7 @@ class DiffOptions:
     json: bool = False
     pager: bool = True
     color: bool | None = None
-    snapshot: str | None = None
+    snapshots: tuple[str, ...] = ()
 
 
 def run_diff(options: DiffOptions) -> int:
@@ -58,6 +58,8 @@ def run_diff(options: DiffOptions) -> int:
     try:
         if options.streams == (STDIN, STDIN):
             return _unusable("only one of the streams can come from standard input")
+        if len(options.snapshots) > len(options.streams):
+            return _unusable("--snapshot: one for both streams, or one for each")
         # What is known of one stream's machine helps to read the other: mostly they are of the same.
         machine = options.machine or next(filter(None, map(machine_for, options.streams)), None)
         one = _open(options, 0, machine)
@@ -84,7 +86,10 @@ def run_diff(options: DiffOptions) -> int:
 
 def _open(options: DiffOptions, which: int, machine: str | None) -> Opened:
     typed = options.streams[which]
-    return open_stream(typed, machine_for(typed, options.machine) or machine, options.snapshot)
+    snapshot = options.snapshots[min(which, len(options.snapshots) - 1)] if options.snapshots else None
+    if len(options.snapshots) == 1 and typed != STDIN and not is_image(find_stream(typed)):
+        snapshot = None  # it is the other one's
+    return open_stream(typed, machine_for(typed, options.machine) or machine, snapshot)
 
 
 def _unusable(why: str) -> int:

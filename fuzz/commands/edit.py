@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fuzz.atomic import write_pieces
 from fuzz.corpus import CorpusError, find_stream
-from fuzz.streams import STDIN, Opened, open_stream, schemas_for
+from fuzz.streams import STDIN, Opened, is_image, open_stream, schemas_for
 from model import DescriptionError
 from vmformat import Section, StreamError
 from vmformat.edit import Drop, Duplicate, Insert, apply, parse_edit, parse_move, split_target
@@ -107,6 +107,8 @@ def _target(options: EditOptions, opened: Opened) -> Path | None:
     if options.in_place:
         if options.output is not None or opened.path is None or options.from_text is not None:
             raise UsageError("--in-place takes a stream in a file, and no --output")
+        if is_image(opened.path):
+            raise UsageError("--in-place: a snapshot is not written back into its image")
         return opened.path
     if options.output is None:
         raise UsageError("no --output given (`-o -` writes to standard output, --in-place to the stream itself)")

@@ -249,7 +249,8 @@ class _Editor:
             return write_leaf(payload, path, node, value, raw=self.raw), said
         # The block that a command names is a string, though its length is a leaf by itself.
         typed = replace(node, type="string") if node.name == "block" and payload.schema is None else node
-        value = new_value(typed, edit.operator, edit.value, variable=payload.variable(path, node))
+        variable = not isinstance(node.value, int) and payload.variable(path, node)
+        value = new_value(typed, edit.operator, edit.value, variable=variable)
         old = "its fields" if node.value is None else shown(node.value, type_)
         result = write_leaf(payload, path, node, value, raw=self.raw)
         if node.value is None and not self.raw:

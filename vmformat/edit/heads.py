@@ -103,6 +103,8 @@ def _command(command: Command, operator: str, text: str) -> Changed:
 
 def with_header(header: Header, name: str, operator: str, text: str) -> tuple[Header, str, str]:
     """The file header with another `version` or `magic`; what it was and is. Raises ValueFault."""
+    if not header.magic:
+        raise ValueFault("a header", "none")
     if name == "version":
         new = _integer(name, header.version, operator, text)
         return replace(header, version=new), shown(header.version), shown(new)
