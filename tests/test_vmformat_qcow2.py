@@ -161,6 +161,7 @@ def test_lists() -> None:
         pytest.param({}, "nam", "expected a snapshot 'nam', found 'name', 'disk'", id="another name"),
         pytest.param({}, "disk", "expected VM state, found a snapshot of the disk alone", id="disk alone"),
         pytest.param({"snapshots": 99}, None, "expected a snapshot's entry, found the end of the file", id="too many"),
+        pytest.param({"snapshots": 65537}, None, "expected at most 65536, found 65537", id="far too many"),
         pytest.param({"snapshots_at": 1 << 60}, None, "(qcow2.snapshots[0])", id="snapshots elsewhere"),
         pytest.param(
             {"kinds": "c", "features": COMPRESSION, "compression": 1},

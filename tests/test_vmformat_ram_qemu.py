@@ -13,7 +13,8 @@ from test_vmformat_qcow2 import make_image
 
 from fuzz.capture.qtest import Accessible
 from fuzz.qemu import Qemu
-from vmformat import Cmd, Command, Stream, channels, colo, describe, read, write
+from vmformat import Cmd, Command, Section, Stream, channels, colo, describe, read, write
+from vmformat.checkpoints import moments
 from vmformat.iterable import decode_records, encode_records, records_fault
 from vmformat.ram_pages import ram_blocks, ram_pages
 from vmformat.strip import Wanted, stripped_pieces
@@ -340,6 +341,13 @@ def test_colo(real_qemu: str, tmp_path: Path) -> None:
     assert channels.write_channel("colo", channel.tree.values(), channel.context) == data
     titles = [channel.title(record) for record in channel.tree.children]
     assert titles[:3] == ["CHECKPOINT_REQUEST", "VMSTATE_SEND", "VMSTATE_SIZE"]
+    _, ram, devices, *_ = moments(stream)
+    assert [record.name for record in ram.records if isinstance(record, Section)] == ["ram"]
+    assert len(devices.records) > 10
+    stripped = read(b"".join(stripped_pieces(stream, Wanted())))
+    assert len(stripped.trailing) < len(stream.trailing) - 100_000
+    _, ram, *_ = moments(stripped)
+    assert [len(record.buffer) for record in ram.records if isinstance(record, Section)] == [8]
     (_, state), *_ = colo.vmstates(data, channel.context)
     inside = read(write(Stream()) + state, describe(stream.trailing))
     names = [(one.name, one.instance) for one in inside.sections]

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vmformat.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
-from vmformat.ram import BlockEntry, Flag, RamRecord, RamState, parse_ram
+from vmformat.ram_pages import listed
 from vmformat.records import Eof, Gap
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section
@@ -33,8 +34,8 @@ _TYPES: Final = frozenset(INTEGERS) | BYTES | NESTED | {"string", "vbuffer", "el
 _MOST_NESTING: Final = 16
 """Packages in packages deeper than this are not looked into: streams may nest them by the thousand."""
 
-_MOST_LIST: Final = 1 << 20
-"""Bytes in which a list of RAM blocks ends."""
+_WORD: Final = 8
+"""Bytes of the word that a ram record begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,15 @@ def coverage(stream: Stream, schemas: Schemas | None = None) -> tuple[DeviceCove
         named = 0 if text is None else len(text) + 5
         if named:
             add("vmdescription", 0, named, named)
-        if len(stream.trailing) > named:
-            add("trailing", 0, len(stream.trailing) - named, 0)
+        rest = len(stream.trailing) - named
+        for moment in moments(stream, schemas):
+            if moment.records or moment.size == moment.head:
+                add("colo", 0, moment.head, moment.head)
+                rest -= moment.size
+                for piece in _records(stream, moment.records, schemas):
+                    add(*piece)
+        if rest:
+            add("trailing", 0, rest, 0)
     return tuple(found.values())
 
 
@@ -108,7 +116,7 @@ def _records(
     """(name, instance, bytes, named bytes) of each record."""
     for record in records:
         if isinstance(record, Section):
-            yield _section(record, shared=_shared(stream))
+            yield _section(record)
         elif isinstance(record, Eof):
             yield "eof", 0, 1, 1
         elif isinstance(record, Command):
@@ -135,34 +143,29 @@ def _package(
         yield "commands", 0, size, 0
 
 
-def _shared(stream: Stream) -> bool:
-    return stream.configuration is not None and "x-ignore-shared" in stream.configuration.capabilities
-
-
-def _section(section: Section, *, shared: bool) -> tuple[str, int, int, int]:
+def _section(section: Section) -> tuple[str, int, int, int]:
     frame = len(section.head()) + len(section.foot())
     name = section.name or "(unknown)"
     if section.is_ram:
-        size = frame + _ram(section, shared=shared)
+        size = frame + _ram(section)
         return name, section.instance, size, size
     size = len(section.buffer)
     lost = _lost(section.decoded()) if size else 0
     return name, section.instance, frame + size, frame + size - lost
 
 
-def _ram(section: Section, *, shared: bool) -> int:
+def _ram(section: Section) -> int:
     """Bytes of a ram section that are no pages: the list of blocks, if it begins with one, and the end mark."""
-    size = 8
+    size = _WORD
     try:
-        for record in parse_ram(bytes(section.buffer[:_MOST_LIST]), 0, RamState(), ignore_shared=shared):
-            if isinstance(record, BlockEntry):
-                size += 9 + len(record.name) + (8 if shared else 0)
-            elif isinstance(record, RamRecord) and record.kind is Flag.MEM_SIZE:
-                size += 8
-            else:
-                break
+        found = listed(section)
     except StreamError:
-        pass
+        found = ()
+    if found:
+        size += _WORD
+    for entry in found:
+        pages = entry.mapped.pages if entry.mapped is not None else (0, 0)
+        size += entry.end - entry.start - (pages[1] - pages[0])
     return min(size, len(section.buffer))
 
 

@@ -39,6 +39,8 @@ _KEPT: Final = 1 << 22
 """Bytes of clusters that are kept, but never less than two clusters."""
 
 _CHUNK: Final = 1 << 20
+_MOST_SNAPSHOTS: Final = 65536
+"""What the program itself takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ def read_header(data: Slices) -> Image:
 def snapshots(data: Slices) -> tuple[Snapshot, ...]:
     """The snapshots of an image, in the order of its table. Raises StreamError."""
     image = read_header(data)
+    if image.snapshots > _MOST_SNAPSHOTS:
+        raise StreamError(60, "qcow2.nb_snapshots", f"at most {_MOST_SNAPSHOTS}", str(image.snapshots))
     found = []
     at = image.snapshots_offset
     for i in range(image.snapshots):

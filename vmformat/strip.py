@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat import vmdescription
+from vmformat.channels import checkpoints
+from vmformat.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.configuration import SCHEMA, Configuration
 from vmformat.errors import StreamError
@@ -78,11 +80,12 @@ def without_zeros(stream: Stream) -> Stream:
 
 def stripped(stream: Stream, wanted: Wanted) -> Stream:
     """The stream with only what is wanted of its RAM. Raises StreamError as `strip` does."""
+    stripping = _Stripping(stream, wanted)
     return replace(
         stream,
         configuration=_unmapped(stream.configuration),
-        records=tuple(_Stripping(stream, wanted).records(stream.records)),
-        trailing=_trailing(stream, wanted),
+        records=tuple(stripping.records(stream.records)),
+        trailing=b"".join(stripping.trailing()),
     )
 
 
@@ -90,16 +93,9 @@ def stripped_pieces(stream: Stream, wanted: Wanted) -> Iterator[bytes | memoryvi
     """The bytes of `stripped(stream, wanted)` one after the other, RAM never in memory as a whole."""
     front = replace(stream, configuration=_unmapped(stream.configuration), records=(), trailing=b"")
     yield from front.pieces()
-    yield from _Stripping(stream, wanted).pieces(stream.records)
-    yield _trailing(stream, wanted)
-
-
-def _trailing(stream: Stream, wanted: Wanted) -> bytes:
-    """What follows the stream, without the VMDESCRIPTION's record if it is not wanted."""
-    found = None if wanted.vmdescription else vmdescription.find(stream.trailing)
-    if found is None:
-        return stream.trailing
-    return stream.trailing[: found[0] - _DESCRIPTION_HEAD] + stream.trailing[found[1] :]
+    stripping = _Stripping(stream, wanted)
+    yield from stripping.pieces(stream.records)
+    yield from stripping.trailing()
 
 
 def _unmapped(configuration: Configuration | None) -> Configuration | None:
@@ -162,6 +158,29 @@ class _Stripping:
                 for one in self.records([record]):
                     assert not isinstance(one, Section | Span)
                     yield one.to_bytes()
+
+    def trailing(self) -> Iterator[bytes]:
+        """What follows the stream: the VMDESCRIPTION if it is wanted, and a COLO session, stripped too."""
+        data = self.stream.trailing
+        session = checkpoints(self.stream)
+        end = len(data) if session is None else len(data) - len(session.data)
+        found = None if self.wanted.vmdescription else vmdescription.find(data[:end])
+        if found is None:
+            yield data[:end]
+        else:
+            yield data[: found[0] - _DESCRIPTION_HEAD]
+            yield data[found[1] : end]
+        if session is None:
+            return
+        for moment in moments(self.stream):
+            start = end
+            end += moment.size
+            if any(isinstance(record, Section) and record.is_ram for record in moment.records):
+                yield data[start : start + moment.head]
+                yield from (record.to_bytes() for record in self.records(moment.records))
+            else:
+                yield data[start:end]
+        yield data[end:]
 
     def _stays(self, section: Section, pieces: int) -> bool:
         """Whether a section of so many pieces, the last of which is its end, is one that stays."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from vmformat.channels import checkpoints
+from vmformat.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
@@ -79,8 +81,18 @@ class Records:
         if stream.trailing:
             at = start_of_trailing(stream)
             what = "VMDESCRIPTION" if stream.vmdescription is not None else "TRAILING"
-            said = plural(len(stream.trailing), "byte")
-            yield _record(at, "", what, "", f" {said}" + ("" if what[0] == "V" else " that nobody reads"))
+            session = checkpoints(stream)
+            behind = 0 if session is None else len(session.data)
+            said = plural(len(stream.trailing) - behind, "byte")
+            if len(stream.trailing) > behind:
+                yield _record(at, "", what, "", f" {said}" + ("" if what[0] == "V" else " that nobody reads"))
+            yield from self._session()
+
+    def _session(self) -> Iterator[Line]:
+        """The COLO session behind a stream."""
+        for i, moment in enumerate(moments(self.stream, self.schemas, faults=self.faults)):
+            yield _record(moment.offset, "", "COLO", moment.title, f", {plural(moment.size, 'byte')}")
+            yield from self._records(moment.records, (len(self.stream.records) + i,), "  ")
 
     def matches(self, found: Sequence[Match]) -> Iterator[Line]:
         """Nodes that a pattern found, each below its record."""
