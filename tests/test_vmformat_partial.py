@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_vmformat_tree import CASES, PAIR, SUB, one
 
-from vmformat import Count, Field, Schema, StreamError, decode
-from vmformat.tree import decode_partial
+from vmformat import Count, Field, Schema, StreamError, When, decode, encode
+from vmformat.tree import decode_partial, decode_tolerant
 
 LIST = Schema("list", 1, 1, (Field("k", "uint8"), Field("v", "uint16")))
 
@@ -122,3 +122,105 @@ def test_whatever_the_payload_the_pieces_cover_it(case: str, data: st.DataObject
     assert (b"" if rest is None else rest.value) == payload[covered:]
     for _, inner in node.walk():
         assert 100 <= inner.offset <= inner.end <= 100 + len(payload)
+
+
+MUST = Field("n <= 2", "must exist", when=When("n", at_most=2))
+NEWER = Schema("dev/sub", 3, 2, (Field("x", "uint8"),))
+MAPPING = Schema("m", 1, 1, (Field("key", "uint64"), Field("value", "uint8")))
+
+LIES: dict[str, tuple[Schema, str, list[tuple[int, str, str, str]]]] = {
+    # payload, (offset within the payload, path, expected, found): none of these ends the reading
+    "a bool may be any byte": (one(Field("b", "bool")), "7f", []),
+    "a condition that must hold": (
+        one(Field("a", "uint8"), Field("n", "uint8"), MUST, Field("z", "uint8")),
+        "00 03 00",
+        [(1, "n", "n <= 2", "3")],
+    ),
+    "a condition that holds": (one(Field("n", "uint8"), MUST), "02", []),
+    "a condition within a struct": (
+        one(Field("s", "struct", struct=Schema("s", 1, 1, (Field("n", "uint8"), MUST)), count=2)),
+        "02 09",
+        [(1, "s[1].n", "n <= 2", "9")],
+    ),
+    "an interrupt level": (
+        one(Field("i", "pci irq state", 16)),
+        "00000000 00000001 00000002 80000000",
+        [
+            (8, "i[2]", "an interrupt line's level, 0 or 1", "2"),
+            (12, "i[3]", "an interrupt line's level, 0 or 1", "2147483648"),
+        ],
+    ),
+    "a number below 0": (
+        one(Field("a", "int32 le"), Field("b", "int32 le", count=2)),
+        "80000000 00000001 ffffffff",
+        [(0, "a", "a number of at least 0", "-2147483648"), (8, "b[1]", "a number of at least 0", "-1")],
+    ),
+    "a null pointer without its mark": (
+        one(Field("p", "nullptr"), Field("q", "nullptr", count=2)),
+        "00 30 31",
+        [(0, "p", "the mark of a null pointer, 0x30", "0x0"), (2, "q[1]", "the mark of a null pointer, 0x30", "0x31")],
+    ),
+    "a subsection of a version to come": (
+        one(subsections=(NEWER,)),
+        "05 07 6465762f737562 00000004 09",
+        [(9, "dev/sub@version", "a version of 2 to 3", "4")],
+    ),
+    "a subsection of a version long gone": (
+        one(subsections=(NEWER,)),
+        "05 07 6465762f737562 00000001 09",
+        [(9, "dev/sub@version", "a version of 2 to 3", "1")],
+    ),
+    "only the low 8 bits of a version count": (one(subsections=(NEWER,)), "05 07 6465762f737562 00000103 09", []),
+    "a tree of another number of elements": (
+        one(Field("t", "gtree", struct=MAPPING)),
+        "00000002 01 0000000000000007 08 00",
+        [(0, "t@count", "1, the number of elements", "2")],
+    ),
+    "lies in a list": (
+        one(Field("q", "qtailq", struct=Schema("e", 1, 1, (Field("a", "int32 le"),)))),
+        "01 00000001 01 ffffffff 00",
+        [(6, "q[1].a", "a number of at least 0", "-1")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIES, ids=str)
+def test_what_qemu_would_refuse_is_told_and_read_on(case: str) -> None:
+    schema, text, faults = LIES[case]
+    payload = bytes.fromhex(text)
+    node, found = decode_tolerant(schema, payload, 100)
+    assert [(fault.offset - 100, fault.path, fault.expected, fault.found) for fault in found] == faults
+    assert node == decode(schema, payload, 100)
+    assert encode(schema, node.values()) == payload
+
+
+UNKNOWN: dict[str, tuple[Schema, str, tuple[int, str] | None]] = {
+    "behind the fields": (one(Field("a", "uint8")), "01 05 05 6465762f78 00000001", (1, "")),
+    "by prefix, no slash needed": (one(Field("a", "uint8")), "01 05 04 64657678 00000001", (1, "")),
+    "behind one that is known": (
+        one(subsections=(SUB,)),
+        "05 07 6465762f737562 00000001 09 05 05 6465762f78 00000001",
+        (14, ""),
+    ),
+    "within a struct": (
+        one(Field("s", "struct", struct=Schema("i", 1, 1, (Field("v", "string"),))), Field("z", "buffer", 9)),
+        "00 05 03 692f78 00000001",
+        (1, "s"),
+    ),
+    "not longer than the owner's name": (one(Field("a", "buffer", 6)), "05 03 646576 00", None),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN, ids=str)
+def test_a_subsection_of_the_owner_s_that_nobody_knows_ends_it(case: str) -> None:
+    schema, text, where = UNKNOWN[case]
+    payload = bytes.fromhex(text)
+    node, faults = decode_tolerant(schema, payload, 100)
+    if where is None:
+        assert not faults
+        return
+    (fault,) = faults
+    assert (fault.offset - 100, fault.path, fault.expected) == (*where, "a known subsection")
+    rest = node.find("@rest")
+    assert rest is not None
+    assert rest.value == payload[where[0] :]

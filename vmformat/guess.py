@@ -18,6 +18,7 @@ from vmformat.errors import StreamError
 from vmformat.schema import Count, Field, Schema
 from vmformat.store.slirp import SLIRP
 from vmformat.tree import end_of
+from vmformat.variants import variants
 from vmformat.virtio import MPTSAS_PART, VMSDS, VirtioShape, mem_early, scsi_disk_schema, virtio_part, virtio_schema
 
 if TYPE_CHECKING:
@@ -69,8 +70,14 @@ def is_unsized(schema: Schema) -> bool:
 def refine(schema: Schema, payload: bytes) -> Schema:
     """`schema`, or if it leaves something open, what explains `payload` to its last byte, or else most of it."""
     opaque = is_opaque(schema)
-    if not opaque and (_reach(schema, payload) == len(payload) or not has_free(schema)):  # the store is asked last
-        return schema
+    if not opaque:
+        if _reach(schema, payload) == len(payload):
+            return schema
+        for other in variants(schema, payload):
+            if _reach(other, payload) == len(payload):
+                return other
+        if not has_free(schema):  # the store is asked last: it takes longest
+            return schema
     best, most = schema, len(payload) // 2 if opaque and _reach(schema, payload) == len(payload) else -1
     for guessed in alternatives(schema, schema.name, payload, 0):
         reach = _reach(guessed, payload)

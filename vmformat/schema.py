@@ -82,7 +82,7 @@ ANNOUNCED: Final[Mapping[str, str]] = {
 LISTS: Final = frozenset(ANNOUNCED)
 """Types whose number of elements is told by a number before each of them."""
 
-NESTED: Final = LISTS | {"struct", "vstruct", "tmp"}
+NESTED: Final = LISTS | {"struct", "vstruct", "tmp", "pointers"}
 """Types with a schema of their own in `Field.struct`."""
 
 SIGNED_LIMIT: Final = 0x8000_0000
@@ -142,6 +142,7 @@ class Field:
       "repeat" (u8 non-zero and an element, again and again, then u8 0), "repeat int8" (the same with a signed number,
       so that a negative one ends), "repeat uint32"; "subsections" (scan for them here); "must exist" (no bytes: the
       load fails unless its `when` holds).
+      "pointers": an array of structs, of which some may be null (for readers: nothing that is loaded has any).
     - `size`: bytes of one element. 0 for integers and nested types, whose size is known.
     - `count`: None is one element, a number is an array, a `Count` an array whose length an earlier field tells.
     - `since`: the field is read iff the version being loaded is at least this one. Not looked at if there is a `when`.

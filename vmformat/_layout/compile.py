@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat._layout.fixed import Number, Numbers, Raw
 from vmformat._layout.layout import Layout
 from vmformat._layout.lists import Array, FixedArray, List
+from vmformat._layout.pointers import Pointers
 from vmformat._layout.steps import Counted, FixedStruct, Struct, Text
 from vmformat._layout.subsections import Subsections
 from vmformat.errors import StreamError
@@ -57,6 +58,8 @@ def _member(field: Field, owner: Schema, depth: int) -> Fixed | Step:
         return List(field, None if field.struct is None else layout(*_versioned(field), depth + 1))
     if type_ in NESTED:
         inner = layout(*_versioned(field), depth + 1)
+        if type_ == "pointers":
+            return Pointers(field, inner)
         if count is None:
             return FixedStruct(field, inner) if inner.fixed is not None else Struct(field, inner)
         if isinstance(count, int) and inner.fixed is not None:
