@@ -11,7 +11,6 @@ from fuzz.show.options import OptionError
 from fuzz.show.source import machine_of, open_stream, schemas_of
 from fuzz.show.terminal import Output
 from fuzz.show.views import View
-from model import DescriptionError
 from vmformat import StreamError
 from vmformat.render.line import clean
 
@@ -40,7 +39,7 @@ def show(options: ShowOptions) -> int:
             view.show(output)
     except (CorpusError, OptionError) as error:
         return _unusable(str(error))
-    except (StreamError, DescriptionError) as error:
+    except StreamError as error:
         return _unusable(f"{options.stream}: {error}")
     except OSError as error:
         return _unusable(f"{options.stream}: {error.strerror or error}")

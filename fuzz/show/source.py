@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import vmformat
 from fuzz.corpus import CorpusError, find_machine, find_stream
-from model import parse, section_schemas
 from vmformat import Command, Section, Span, read
 from vmformat.qcow2 import is_qcow2, vm_state
 
@@ -35,10 +34,15 @@ def machine_of(options: ShowOptions) -> str | None:
 
 
 def schemas_of(machine: str | None) -> Schemas | None:
-    """The schemas of a machine. Raises CorpusError, DescriptionError, OSError."""
+    """The schemas of a machine. Raises CorpusError, OSError."""
     if machine is None:
         return None
-    return section_schemas(parse(find_machine(machine).description.read_bytes()))
+    from model import DescriptionError, parse, section_schemas  # noqa: PLC0415 - most streams need no model
+
+    try:
+        return section_schemas(parse(find_machine(machine).description.read_bytes()))
+    except DescriptionError as error:
+        raise CorpusError(f"machine {machine}: {error}") from None
 
 
 def _path(text: str) -> Path:
