@@ -437,7 +437,7 @@ def described() -> Stream:
         {
             "name": name,
             "instance_id": instance,
-            "vmsd_name": "v",
+            "vmsd_name": name,
             "version": 1,
             "fields": [{"name": "x", "type": "uint8", "size": 1}],
         }
@@ -650,6 +650,30 @@ def test_the_size_of_what_a_description_leaves_opaque_follows() -> None:
     assert sizes == {section.name: len(section.payload) for section in again.sections if section.kind is Kind.FULL}
 
 
+def test_a_section_that_has_grown_is_described_anew() -> None:
+    start = described()
+    grown = Schema("a", 1, 1, (Field("x", "uint8"),), (Schema("a/more", 4, 4, (Field("y", "uint16"),)),))
+    result, _ = apply(start, ["a@1/+a/more", "a@1/a/more.y=5"], {("a", 1): grown})
+    again = read(write(result))
+    found = again.section("a", 1)
+    assert found is not None
+    assert found.tree.values() == {"x": 1, "a/more": {"@version": 4, "y": 5}}
+    assert again.vmdescription is not None
+    (one, other, *_) = json.loads(again.vmdescription)["devices"]
+    assert "subsections" not in one
+    assert [sub["vmsd_name"] for sub in other["subsections"]] == ["a/more"]
+
+
+def test_what_is_inserted_is_described() -> None:
+    schema = Schema("z", 1, 1, (Field("x", "uint8"),))
+    new = Section.build(schema, {"x": 5}, section_id=9)
+    result, _ = apply(described(), [Insert((new,), "before", "b")])
+    again = read(write(result))
+    found = again.section("z")
+    assert found is not None
+    assert found.tree.values() == {"x": 5}
+
+
 def test_analyze_migration_reads_what_was_edited(tmp_path: Path) -> None:
     script = os.environ.get("VMFUZZ_ANALYZE_MIGRATION")
     if not script:
@@ -687,6 +711,12 @@ QEMU: list[tuple[str, list[Edit | str], str, object]] = [
         ...,
     ),
     ("a machine's name", ["configuration/machine=pc"], "configuration/machine", b"pc-q35-7.2"),
+    (
+        "subsections that only the store knows",
+        ["configuration/+configuration/uuid", "cpu/+cpu/tsc_khz"],
+        "cpu/env.eip",
+        ...,
+    ),
     ("a section in a package", ["virtio-net/mac=[2,0,0,0,0,9]"], "virtio-net/mac", (2, 0, 0, 0, 0, 9)),
 ]
 
@@ -696,6 +726,10 @@ QEMU: list[tuple[str, list[Edit | str], str, object]] = [
 def test_a_qemu_takes_it(name: str, edits: list[Edit | str], pattern: str, right: object, real_qemu: str) -> None:
     start, schemas = real()
     description = json.loads(find_machine("q35-modern").description.read_bytes())
+    if name == "a section in a package":
+        ram = [record for record in start.sections if record.is_ram]
+        devices = [record for record in start.sections if not record.is_ram]
+        start = read(write(start.with_records([*ram, pack([*devices, Eof()]), Eof()])), schemas)
     result, _ = apply(start, edits, schemas)
     got = load(description["arguments"], write(result), binary=real_qemu, save=True)
     assert got.verdict == "accepted", got.messages

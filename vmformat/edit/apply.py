@@ -11,8 +11,9 @@ from vmformat.command import Command
 from vmformat.configuration import SCHEMA as CONFIGURATION
 from vmformat.configuration import Configuration
 from vmformat.edit.changes import Change, label
-from vmformat.edit.description import Description, renamed, resized
+from vmformat.edit.description import Description
 from vmformat.edit.edits import Add, Assign, Remove, parse_edit
+from vmformat.edit.following import entries_of, followed
 from vmformat.edit.heads import NAMES, with_head, with_header
 from vmformat.edit.mover import Mover
 from vmformat.edit.payload import (
@@ -27,14 +28,13 @@ from vmformat.edit.payload import (
 from vmformat.edit.records import Slots
 from vmformat.edit.words import integer_type, new_element, new_value, shown
 from vmformat.errors import StreamError
-from vmformat.framing import NAMED
-from vmformat.guess import OPAQUE
 from vmformat.iterable import ITERABLE
 from vmformat.section import Section
+from vmformat.store import schemas_for
 from vmformat.text.values import TextError, ValueFault, read_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vmformat.edit.edits import Edit
     from vmformat.edit.payload import Place as ValuePlace
@@ -65,7 +65,7 @@ def apply(
     parsed = [parse_edit(edit) if isinstance(edit, str) else edit for edit in edits]
     stream = stream.whole()
     described = None if raw else Description.of(stream.trailing)
-    entries = _entries(stream, described, schemas)
+    entries = entries_of(stream, described, schemas)
     changes: list[Change] = []
     mover = Mover([edit for edit in parsed if not isinstance(edit, Assign | Add | Remove)], stream, schemas)
     editor = _Editor(stream, schemas, changes, raw=raw)
@@ -79,61 +79,8 @@ def apply(
     changes += mover.move(slots)
     result = slots.result()
     if described is not None:
-        result = _described(result, slots, described, {number for number, _ in entries.values()})
+        result = followed(result, slots, described, {number for number, _ in entries.values()})
     return result, tuple(changes)
-
-
-def _entries(stream: Stream, described: Description | None, schemas: Schemas | None) -> dict[Place, tuple[int, int]]:
-    """The number of the device in the description for each section, and the bytes of the section's payload.
-
-    Of several sections of one name the first is the first that is described.
-    """
-    if described is None:
-        return {}
-    waiting: dict[tuple[str, int], list[int]] = {}
-    for number, key in reversed(list(enumerate(described.keys))):
-        waiting.setdefault(key, []).append(number)
-    found: dict[Place, tuple[int, int]] = {}
-    for place, record in paths.walk_records(stream, schemas):
-        if isinstance(record, Section) and record.kind in NAMED and waiting.get((record.name, record.instance)):
-            found[place] = waiting[record.name, record.instance].pop(), len(record.buffer)
-    return found
-
-
-def _described(stream: Stream, slots: Slots, described: Description, owned: set[int]) -> Stream:
-    """The description in the order of the sections; a device without one stays behind what it stood behind."""
-    behind: dict[int, list[str]] = {-1: []}
-    last = -1
-    for number, entry in enumerate(described.entries):
-        if number in owned:
-            last = number
-            behind[last] = []
-        else:
-            behind[last].append(entry)
-    kept = behind.pop(-1)
-    for _, slot in slots.walk():
-        record = slot.record
-        if isinstance(slot.entry, int) and isinstance(record, Section):
-            entry = renamed(described.entries[slot.entry], record.name, record.instance)
-            kept.append(_resized(entry, record) if len(record.buffer) != slot.size else entry)
-            kept += behind.pop(slot.entry, [])
-        elif isinstance(slot.entry, str):
-            kept.append(slot.entry)
-    for rest in behind.values():
-        kept += rest
-    if kept == described.entries:
-        return stream
-    return replace(stream, trailing=described.written(kept, stream.trailing))
-
-
-def _resized(entry: str, section: Section) -> str:
-    """What the description says of a section, with the sizes of what it leaves opaque."""
-    opaque = [field for field in section.schema.fields if field.type in OPAQUE] if section.schema is not None else []
-    for field in opaque:
-        node = section.tree.find(field.name)
-        if node is not None and node.size != field.size:
-            entry = resized(entry, field.name, field.type, node.size)
-    return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,22 +242,26 @@ class _Editor:
     def _subsections(self, edit: Add | Remove) -> None:
         pattern = paths.FieldPattern(edit.field)
         for place, record in list(paths.walk_records(self.stream, self.schemas)):
-            if not isinstance(record, Section) or not paths.fits(edit.record, place, record):
-                continue
-            try:
-                if isinstance(edit, Add):
-                    self._add(place, record, pattern)
-                else:
-                    self._remove(place, record, pattern)
-            except StreamError as error:
-                where = f"{label(place, record)}/{error.path or edit.field}"
-                raise TextError(where, 0, error.expected, error.found) from None
+            if isinstance(record, Section) and paths.fits(edit.record, place, record):
+                self._subsections_of(place, record, edit, pattern)
+        config = self.stream.configuration
+        if config is not None and paths.fits(edit.record, (), config):
+            self._subsections_of((), config, edit, pattern)
 
-    def _add(self, place: Place, section: Section, pattern: paths.FieldPattern) -> None:
-        payload = _payload_of(section)
-        other = (self.schemas or {}).get((section.name, section.instance))
-        choices = [(payload, None), (Payload.read(other, section.payload, section.version, section.tree), other)]
-        for payload, schema in choices:
+    def _subsections_of(
+        self, place: Place, record: Section | Configuration, edit: Add | Remove, pattern: paths.FieldPattern
+    ) -> None:
+        try:
+            if isinstance(edit, Add):
+                self._add(place, record, pattern)
+            else:
+                self._remove(place, record, pattern)
+        except StreamError as error:
+            where = f"{label(place, record)}/{error.path or edit.field}"
+            raise TextError(where, 0, error.expected, error.found) from None
+
+    def _add(self, place: Place, section: Section | Configuration, pattern: paths.FieldPattern) -> None:
+        for payload, schema in self._readings(section):
             found = [item for item in missing_subsections(payload) if pattern.matches(item[2])]
             for owner, sub, _ in found:
                 payload = with_subsection(payload, owner, sub)
@@ -319,7 +270,16 @@ class _Editor:
                 self._store(place, section, payload, schema)
                 return
 
-    def _remove(self, place: Place, section: Section, pattern: paths.FieldPattern) -> None:
+    def _readings(self, record: Section | Configuration) -> Iterator[tuple[Payload, Schema | None]]:
+        """The payload as its schema has it, then as others do that know more subsections."""
+        yield _payload_of(record), None
+        if isinstance(record, Section) and record.name not in ITERABLE:
+            known = (self.schemas or {}).get((record.name, record.instance))
+            others = schemas_for(record.name, record.version)
+            for schema in others if known is None else (known, *others):
+                yield Payload.read(schema, record.payload, record.version, record.tree), schema
+
+    def _remove(self, place: Place, section: Section | Configuration, pattern: paths.FieldPattern) -> None:
         payload = _payload_of(section)
         found = [path for path, _ in pattern.find(section.tree)]
         for path in reversed(found):

@@ -36,7 +36,14 @@ class Description:
         if found is None:
             return None
         try:
-            text = trailing[found[0] : found[1]].decode("ascii")
+            return cls.of_text(trailing[found[0] : found[1]].decode("ascii"))
+        except ValueError:
+            return None
+
+    @classmethod
+    def of_text(cls, text: str) -> Description | None:
+        """That of a text; None if it cannot be understood."""
+        try:
             spans, keys = _devices(text)
         except (ValueError, RecursionError):
             return None

@@ -89,7 +89,7 @@ class Mover:
 
     def _insert(self, edit: Insert, target: tuple[Place, Slot] | None) -> None:
         entries = [*edit.entries, *[""] * (len(edit.records) - len(edit.entries))]
-        new = [Slot(record, entry=entry or None) for record, entry in zip(edit.records, entries, strict=False)]
+        new = [Slot(record, entry=entry) for record, entry in zip(edit.records, entries, strict=False)]
         if target is None:
             ends = [i for i, slot in enumerate(self.slots.slots) if isinstance(slot.record, Eof)]
             at = ends[-1] if ends else len(self.slots.slots)

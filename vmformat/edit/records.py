@@ -37,7 +37,7 @@ class Slot:
     rest: tuple[bytes, bytes] = (b"", b"")
     changed: bool = False
     entry: int | str | None = None
-    """What the VMDESCRIPTION says of it: the number of a device in it, or the text of one from elsewhere."""
+    """What the VMDESCRIPTION says of it: the number of a device in it, or a text from elsewhere ("": none yet)."""
     size: int = 0
     """Bytes of the payload that it says this of."""
 
