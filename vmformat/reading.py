@@ -40,6 +40,9 @@ _MOST_FAILURES: Final = 64
 _MOST_LOST: Final = 64
 """After so many payloads without an end a footer is looked for only up to where the next record seems to begin."""
 
+_MOST_SAID: Final = 1024
+"""Faults that are told with numbers: a text of its own for each takes more memory than the bytes are worth."""
+
 _PACKAGE_HEAD: Final = 9
 
 
@@ -252,7 +255,8 @@ class Reading:
     def _judge_section(self, section: Section, end: int, *, known: bool) -> None:
         """Note what a loader refuses in the frame of a section."""
         if not known:
-            found = f"section id {section.section_id}"
+            many = len(self.faults or ()) > _MOST_SAID
+            found = "another id" if many else f"section id {section.section_id}"
             self.fault(Fault(section.offset + 1, "section.section_id", "the id of a section that began", found))
         elif not section.name:
             self.fault(Fault(section.offset + 5, "section.name", "a name", "none"))

@@ -103,10 +103,15 @@ class Section:
         """Where the payload stood in the stream that was read."""
         return self.offset + len(self.head())
 
-    @cached_property
+    @property
     def layout(self) -> Schema | None:
         """The schema with opaque virtio state taken apart, where the payload shows how."""
-        return None if self.schema is None else refine(self.schema, self.payload)
+        return None if self.schema is None else self._refined  # what is kept takes memory: nothing for nothing
+
+    @cached_property
+    def _refined(self) -> Schema:
+        assert self.schema is not None
+        return refine(self.schema, self.payload)
 
     @cached_property
     def tree(self) -> Node:

@@ -83,6 +83,17 @@ def parts(n: int) -> bytes:
     return _stream(Section(Kind.PART, i, "", 0, 0, b"", footer=i) for i in range(n))
 
 
+def wrong_footers(n: int) -> bytes:
+    """Sections whose footers are of others."""
+    return _stream(Section(Kind.FULL, i, "d", 0, 1, b"", footer=i + 1) for i in range(n))
+
+
+def gaps(n: int) -> bytes:
+    """A byte that is no record before each record."""
+    part = Section(Kind.PART, 5, "", 0, 0, b"", footer=5).to_bytes()
+    return _stream([_section("d", b"")])[:-1] + (b"\xff" + part) * n + b"\0"
+
+
 def unfinished(n: int) -> bytes:
     """Section heads one after the other, no payload, no footer."""
     head = _section("virtio-net", b"", footer=False).to_bytes()
@@ -364,7 +375,8 @@ FAMILIES: Final[dict[str, Callable[[int], bytes]]] = {
     function.__name__.strip("_"): function
     for function in (
         footers, footers_before_records, sections, sections_that_fail, sections_without_footers, sections_named_alike,
-        parts, unfinished, commands, discards, packages, packages_among_sections, nested_packages, zeros,
+        parts, wrong_footers, gaps, unfinished, zeros, commands, discards,
+        packages, packages_among_sections, nested_packages,
         trailing_marks, trailing_marks_that_fit, configuration, configuration_again,
         array, array_beyond, array_of_nothing, array_that_varies, list_, list_without_end, lists_in_lists,
         structs_in_structs, subsections, subsections_unknown, virtio, virtio_queues, virtio_requests,
