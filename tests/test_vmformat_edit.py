@@ -340,6 +340,13 @@ def test_a_count_does_not_make_arrays_without_end() -> None:
         apply(start, ["dev/n=0xffffffff"])
 
 
+def test_a_name_of_several_lines_is_one_line() -> None:
+    section = Section(Kind.FULL, 3, "a\nb", 0, 1, b"\1", footer=3)
+    with pytest.raises(TextError) as caught:
+        apply(Stream(records=(section, Eof())), ["*/-payload"])
+    assert str(caught.value) == "#0 a\\nb/payload: expected a schema that explains the section, found none"
+
+
 def test_without_a_schema_bytes_can_be_written() -> None:
     section = Section(Kind.FULL, 3, "x", 0, 1, b"\1\2\3", footer=3)
     start = read(write(Stream(records=(section, Eof()))))

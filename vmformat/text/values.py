@@ -49,7 +49,8 @@ class TextError(StreamError):
         self.name, self.line = name, line
 
     def __str__(self) -> str:
-        where = ":".join(part for part in (self.name, str(self.line) if self.line else "") if part)
+        name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in self.name)
+        where = ":".join(part for part in (name, str(self.line) if self.line else "") if part)
         said = str(Fault(0, "", self.expected, self.found)).removeprefix("offset 0x0: ")
         return f"{where}: {said}" if where else said
 
