@@ -44,6 +44,9 @@ _MMIO_SURE: Final = _MMIO_HEAD + 12
 _PCI_SURE: Final = 4 + pci.CONFIG_SIZE + 16
 """Bytes behind which a guess has explained more than any would."""
 
+_PCI_VERSION: Final = 2
+_MOST_SHIFT: Final = 64
+
 _EARLY: Final = "virtio-mem-device-early"
 
 
@@ -83,17 +86,26 @@ def refine(schema: Schema, payload: bytes) -> Schema:
         reach = _reach(guessed, payload)
         if reach == len(payload):
             return guessed
-        if reach > most and reach >= _sure(guessed):
+        if reach > most and reach >= _sure(guessed, payload):
             best, most = guessed, reach
     return best
 
 
-def _sure(schema: Schema) -> int:
-    """Of a virtio section the bytes that must be understood before it is believed to be one."""
+def _sure(schema: Schema, payload: bytes) -> int:
+    """Of a virtio section the bytes that must be understood before it is believed to be one.
+
+    More than there are if its first numbers are none that the transport has: a version of PCI's part up to 2 and
+    interrupt levels of 0 or 1, a page shift of MMIO's below 64.
+    """
     inner = schema.fields[0].struct if schema.name in VMSDS and schema.fields else None
     if inner is None or not inner.fields:
         return 0
-    return _MMIO_SURE if inner.fields[0].name == "mmio" else _PCI_SURE
+    if inner.fields[0].name == "mmio":
+        return _MMIO_SURE if int.from_bytes(payload[8:12], "big") < _MOST_SHIFT else len(payload) + 1
+    function = inner.fields[0].struct
+    levels = 4 + (function.fields[1].size if function is not None else 0)
+    plain = not any(payload[levels : levels + 16].translate(None, b"\0\1"))
+    return _PCI_SURE if plain and int.from_bytes(payload[:4], "big") <= _PCI_VERSION else len(payload) + 1
 
 
 def _reach(schema: Schema, payload: bytes) -> int:
