@@ -64,10 +64,6 @@ class Fixed:
     def check(self, source: Source, position: int, path: str, faults: list[Fault]) -> None:
         """Add what QEMU would refuse here."""
 
-    def blank(self) -> Values:
-        """The value that is all zeros."""
-        return self.value(bytes(self.fixed), 0)
-
 
 class Number(Fixed):
     """An integer."""

@@ -162,9 +162,6 @@ class FixedArray(Fixed):
     def check(self, source: Source, position: int, path: str, faults: list[Fault]) -> None:
         check_structs(self.layout, source, position, self.count, join(path, self.name), faults)
 
-    def blank(self) -> Values:
-        return cast("list[Values]", [self.layout.blank(None)] * self.count)
-
 
 def structs(
     layout: Layout, source: Source, position: int, count: int, last: Node | None = None

@@ -219,9 +219,6 @@ class FixedStruct(Fixed):
         if record is not None:
             record.check(join(path, self.name), faults)
 
-    def blank(self) -> Values:
-        return self.layout.blank(None)
-
 
 def whole(layout: Layout, source: Source, position: int) -> Record | None:
     """The record of a layout of fixed size whose bytes are all there; None if it has no fields."""
