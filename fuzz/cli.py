@@ -162,7 +162,7 @@ def show_command(
 def strip_command(
     stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
-    blocks: Annotated[list[str] | None, typer.Argument(metavar="[BLOCK]...", help="With --ram all-but.")] = None,
+    blocks: Annotated[list[str] | None, typer.Argument(metavar="BLOCK", help="With --ram all-but.")] = None,
     ram: Annotated[
         str, typer.Option(help="Pages that stay: none; all as zero pages; all; all-but those of BLOCK...")
     ] = "none",
