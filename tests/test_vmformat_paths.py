@@ -6,7 +6,7 @@ import pytest
 
 from fuzz.corpus import find_machine, find_stream
 from model import parse, section_schemas
-from vmformat import Command, Stream, StreamError, pack, read
+from vmformat import Command, Field, Schema, Section, Stream, StreamError, pack, read
 from vmformat.paths import FieldPattern, find
 
 
@@ -61,6 +61,15 @@ def test_what_is_found_stands_where_it_says(stream: Stream) -> None:
     (match,) = find(stream, "virtio-net*/queue[2].desc")
     assert match.path == "virtio.queues.queue[2].desc"
     assert match.record.tree.find(match.path) == match.node
+
+
+def test_a_whole_path_means_that_field_alone() -> None:
+    inner = Schema("inner", 1, 1, (Field("a", "uint8"),))
+    outer = Schema("outer", 1, 1, (Field("x", "struct", struct=inner), Field("a", "uint8")))
+    stream = Stream(records=(Section.build(outer, {"x": {"a": 1}, "a": 2}),))
+    assert [match.path for match in find(stream, "outer/a")] == ["a"]
+    assert [match.path for match in find(stream, "outer/x.a")] == ["x.a"]
+    assert [match.path for match in find(stream, "outer/*a")] == ["x.a", "a"]
 
 
 def test_packages_are_looked_into(stream: Stream) -> None:

@@ -4,7 +4,7 @@
     RECORD   = "#" numbers joined by dots: the record's place, `#12.3` is record 3 of the package that is record 12
              | name [ "@" instance ] [ ":" kind ]: a section by its whole name or by what follows the last slash in it,
                `configuration`, or a command by its name (`PING`); kind is START, PART, END, FULL or COMMAND
-    FIELD    = a path as `node` has it, or the end of one that begins with a name
+    FIELD    = a path as `node` has it, or else the end of one that begins with a name
 
 In names and fields `*` stands for any characters, `?` for one, `[*]` for any element, `[2..5]` for those from 2 to 5,
 everything else for itself. Names of sections and subsections contain slashes themselves: of several ways to cut a
@@ -126,6 +126,7 @@ class FieldPattern:
             raise StreamError(0, text, "a field behind the slash", "nothing")
         self.text = text
         self._whole = self._compile(text)
+        self._from_start = re.compile(glob(text), re.DOTALL)
         self._shape = self._compile(_INDEX.sub("[0]", text))
 
     @staticmethod
@@ -139,9 +140,9 @@ class FieldPattern:
         return self._whole.fullmatch(path) is not None
 
     def find(self, tree: Node) -> Iterator[tuple[str, Node]]:
-        """The outermost nodes below `tree` that are meant."""
-        for child in tree.children:
-            yield from self._find(child, child.name)
+        """The outermost nodes below `tree` that are meant: those whose whole path is given, if there are any."""
+        found = [match for child in tree.children for match in self._find(child, child.name)]
+        return iter([match for match in found if self._from_start.fullmatch(match[0])] or found)
 
     def _find(self, node: Node, path: str) -> Iterator[tuple[str, Node]]:
         if self.matches(path):
