@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,6 +147,35 @@ def test_other_files_are_one_line(
     said = capsys.readouterr()
     assert not said.out
     assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("description", [b"", b"{}", b"[1", b"\xff"], ids=["empty", "nothing in it", "cut", "no text"])
+def test_a_machine_that_is_none_is_one_line(
+    description: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "machine.json"
+    path.write_bytes(description)
+    assert run(monkeypatch, "pc-small/after", "--machine", str(path)) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_snapshot_of_what_is_no_image(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "pc-small/after", "--snapshot", "one") == 2
+    assert "qcow2" in capsys.readouterr().err
+
+
+def test_a_pipe_is_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = Thread(target=lambda: path.write_bytes(find_stream("pc-small/after").read_bytes()))
+    writer.start()
+    assert run(monkeypatch, str(path), "--depth", "0") == 0
+    writer.join()
+    assert "globalstate" in capsys.readouterr().out
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,7 @@ LEAVES: dict[str, tuple[str, str, str, Leafs, str]] = {
     "cr0": ("cpu", "env.cr[0]", "uint64", 0x80000011, "PE, ET, PG"),
     "efer": ("cpu", "env.efer", "uint64", 0x500, "LME, LMA"),
     "registers": ("cpu", "env.regs", "uint64", (0, 1, *[0] * 13, -1), "rcx 0x1, r15 0xffffffffffffffff"),
+    "registers of an Arm": ("cpu", "env.regs", "uint32", (0, 1, *[0] * 14), ""),
     "MAC as numbers": ("virtio-net", "virtio.device.mac", "uint8", tuple(b"RT\0\x124V"), "52:54:00:12:34:56"),
     "MAC as bytes": ("e1000", "conf.macaddr", "buffer", b"RT\0\x124V", "52:54:00:12:34:56"),
     "not a MAC": ("e1000", "mac", "uint32", (*range(5), 1 << 30), ""),

@@ -37,7 +37,7 @@ VALUES: dict[str, tuple[Leafs, str, str]] = {
     "zero": ((0,), "uint16", "1 zero"),
     "zeros in an array": ((0, 0), "uint16", "2 zeros"),
     "numbers": ((1, 2, 300), "uint16", "1 2 0x12c"),
-    "equal numbers": ((5, 5, 5, 1), "uint16", "5 x 3 1"),
+    "equal numbers": ((5, 5, 5, 1), "uint16", "3 times 5, 1"),
     "two equal numbers": ((5, 5, 1), "uint16", "5 5 1"),
     "many numbers": (tuple(range(20)), "uint8", "0 1 2 3 4 5 6 7 8 9 0xa 0xb 0xc 0xd 0xe 0xf ... (20 in all)"),
     "arrays of bytes": ((b"\1\2", b"\3\4"), "buffer", "01 02, 03 04"),

@@ -68,8 +68,9 @@ def _array(value: tuple[int, ...] | tuple[bytes, ...], type_: str, most: int | N
         while end < len(value) and value[end] == value[at]:
             end += 1
         piece = shown(value[at], type_)
-        pieces += [f"{piece} x {end - at}"] if end - at > 2 else [piece] * (end - at)
+        pieces += [f"{end - at} times {piece}"] if end - at > 2 else [piece] * (end - at)
         at = end
     # Two equal ones at the limit count as one piece more than there is room for: no harm.
-    text = (", " if type_ == "buffer" else " ").join(pieces)
+    spaced = type_ != "buffer" and not any(" " in piece for piece in pieces)
+    text = (" " if spaced else ", ").join(pieces)
     return text if at >= len(value) else f"{text} ... ({len(value)} in all)"

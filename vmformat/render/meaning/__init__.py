@@ -32,7 +32,7 @@ def meaning(device: str, path: str, node: Node, config: bytes | None = None) -> 
     if isinstance(value, bytes):
         return _bytes(node.name, value)
     if isinstance(value, tuple):
-        return _array(device, path, node.name, value)
+        return _array(device, path, node, value)
     return ""
 
 
@@ -65,7 +65,8 @@ def _bytes(name: str, value: bytes) -> str:
     return ""
 
 
-def _array(device: str, path: str, name: str, value: tuple[int, ...] | tuple[bytes, ...]) -> str:
+def _array(device: str, path: str, node: Node, value: tuple[int, ...] | tuple[bytes, ...]) -> str:
+    name = node.name
     numbers = tuple(item for item in value if isinstance(item, int))
     if len(numbers) != len(value):
         return ""
@@ -73,7 +74,7 @@ def _array(device: str, path: str, name: str, value: tuple[int, ...] | tuple[byt
         return machine.mac(bytes(numbers))
     if name.endswith("guid") and len(numbers) == _UUID and all(0 <= item < 256 for item in numbers):
         return machine.uuid(bytes(numbers))
-    if path == "env.regs" and len(numbers) == len(machine.REGISTERS):
+    if path == "env.regs" and node.type == "uint64" and len(numbers) == len(machine.REGISTERS):
         return machine.registers(numbers)
     if name == "guest_features" and len(numbers) == 2:
         return virtio.features(virtio.kind_of(device), numbers[0] | numbers[1] << 32)

@@ -109,7 +109,7 @@ def apic_base(value: int) -> str:
 def registers(values: tuple[int, ...]) -> str:
     """The general registers by name, those that are 0 left out."""
     named = zip(REGISTERS, values, strict=False)
-    return ", ".join(f"{name} {value & (1 << 64) - 1:#x}" for name, value in named if value) or "all zero"
+    return ", ".join(f"{name} {value & (1 << 64) - 1:#x}" for name, value in named if value)
 
 
 def mac(raw: bytes) -> str:
