@@ -152,13 +152,12 @@ def _tiles(node: Node, path: str) -> Iterator[Broken]:
 
 
 def _leaves(section: Section) -> Iterator[Broken]:
-    end = 0
+    """Leaves lie in the payload; of arrays in arrays they do not come in the order of their bytes."""
     for leaf in section.leaves:
-        if leaf.offset < end:
-            yield Broken("leaves", f"{leaf.path} at {leaf.offset}, the one before ends at {end}")
-        end = leaf.offset + leaf.size
-    if end > len(section.buffer):
-        yield Broken("leaves", f"{end} bytes of {len(section.buffer)}")
+        end = leaf.offset + (leaf.count - 1) * leaf.stride + leaf.size
+        if leaf.offset < 0 or end > len(section.buffer):
+            yield Broken("leaves", f"{leaf.path} at {leaf.offset} ends at {end} of {len(section.buffer)} bytes")
+            return
 
 
 def _kind(name: str) -> str:
