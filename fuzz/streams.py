@@ -45,16 +45,21 @@ def open_stream(typed: str, machine: str | None = None, snapshot: str | None = N
     path = None if typed == STDIN else find_stream(typed)
     schemas = schemas_for(typed, machine)
     data = sys.stdin.buffer.read() if path is None else b""
-    damage = None
-    try:
-        stream = _read(path, data, schemas, snapshot, tolerant=False)
-    except StreamError as error:
-        stream = _read(path, data, schemas, snapshot, tolerant=True)
-        damage = error.fault
+    stream = _read(path, data, schemas, snapshot, tolerant=True)
+    damage = _damage(path, data, schemas, snapshot) if stream.faults else None
     records = any(isinstance(record, Section | Command | Span) for record in stream.records)
     if damage is not None and stream.configuration is None and not records:
         raise damage.error  # nothing in it but what any file may hold
     return Opened(typed, stream, schemas, path, damage)
+
+
+def _damage(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str | None) -> Fault | None:
+    """What a strict reader stops at: of many faults it passes over most."""
+    try:
+        _read(path, data, schemas, snapshot, tolerant=False)
+    except StreamError as error:
+        return error.fault
+    return None
 
 
 def _read(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str | None, *, tolerant: bool) -> Stream:

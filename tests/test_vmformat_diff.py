@@ -116,6 +116,11 @@ def test_fields(name: str, changes: dict[str, Any], right: list[str]) -> None:
     assert len(back) == len(found)
 
 
+def test_many_elements_more_are_one_line() -> None:
+    found = told(stream(device()), stream(device(n=9, many=[{"a": 1, "b": 1}, *[{"a": 0, "b": 0}] * 8])))
+    assert found == ["dev", "  n: 1 -> 9", "  many[1..8] added: 8 elements, each of 2 bytes"]
+
+
 def test_another_schema_adds_and_drops_fields() -> None:
     values = {name: value for name, value in VALUES.items() if name != "blob"}
     newer = Section.build(NEWER, values | {"fresh": 5}, section_id=3)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vmformat.render.line import Line as ShownLine
     from vmformat.render.line import Style
 
+_MOST_FAULTS: Final = 8
 _STYLES: Final[dict[str, Style]] = {
     "record": "kind",
     "field": "field",
@@ -71,6 +72,7 @@ def run_diff(options: DiffOptions) -> int:
                 _print_json(output, options, found, one, other)
             else:
                 output.lines(_shown(options, found))
+                output.lines(_faults(one, other) if found else ())
     except CorpusError as error:
         return _unusable(str(error))
     except (StreamError, DescriptionError) as error:
@@ -115,6 +117,17 @@ def _shown(options: DiffOptions, found: list[Difference]) -> Iterator[ShownLine]
     for line in lines(found, ram=options.ram):
         yield _styled(line)
     yield (("note", summary(found)),)
+
+
+def _faults(one: Opened, other: Opened) -> Iterator[ShownLine]:
+    """What is wrong with one of the streams and not with the other as well."""
+    texts = [[str(fault) for fault in opened.stream.faults] for opened in (one, other)]
+    for opened, mine, others in ((one, texts[0], set(texts[1])), (other, texts[1], set(texts[0]))):
+        lonely = [text for text in mine if text not in others]
+        for text in lonely[:_MOST_FAULTS]:
+            yield ("note", f"{clean(opened.typed, 300)} is damaged: "), ("fault", clean(text, 300))
+        if len(lonely) > _MOST_FAULTS:
+            yield (("note", f"{clean(opened.typed, 300)}: and {len(lonely) - _MOST_FAULTS} more faults"),)
 
 
 def _styled(line: Line) -> ShownLine:

@@ -197,8 +197,11 @@ def _report(options: EditOptions, opened: Opened, target: Path | None, changes: 
     if len(changes) > _MOST_ROWS:
         console.print(f"and {len(changes) - _MOST_ROWS} more changes", markup=False)
     console.print(f"{target or 'standard output'}: {size} bytes", markup=False, soft_wrap=True)
-    if opened.damage is not None:
-        console.print(f"{opened.typed} is damaged: {clean(str(opened.damage), 300)}", markup=False, soft_wrap=True)
+    faults = opened.stream.faults
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        said = f"{opened.typed} is damaged: {clean(str(faults[0]), 300)}{more}"
+        console.print(said, markup=False, soft_wrap=True)
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[Text]:

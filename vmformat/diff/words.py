@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -18,6 +20,7 @@ Style: TypeAlias = Literal["record", "field", "old", "new", "note"]
 Line: TypeAlias = tuple[tuple[Style, str], ...]
 """Pieces of text, each with what it is."""
 
+_ELEMENT: Final = re.compile(r"(.*)\[(\d{1,9})\]", re.DOTALL)
 _WIDEST: Final = 72
 _MOST_RUNS: Final = 4
 
@@ -33,9 +36,35 @@ def lines(differences: Iterable[Difference], *, ram: bool = False) -> Iterator[L
         head: list[tuple[Style, str]] = [("record", record[1])]
         head += map(_whole, whole)
         yield tuple(head)
-        for one in found:
-            if one.kind != "record":
-                yield (("note", "  "), *_piece(one))
+        for one in _folded([one for one in found if one.kind != "record"]):
+            yield (("note", "  "), *_piece(one))
+
+
+def _folded(found: list[Difference]) -> Iterator[Difference]:
+    """Elements that only one side has, one after the other, in one line."""
+    run: list[Difference] = []
+    for one in found:
+        if run and not _follows(run[-1], one):
+            yield from _run(run)
+            run = []
+        run.append(one)
+    yield from _run(run)
+
+
+def _follows(one: Difference, other: Difference) -> bool:
+    if (one.what, one.text, one.old, one.new) != (other.what, other.text, None, None) or not one.text:
+        return False
+    first, second = _ELEMENT.fullmatch(one.path), _ELEMENT.fullmatch(other.path)
+    return first is not None and second is not None and first[1] == second[1] and int(first[2]) + 1 == int(second[2])
+
+
+def _run(run: list[Difference]) -> Iterator[Difference]:
+    first = _ELEMENT.fullmatch(run[0].path) if len(run) > 2 else None
+    if first is None:
+        yield from run
+        return
+    last = int(first[2]) + len(run) - 1
+    yield replace(run[0], path=f"{first[1]}[{first[2]}..{last}]", text=f"{len(run)} elements, each of {run[0].text}")
 
 
 def _whole(one: Difference) -> tuple[Style, str]:
