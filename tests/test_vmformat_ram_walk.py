@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmformat.errors import StreamError
+from vmformat.plan import Refusal
+from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records
 from vmformat.ram_context import RamContext
-from vmformat.ram_walk import Piece, Sliced, entries, fitting, measure_ram, walk
+from vmformat.ram_walk import MEM_SIZE, Piece, Sliced, entries, fitting, measure_ram, walk
+from vmformat.reader import Reader
 
 EOS = struct.pack(">Q", 0x10)
 CONTEXT = RamContext()
@@ -170,3 +173,25 @@ def test_pieces_touch_each_other(parts: list[bytes], context: RamContext) -> Non
             assert (piece.end - piece.start) % 9 == 0 or piece.records == 1
             at = piece.end
     fitting(data, 0, context)
+
+
+LOADED = st.sampled_from([data for data, context in ENCODINGS.values() if context == CONTEXT])
+
+
+@given(st.lists(LOADED | st.binary(max_size=12), max_size=6))
+def test_what_the_loader_takes_is_walked_alike(parts: list[bytes]) -> None:
+    data = b"".join(parts) + EOS
+    taken = list(iter_records(Reader(data), RamState()))
+    if isinstance(taken[-1], Refusal):
+        return
+    walked: list[tuple[int, ...]] = []
+    listed: list[tuple[int, bytes, int]] = []
+    for piece in walk(data, 0, CONTEXT):
+        size = (piece.end - piece.start) // piece.records
+        walked += [(at, piece.flags) for at in range(piece.start, piece.end, size)]
+        if piece.kind == MEM_SIZE:
+            found = entries(data, piece.data, piece.address, CONTEXT, len(data))
+            listed += [(one.start, one.name, one.length) for one in found]
+    assert walked == [(one.offset, one.flags) for one in taken if isinstance(one, RamRecord)]
+    blocks = [one for one in taken if isinstance(one, BlockEntry)]
+    assert listed == [(one.offset, one.name.encode("latin-1"), one.length) for one in blocks]
