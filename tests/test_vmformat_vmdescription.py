@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmformat import describe_sections, read
 from vmformat.errors import StreamError
 from vmformat.plan import measure
 from vmformat.schema import Count, Field, Schema, When
@@ -214,3 +216,54 @@ def test_a_drive_s_identity_comes_when_it_is_set(sent: bool) -> None:
     ]
     assert measure(schema, bytes(4) + b"x", 0) == 5
     assert measure(schema, b"\0\0\0\1" + bytes(512) + b"x", 0) == 517
+
+
+SHIPPED = Path(__file__).resolve().parent.parent / "corpus" / "seeds"
+
+
+@pytest.mark.parametrize("name", ["bridges", "q35-usb", "pc-attic"])
+def test_what_is_known_again_is_what_would_be_parsed_again(name: str) -> None:
+    text = describe_sections(read((SHIPPED / name / "after.vmstate").read_bytes()).sections)
+    # A space where QEMU writes none: no device is told by its words then.
+    again = text.replace(b'{"name": ', b'{ "name": ')
+    assert again != text
+    assert parse(again) == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [
+        pytest.param('{"devices": [], "devices": [1]}', [], id="the first of two keys counts"),
+        pytest.param(' {"a": [{}, "b"], "devices": [ ] , "c": 1.5e3}\n', [], id="other keys, other spaces"),
+        pytest.param('{"devices": [{"name": "a", "instance_id": 7, "vmsd_name": "v", "version": 1, "fields": []}, '
+                     '{"name": "b", "instance_id": 8, "vmsd_name": "v", "version": 1, "fields": []}]}',
+                     [("a", 7), ("b", 8)], id="two of a kind"),
+        pytest.param('{"devices": [{"name": "a", "instance_id": 7, "vmsd_name": "v", "version": 1, "fields": []}, '
+                     '{"name": "b", "instance_id": 8, "vmsd_name": "v", "version": 1, "fields": [], "size": 1}]}',
+                     [("a", 7), ("b", 8)], id="one that only begins like the other"),
+        pytest.param('{"devices": [{"instance_id": 7, "name": "\\u0061", "fields": [], "size": 0}]}', [("a", 7)],
+                     id="another order, and an escape"),
+    ],
+)  # fmt: skip
+def test_texts(text: str, devices: list[tuple[str, int]]) -> None:
+    assert list(parse(text.encode())) == devices
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"devices": [] ',
+        '{"devices": []} x',
+        '{"devices": [{"name": "a"} {}]}',
+        '{"devices": [{"name": "a", "instance_id": 7, "vmsd_name": ',
+        '{"devices": [{"name": "a", "instance_id": 99999999999, "vmsd_name": "v", "version": 1, "fields": []}]}',
+        '{"devices": [{"name": "a", "instance_id": 9999999999, "vmsd_name": "v", "version": 1, "fields": []}]}',
+        "{1: 2}",
+        '{"devices": [],}',
+        '{"devices" []}',
+    ],
+)  # fmt: skip
+def test_texts_that_are_none(text: str) -> None:
+    with pytest.raises(StreamError) as error:
+        parse(text.encode(), 5)
+    assert error.value.offset == 5

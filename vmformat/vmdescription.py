@@ -11,6 +11,7 @@ import marshal
 import re
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
+from hashlib import blake2b
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
@@ -166,7 +167,8 @@ class _Parser:
         """As `schema`; what is described in equal words is one object."""
         words = {key: obj.get(key) for key in ("vmsd_name", "version", "fields", "subsections")}
         try:
-            key = marshal.dumps(words, 2)
+            # A digest, because the words themselves hold those of every struct inside once more.
+            key = blake2b(marshal.dumps(words, 2), digest_size=16).digest()
         except ValueError:  # something in it with repeated keys
             return self.schema(obj, path)
         known = self.interned.get(key)
