@@ -127,7 +127,8 @@ def show_command(
         bool | None, typer.Option("--color/--no-color", help="Colours; by default on a terminal.", show_default=False)
     ] = None,
     kind: Annotated[
-        str | None, typer.Option("--as", help="No stream, but what goes beside one: multifd, return-path or colo.")
+        str | None,
+        typer.Option("--as", help="What goes beside a stream: multifd, return-path, colo or preempt."),
     ] = None,
 ) -> None:
     """Show a stream as a tree of named fields."""

@@ -59,7 +59,7 @@ def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 UNUSABLE = {
-    "kind": (("--as", "morse"), HELLO, "--as: expected multifd, return-path, colo, found morse"),
+    "kind": (("--as", "morse"), HELLO, "--as: expected multifd, return-path, colo, preempt, found morse"),
     "view": (("--ram",), HELLO, "--ram: not for a multifd channel"),
     "path": (("--path", "x"), HELLO, "--path: not for a multifd channel"),
     "damage": ((), HELLO[:60], "expected a whole packet, found 60 bytes to the end"),

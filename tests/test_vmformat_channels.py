@@ -55,6 +55,7 @@ FILES: dict[str, tuple[str, bytes]] = {
     "multifd": ("multifd", HELLO + b"".join(PACKETS)),
     **{f"colo {i}": ("colo", one) for i, one in enumerate(CHECKPOINTS)},
     "colo": ("colo", b"".join(CHECKPOINTS)),
+    "preempt": ("preempt", struct.pack(">Q", 8) + b"\6pc.ram" + bytes(4096) + EOS),
 }
 
 
@@ -175,7 +176,7 @@ def test_checkpoints_behind_a_stream() -> None:
         pytest.param("return-path", [{"type": 2, "cookie": 1, "x": 1}], "no field x", id="too many"),
         pytest.param("multifd", [{"uuid": b""}], "no field magic", id="hello"),
         pytest.param("colo", [{"message": 3, "records": [{"kind": 0, "footer": b""}]}], "no field footer", id="eof"),
-        pytest.param("morse", [], "expected multifd, return-path, colo, found morse", id="kind"),
+        pytest.param("morse", [], "expected multifd, return-path, colo, preempt, found morse", id="kind"),
     ],
 )
 def test_values_that_do_not_fit(kind: str, given: object, message: str) -> None:

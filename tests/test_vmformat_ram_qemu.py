@@ -233,18 +233,34 @@ def test_disks(real_qemu: str, tmp_path: Path) -> None:
     assert blocks.count(None) == 0
 
 
-def test_postcopy(real_qemu: str, tmp_path: Path) -> None:
+WRITES = bytes.fromhex("31c9 b80010 8ec0 26ff060001 050001 3d0080 72f1 ebec")
+"""A guest that writes to every page from 0x10000 to 0x80000, again and again."""
+
+
+def running(folder: Path) -> list[str]:
+    """A machine with that guest on a disk, which several processes may open."""
+    disk = folder / "disk"
+    disk.write_bytes(WRITES.ljust(510, b"\0") + b"\x55\xaa" + bytes(0xFE00))
+    return [*MACHINE, "-drive", f"file={disk},if=ide,format=raw,file.locking=off"]
+
+
+@pytest.mark.parametrize("preempt", [False, True], ids=["one channel", "two channels"])
+def test_postcopy(real_qemu: str, tmp_path: Path, preempt: bool) -> None:
     behind = tmp_path / "behind"
-    with Accessible(MACHINE, binary=real_qemu) as guest, destination(MACHINE, real_qemu) as other:
+    machine = running(tmp_path)
+    with Accessible(machine, binary=real_qemu) as guest, destination(machine, real_qemu) as other:
         fill(guest, 0x100000, 900, 1)
         for one in (guest.vm, other):
-            switch_on(one, "postcopy-ram")
+            switch_on(one, "postcopy-ram", *(["postcopy-preempt"] if preempt else []))
+        guest.vm.qmp("cont")
+        time.sleep(1)
         incoming(other, behind)
         with Listener(tmp_path / "socket", behind) as listener:
-            guest.vm.qmp("migrate-set-parameters", {"max-bandwidth": 500_000})
+            guest.vm.qmp("migrate-set-parameters", {"max-bandwidth": 500_000, "max-postcopy-bandwidth": 300_000})
             guest.vm.qmp("migrate", {"uri": f"unix:{listener.path}"})
             finish(guest.vm, lambda state: state.get("ram", {}).get("transferred", 0) > 200_000)
             guest.vm.qmp("migrate-start-postcopy")
+            listener.wait(lambda: any(b"\0\3\0\x13" in answered for answered in listener.answered))
             guest.vm.qmp("migrate-set-parameters", {"max-postcopy-bandwidth": 1 << 30})
             finish(guest.vm)
             finish(other)
@@ -258,6 +274,12 @@ def test_postcopy(real_qemu: str, tmp_path: Path) -> None:
     assert "POSTCOPY_RAM_DISCARD" in commands
     assert stream.sections[0].context is not None
     assert stream.sections[0].context.advised == 4096
+    assert len(listener.sent) == 1 + preempt
+    for data in map(bytes, listener.sent[1:]):
+        channel = channels.read_channel(data, "preempt", stream.sections[0].context)
+        assert channel.fault is None
+        assert channels.write_channel("preempt", channel.tree.values(), channel.context) == data
+        assert [channel.title(record) for record in channel.tree.children][-1] == "EOS"
     pages = contents(stream)
     assert all(ram[at : at + 4096] == pages[at] for at in range(0x100000, 0x100000 + 900 * 4096, 4096))
     answers = bytes(listener.answered[0])
@@ -269,14 +291,8 @@ def test_postcopy(real_qemu: str, tmp_path: Path) -> None:
     assert titles[-1] == "SHUT"
 
 
-WRITES = bytes.fromhex("31c9 b80010 8ec0 26ff060001 050001 3d0080 72f1 ebec")
-"""A guest that writes to every page from 0x10000 to 0x80000, again and again."""
-
-
 def test_postcopy_that_is_taken_up_again(real_qemu: str, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.write_bytes(WRITES.ljust(510, b"\0") + b"\x55\xaa" + bytes(0xFE00))
-    machine = [*MACHINE, "-drive", f"file={disk},if=ide,format=raw,file.locking=off"]
+    machine = running(tmp_path)
     behind, again = tmp_path / "behind", tmp_path / "again"
     with Accessible(machine, binary=real_qemu) as guest, destination(machine, real_qemu) as other:
         fill(guest, 0x200000, 1000, 1)

@@ -3,6 +3,7 @@
     multifd       a channel of pages; told by its first bytes
     return-path   what the destination says
     colo          what follows a stream that has ENABLE_COLO: checkpoints
+    preempt       pages that a destination in postcopy could not wait for (capability postcopy-preempt): ram records
 
 The law: `write_channel(c.kind, c.tree.values()) == c.data` for every channel read from any bytes.
 """
@@ -19,6 +20,8 @@ from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
 from vmformat.node import Node
 from vmformat.ram_context import RamContext
+from vmformat.ram_tree import RamForm
+from vmformat.ram_walk import CONTINUE, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +30,13 @@ if TYPE_CHECKING:
     from vmformat.ram_walk import Sliced
     from vmformat.stream import Stream
 
-KINDS: Final = ("multifd", "return-path", "colo")
+KINDS: Final = ("multifd", "return-path", "colo", "preempt")
 """What `read_channel` takes as a kind."""
 
 _STREAM: Final = b"QEVM"
 _DESCRIPTION_HEAD: Final = 5
+_TELLING: Final = {"multifd": "flags", "return-path": "type", "colo": "message", "preempt": "address_flags"}
+"""Which field tells what a record is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,14 @@ class Channel:
 
     def title(self, record: Node) -> str:
         """What a record of the tree is, in a word or two."""
-        first = record.find({"multifd": "flags", "return-path": "type", "colo": "message"}[self.kind])
+        first = record.find(_TELLING[self.kind])
         number = first.value if first is not None and isinstance(first.value, int) else 0
         if record.value is not None:
             return "no record"
         if self.kind == "multifd":
             return multifd.title(int(record.name.strip("[]")), number)
+        if self.kind == "preempt":
+            return NAMES.get(number & self.context.page_size - 1 & ~CONTINUE, "record")
         return return_path.title(number) if self.kind == "return-path" else colo.title(number)
 
 
@@ -118,4 +125,6 @@ def _form(kind: str, context: RamContext) -> Form:
         return return_path.ReturnPathForm()
     if kind == "colo":
         return colo.ColoForm(context)
+    if kind == "preempt":
+        return RamForm(context)
     raise StreamError(0, "channel", ", ".join(KINDS), kind)
