@@ -80,6 +80,15 @@ LEAVES: dict[str, tuple[str, str, str, Leafs, str]] = {
     "features of a net device": ("virtio-net", "virtio.head.features_lo", "uint32", 0x20, "MAC"),
     "wide features": ("virtio-blk", "virtio.core.virtio/64bit_features.guest_features", "uint64", 1 << 32, "VERSION_1"),
     "two words of features": ("virtio-rng", "vqs.guest_features", "uint32", (1 << 29, 1), "EVENT_IDX, VERSION_1"),
+    "config of a disk": (
+        "virtio-blk", "virtio.head.config", "buffer", b"\0\0\2" + bytes(9) + b"\xfe\0\0\0" + b"\1",
+        "capacity 0x20000, seg_max 0xfe",
+    ),
+    "config of a net device": (
+        "virtio-net", "virtio.head.config", "buffer", b"RT\0\x124V\1\0\2\0",
+        "mac 52:54:00:12:34:56, status 1, max_virtqueue_pairs 2",
+    ),
+    "config of an unknown device": ("virtio-new", "virtio.head.config", "buffer", b"\1\2", ""),
     "no vector": ("virtio-net", "virtio.queues.queue[0].vector", "uint16", 0xFFFF, "none"),
     "timer": ("apic", "timer", "timer", 1_500_000_000, "1.5 s"),
     "timer not running": ("apic", "timer", "timer", -1, "not pending"),

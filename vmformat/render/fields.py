@@ -25,6 +25,7 @@ BLANK: Final = " " * 10
 """As wide as an offset."""
 
 _MOST_IN_A_LINE: Final = 8
+_LONG: Final = 40
 _WIDEST_LINE: Final = 88
 
 
@@ -102,6 +103,8 @@ def leaf_line(node: Node, place: Place, detail: Detail) -> Line:
     limit = detail.limit if detail.limit is None else 0
     value = shown(node.value, node.type, limit) if node.value is not None else "nothing"
     said = meaning(place.device, join(place.path, node.name), node, place.config)
+    if len(said) > _LONG and isinstance(node.value, bytes) and limit is not None:
+        value = f"{len(node.value)} bytes"  # said better behind it
     if not said and isinstance(node.value, int) and place.config is None:
         said = decimal(node.value)
     line = _line(node.offset, node.name, place, detail, " = ", value, "fault" if node.name == "@rest" else "value")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vmformat.iterable import ITERABLE
-from vmformat.render.meaning import machine, migration, pci, virtio
+from vmformat.render.meaning import machine, migration, pci, virtio, virtio_config
 
 if TYPE_CHECKING:
     from vmformat.node import Node
@@ -30,7 +30,7 @@ def meaning(device: str, path: str, node: Node, config: bytes | None = None) -> 
             return pci.register(node.name, value, config)
         return _number(device, path, node, value)
     if isinstance(value, bytes):
-        return _bytes(node.name, value)
+        return _bytes(device, path, node.name, value)
     if isinstance(value, tuple):
         return _array(device, path, node, value)
     return ""
@@ -57,7 +57,9 @@ def _number(device: str, path: str, node: Node, value: int) -> str:
     return said
 
 
-def _bytes(name: str, value: bytes) -> str:
+def _bytes(device: str, path: str, name: str, value: bytes) -> str:
+    if name == "config" and path.endswith("head.config"):
+        return virtio_config.config(virtio.kind_of(device), value)
     if name == "uuid" or name.endswith("guid"):
         return machine.uuid(value) if len(value) == _UUID else ""
     if _is_mac(name):
