@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuzz.capture.errors import CaptureError
 from fuzz.capture.machine import read_own
@@ -20,6 +20,7 @@ from fuzz.qemu import Qemu, QemuError
 from vmformat.store.archive import Entry
 from vmformat.store.learn import Learner
 from vmformat.store.processors import with_known
+from vmformat.store.unseen import SCHEMAS, with_insides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,12 +77,19 @@ def learn(
                         path.unlink(missing_ok=True)
                 machines += 1
                 progress(f"{number}/{len(items)} {text}")
+    if not machines:
+        raise CaptureError("no machine could be saved: nothing learnt")
+    return Learnt(completed(learner, dumps), learner.free(), machines)
+
+
+def completed(learner: Learner, dumps: Sequence[Mapping[str, Any]]) -> dict[str, list[Entry]]:
+    """What was learnt, by vmsd name, with what is known besides."""
     known: dict[str, list[Entry]] = {}
     for (name, _), several in sorted(learner.schemas(dumps).items()):
-        known.setdefault(name, []).extend(Entry(with_known(one.schema), one.seen) for one in several)
-    if not known:
-        raise CaptureError("no machine could be saved: nothing learnt")
-    return Learnt(known, learner.free(), machines)
+        known.setdefault(name, []).extend(Entry(with_known(with_insides(one.schema)), one.seen) for one in several)
+    for schema in SCHEMAS:
+        known.setdefault(schema.name, [Entry(schema, 0)])
+    return known
 
 
 def _save(binary: str, item: Item, path: Path) -> None:
