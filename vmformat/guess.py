@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat import pci, store
 from vmformat.errors import StreamError
+from vmformat.framing import NAMED, RECORDS, Kind
 from vmformat.schema import Count, Field, Schema
 from vmformat.store.slirp import SLIRP
-from vmformat.tree import end_of
+from vmformat.tree import decode_partial, end_of
 from vmformat.variants import variants
 from vmformat.virtio import MPTSAS_PART, VMSDS, VirtioShape, mem_early, scsi_disk_schema, virtio_part, virtio_schema
 
@@ -35,6 +36,13 @@ _MOST_PORTS: Final = 512
 
 _MOST_ELEMENTS: Final = 1024
 """More elements than an array has whose length is the machine's: processors, memory slots, ports."""
+
+_LENGTH: Final = "@length"
+_LONGEST: Final = 256
+_MOST_TRIED: Final = 64
+
+_NEAR: Final = 1 << 18
+"""Bytes in which a section's subsections are looked for."""
 
 _KEPT: Final = (virtio_part(packed=False), virtio_part(packed=True), (), MPTSAS_PART)
 """What controllers keep of a SCSI disk's requests."""
@@ -163,11 +171,86 @@ def has_free(schema: Schema) -> bool:
 
 
 def _lengths(schema: Schema, data: bytes, offset: int) -> Iterator[Schema]:
-    """The schema with its one array of open length, or the first of several, of each length that the data allow."""
-    array = _free_in(schema)[0]
-    size = max(_element_size(schema, array), 1)
-    for count in range(min(_MOST_ELEMENTS, (len(data) - offset) // size) + 1):
-        yield _with_length(schema, array, count)
+    """The schema with its arrays of open length, those that the data have, of each length that may be right.
+
+    An array behind which a subsection begins ends there. The others, but for the last, stay as they were described.
+    """
+    near = data[offset : offset + _NEAR]
+    arrays = [a for a in _free_in(schema) if (home := _home(schema, a)) is None or home.encode() in near]
+    marks = tuple(bytes([0x05, len(name)]) + name for name in _subsections(schema))
+    open_ones = []
+    for array in arrays:
+        count = _until(schema, array, near, marks)
+        if count is None:
+            open_ones.append(array)
+        else:
+            schema = _with_length(schema, array, count)
+    if not open_ones:
+        if arrays:
+            yield schema
+        return
+    later: list[int] = []
+    for count, end in _ends(schema, open_ones[-1], near):
+        if end == len(near) or near[end] == Kind.FOOTER or _begins(near, end):
+            yield _with_length(schema, open_ones[-1], count)
+        elif near[end] in RECORDS and len(later) < _MOST_TRIED:
+            later.append(count)
+    yield from (_with_length(schema, open_ones[-1], count) for count in later)
+
+
+def _begins(data: bytes, at: int) -> bool:
+    """Whether a section with a name begins there, beyond doubt."""
+    name = data[at + 6 : at + 6 + data[at + 5]] if data[at] in NAMED and at + 6 < len(data) else b""
+    return len(name) > 1 and name.isascii() and name.decode().isprintable()
+
+
+def _subsections(schema: Schema) -> frozenset[bytes]:
+    """The names of all subsections, those of nested vmsds and of each other included."""
+    found = {sub.name.encode() for sub in schema.subsections}
+    for inner in (*(f.struct for f in schema.fields if f.struct is not None), *schema.subsections):
+        found |= _subsections(inner)
+    return frozenset(name for name in found if len(name) < _LONGEST)
+
+
+def _until(schema: Schema, array: tuple[str, str], data: bytes, marks: tuple[bytes, ...]) -> int | None:
+    """How many elements an array has if a subsection begins behind it; None if none does."""
+    size = _element_size(schema, array)
+    tree, _ = decode_partial(_with_length(schema, array, 0), data)
+    home = _home(schema, array)
+    top = tree if home is None else next((n for _, n in tree.walk() if n.name == home and n.type == "subsection"), None)
+    start = None if top is None else next((n.offset for _, n in top.walk() if n.name == array[1] and not n.size), None)
+    if start is None or not size:
+        return None
+    for count in range(min(_MOST_ELEMENTS, (len(data) - start) // size) + 1):
+        if data.startswith(marks, start + count * size):
+            return count
+    return None
+
+
+def _ends(schema: Schema, array: tuple[str, str], data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the payload that `data` begin with ends, for each length of an array that leads to an end.
+
+    The length is put before the payload as a number that counts the array, so that there is one grammar for all.
+    """
+    counted = _with_length(schema, array, Count(_LENGTH))
+    whole = Schema("lengths", 1, 1, (Field(_LENGTH, "uint32"), Field("payload", "struct", struct=counted)), raw=True)
+    most = min(_MOST_ELEMENTS, len(data) // max(_element_size(schema, array), 1))
+    for count in range(most + 1):
+        try:
+            yield count, end_of(whole, count.to_bytes(4, "big") + data, 0) - 4
+        except StreamError:
+            continue
+
+
+def _home(schema: Schema, array: tuple[str, str]) -> str | None:
+    """The subsection in which an array stands, the innermost one; None if in none."""
+    for field in schema.fields:
+        if field.struct is not None and array in _free_in(field.struct):
+            return _home(field.struct, array)
+    for sub in schema.subsections:
+        if array in _free_in(sub):
+            return _home(sub, array) or sub.name
+    return None
 
 
 def _element_size(schema: Schema, array: tuple[str, str]) -> int:
@@ -188,7 +271,7 @@ def _least(schema: Schema) -> int:
     )
 
 
-def _with_length(schema: Schema, array: tuple[str, str], count: int) -> Schema:
+def _with_length(schema: Schema, array: tuple[str, str], count: int | Count) -> Schema:
     fields: list[Field] = []
     for field in schema.fields:
         if (schema.name, field.name) == array:

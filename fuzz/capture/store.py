@@ -20,7 +20,7 @@ from fuzz.qemu import Qemu, QemuError
 from vmformat.store.archive import Entry
 from vmformat.store.learn import Learner
 from vmformat.store.processors import with_known
-from vmformat.store.unseen import SCHEMAS, with_insides
+from vmformat.store.unseen import FREE, SCHEMAS, with_insides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ def learn(
                 progress(f"{number}/{len(items)} {text}")
     if not machines:
         raise CaptureError("no machine could be saved: nothing learnt")
-    return Learnt(completed(learner, dumps), learner.free(), machines)
+    return Learnt(completed(learner, dumps), learner.free() | FREE, machines)
 
 
 def completed(learner: Learner, dumps: Sequence[Mapping[str, Any]]) -> dict[str, list[Entry]]:

@@ -36,6 +36,9 @@ _LOCALITY: Final = _plain(
 )
 _TPM_LOCALITIES: Final = 5
 
+FREE: Final = frozenset({("CPU hotplug state", "devs")})
+"""Arrays whose length is the machine's, as asked of QEMU 7.2.22 (an element for each processor there may be)."""
+
 SCHEMAS: Final = (
     *(_opaque(vmsd, version) for vmsd, version in HOST_KINDS.values()),
     _opaque(_EARLY, 1),
