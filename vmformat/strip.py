@@ -20,7 +20,7 @@ from vmformat.command import Cmd, Command
 from vmformat.configuration import SCHEMA, Configuration
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
-from vmformat.ram_pages import context_of, mapped_pages, pages_of, pieces_of
+from vmformat.ram_pages import context_of, mapped_pages, pages_of, pieces_of, ram_pages
 from vmformat.ram_walk import CONTINUE, EOS, MEM_SIZE, OF_A_PAGE, PAGE, ZERO, entries
 from vmformat.records import Span
 from vmformat.section import Section
@@ -120,7 +120,8 @@ class _Stripping:
         self.last = ""  # the block that the stream named last
         self.dropping = self._drops("")  # whether its pages go, all of them
         self.told = ""  # the one that we named last
-        self.contents: dict[tuple[str, int], bytes] = {}  # of pages kept in part: what XBZRLE may change
+        self.tracking = False
+        self.contents: dict[tuple[str, int], bytes] = {}  # while tracking: of kept pages what XBZRLE may change
         self.filled: dict[str, set[int]] = {}  # pages that we sent and that are not zero
 
     def records(self, records: Iterable[Record], depth: int = 0) -> Iterator[Record]:
@@ -172,6 +173,8 @@ class _Stripping:
             yield data[found[1] : end]
         if session is None:
             return
+        if self.wanted.keep:
+            self._track()
         for moment in moments(self.stream):
             start = end
             end += moment.size
@@ -292,12 +295,32 @@ class _Stripping:
             return
         content = bytearray(page.page_size)
         if ranges:
+            if page.kind == "XBZRLE" and fate != "all":
+                self._track(page.offset)
             whole = page.content(self.contents.get((block, page.address)))
-            if fate != "all":
+            if self.tracking:
                 self.contents[block, page.address] = whole
+            if (0, page.page_size) in ranges:
+                self._send(page.address, whole, block, out)
+                return
             for start, end in ranges:
                 content[start:end] = whole[start:end]
         self._send(page.address, bytes(content), block, out)
+
+    def _track(self, end: int | None = None) -> None:
+        """From now on know what kept pages hold; what came before `end`, an offset in the stream, is looked up.
+
+        Only XBZRLE needs that, and large streams that are kept whole should not be in memory for nothing.
+        """
+        if self.tracking:
+            return
+        self.tracking = True
+        for page in ram_pages(self.stream):
+            if end is not None and page.offset >= end:
+                break
+            block = page.block or ""
+            if self._ranges(page, block):
+                self.contents[block, page.address] = page.content(self.contents.get((block, page.address)))
 
     def _ranges(self, page: Page, block: str) -> list[tuple[int, int]]:
         """Of the page what is kept."""
