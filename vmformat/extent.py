@@ -134,11 +134,13 @@ def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext 
         if is_unsized(schema):
             continue
         yield schema, partial(_windowed, end_of, schema, data, start, version)
-    best = payload.schemas[0] if payload.schemas else None
-    if best is None or is_opaque(best) or has_free(best):
+    known: tuple[Schema | None, ...] = payload.schemas or (None,)
+    for place, likely in enumerate(known):
+        if likely is not None and not has_free(likely) and (place or not is_opaque(likely)):
+            continue
         window = data if isinstance(data, bytes) else data[start : start + _WINDOW]
-        for guessed in alternatives(best, name, window, start if window is data else 0):
-            yield best, partial(_windowed, end_of, guessed, data, start, version)
+        for guessed in alternatives(likely, name, window, start if window is data else 0):
+            yield likely, partial(_windowed, end_of, guessed, data, start, version)
 
 
 def _windowed(how: Callable[..., int], schema: Schema, data: Source, start: int, version: int) -> int:
