@@ -29,12 +29,13 @@ from vmformat.text.values import (
 from vmformat.tree import Structs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _LONG: Final = 4096
 """Bytes in one line at most."""
 
 _ZEROS: Final = bytes(_LONG)
+_AT_ONCE: Final = 1 << 16
 _MOST_ZEROS: Final = 1 << 26
 _ROW: Final = 8
 """Numbers of a longer array in one line."""
@@ -47,15 +48,29 @@ _SUBSECTION: Final = re.compile(r'"((?:[^"\\]|\\.)*)" version (\S+)')
 _CODE: Final = 0x05
 
 
-def field_lines(tree: Node, payload: bytes) -> list[str]:
-    """The lines of a payload. Its bytes in hexadecimal if the tree does not tell every one of them."""
-    lines = list(_tree_lines(tree, payload))
+def field_lines(tree: Node, payload: bytes) -> Iterable[str]:
+    """The lines of a payload. Its bytes in hexadecimal if the tree does not tell every one of them.
+
+    Raises nothing. Lines of a large payload are made twice, so as not to be kept.
+    """
+    lines = list(_tree_lines(tree, payload)) if len(payload) <= _AT_ONCE else None
+    if _tell_all(_tree_lines(tree, payload) if lines is None else lines, payload):
+        return _tree_lines(tree, payload) if lines is None else lines
+    return raw_lines("payload", payload)
+
+
+def _tell_all(lines: Iterable[str], payload: bytes) -> bool:
+    """Whether lines say just those bytes."""
+    at = 0
     try:
-        if b"".join(map(field_bytes, lines)) == payload:
-            return lines
+        for line in lines:
+            piece = field_bytes(line)
+            if payload[at : at + len(piece)] != piece:
+                return False
+            at += len(piece)
     except ValueFault:
-        pass
-    return list(raw_lines("payload", payload))
+        return False
+    return at == len(payload)
 
 
 def raw_lines(label: str, data: bytes) -> Iterator[str]:

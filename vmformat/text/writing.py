@@ -50,7 +50,7 @@ def text_lines(stream: Stream, schemas: Schemas | None = None) -> Iterator[str]:
         try:
             found = field_lines(stream.configuration.tree, stream.configuration.payload)
         except StreamError:
-            found = list(raw_lines("payload", stream.configuration.payload))
+            found = raw_lines("payload", stream.configuration.payload)
         yield from (f"  {line}" for line in found)
     writer = _Writer(stream, schemas)
     for record in stream.records:
