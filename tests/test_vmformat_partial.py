@@ -224,3 +224,11 @@ def test_a_subsection_of_the_owner_s_that_nobody_knows_ends_it(case: str) -> Non
     rest = node.find("@rest")
     assert rest is not None
     assert rest.value == payload[where[0] :]
+
+
+def test_not_all_of_a_million_lies_are_told() -> None:
+    element = Schema("e", 1, 1, (Field("i", "pci irq state", 16), Field("p", "nullptr")))
+    schema = one(Field("s", "struct", struct=element, count=5000), Field("q", "qlist", struct=element))
+    payload = b"\7" * 17 * 5000 + (b"\1" + b"\7" * 17) * 5000 + b"\0"
+    _, faults = decode_tolerant(schema, payload)
+    assert 1000 <= len(faults) < 1010

@@ -62,7 +62,8 @@ def decode_tolerant(
 
     These are: a condition that must hold and does not; an interrupt level that is neither 0 nor 1; a negative number of
     type "int32 le"; a null pointer without its mark; a subsection's version that its vmsd does not take; a gtree's
-    number of elements that is not theirs. A field that could not be read comes last.
+    number of elements that is not theirs. A field that could not be read comes last. There are
+    hardly ever more than a thousand: who sends so many lies need not be told of all.
     """
     record, fault = _read(schema, payload, offset, version)
     faults: list[Fault] = []

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST_BLANK: Final = 1 << 24
 """Bytes of the largest field that a payload of zeros may have."""
 
+MOST_FAULTS: Final = 1000
+"""Of one payload no more values are complained of: a hostile one may hold millions."""
+
 _BAD: Final = (KeyError, TypeError, ValueError, OverflowError, struct.error, Misfit)
 
 
@@ -204,6 +207,8 @@ class Numbers(Fixed):
     def check_some(self, source: Source, position: int, count: int, path: str, faults: list[Fault]) -> None:
         """As `check`, `count` elements."""
         for i, value in enumerate(cast("tuple[int, ...]", self.read(source.data, position, count))):
+            if len(faults) >= MOST_FAULTS:
+                return
             where = source.base + position + i * self.width, f"{join(path, self.name)}[{i}]"
             if self.type == "pci irq state" and value > 1:
                 faults.append(Fault(*where, "an interrupt line's level, 0 or 1", str(value)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat._layout.fixed import LARGEST_BLANK, Cropped, Fixed, Run
+from vmformat._layout.fixed import LARGEST_BLANK, MOST_FAULTS, Cropped, Fixed, Run
 from vmformat._layout.scope import Cut, Given, Misfit
 from vmformat.errors import Fault, StreamError
 from vmformat.node import Node, join
@@ -327,7 +327,7 @@ class Record:
 
     def check(self, path: str, faults: list[Fault]) -> None:
         """Add what QEMU would refuse in what has been read."""
-        if not self.layout.lies:
+        if not self.layout.lies or len(faults) >= MOST_FAULTS:
             return
         for step, part in zip(self.layout.steps, self.parts, strict=False):
             if part is None or not step.lies or type(part) is Cropped:

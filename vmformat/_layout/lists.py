@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, cast
 
-from vmformat._layout.fixed import Fixed
+from vmformat._layout.fixed import MOST_FAULTS, Fixed
 from vmformat._layout.layout import Lead, Record
 from vmformat._layout.scope import SHORT, Cut, Misfit, Source
 from vmformat._layout.steps import Step, counted, cut_off, sane, wanted, whole
@@ -195,6 +195,8 @@ def check_structs(layout: Layout, source: Source, position: int, count: int, pat
     size = layout.fixed or 0
     if layout.lies and size:
         for i in range(count):
+            if len(faults) >= MOST_FAULTS:
+                return
             record = whole(layout, source, position + i * size)
             if record is not None:
                 record.check(f"{path}[{i}]", faults)
@@ -369,6 +371,8 @@ class Array(Step):
         inside = join(path, self.name)
         if isinstance(part, Elements):
             for i in range(len(part.starts)):
+                if len(faults) >= MOST_FAULTS:
+                    return
                 part.record(i).check(f"{inside}[{i}]", faults)
         else:
             check_structs(self.layout, record.source, part[0], part[1], inside, faults)
@@ -474,6 +478,8 @@ class List(Step):
         inside = join(path, self.name)
         if self.layout is not None and self.layout.lies:
             for i in range(len(part.starts)):
+                if len(faults) >= MOST_FAULTS:
+                    return
                 part.record(i).check(f"{inside}[{i}]", faults)
         if self.counted and not part.cut:
             count = len(part.starts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from vmformat._layout.fixed import MOST_FAULTS
 from vmformat._layout.layout import SUBSECTION, Lead
 from vmformat._layout.scope import SHORT, Cut, Misfit
 from vmformat._layout.steps import Step
@@ -12,7 +13,7 @@ from vmformat.node import Node, join
 from vmformat.schema import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from vmformat._layout.layout import Layout, Record
@@ -20,11 +21,26 @@ if TYPE_CHECKING:
     from vmformat.node import Values
     from vmformat.schema import Schema
 
-    Found: TypeAlias = "list[tuple[str, Record]]"
+    Found: TypeAlias = "list[Record]"
+
+
+def _named(found: Found) -> Iterator[tuple[str, Record]]:
+    """Each with its name: one that comes again has its number behind it."""
+    seen: dict[str, int] = {}
+    for record in found:
+        name = record.layout.name
+        count = seen[name] = seen.get(name, -1) + 1
+        yield (f"{name}#{count}" if count else name), record
+
+
+def _name(sub: Schema, found: Found) -> str:
+    """The name of one more."""
+    count = sum(record.layout.name == sub.name for record in found)
+    return f"{sub.name}#{count}" if count else sub.name
 
 
 class Subsections(Step):
-    """A scan for subsections (QEMU's rule, facts: stream.md 2.7). A part is a list of names and records."""
+    """A scan for subsections (QEMU's rule, facts: stream.md 2.7). A part is a list of records."""
 
     __slots__ = ("known", "layout", "raw")
 
@@ -40,7 +56,6 @@ class Subsections(Step):
     def read(self, record: Record, source: Source, position: int) -> tuple[Found, int]:
         found: Found = []
         data, limit = source.data, source.limit
-        seen: dict[str, int] = {}
         while position + 2 <= limit and data[position] == SUBSECTION:
             end = position + 2 + data[position + 1]
             sub = self.known.get(bytes(data[position + 2 : min(end, limit)]))
@@ -49,33 +64,29 @@ class Subsections(Step):
                 if unknown is not None:
                     raise Cut(position, "", "a known subsection", unknown, found)
                 break
-            count = seen[sub.name] = seen.get(sub.name, -1) + 1
-            name = f"{sub.name}#{count}" if count else sub.name
-            if end + 4 > limit:
-                cut = Cut(position, "@version", *SHORT, found)  # nothing of it can be shown
-                cut.names.append(name)
-                raise cut
+            if end + 4 > limit:  # nothing of it can be shown
+                raise Cut(position, "@version", *SHORT, found).inside(_name(sub, found))
             version = int.from_bytes(data[end : end + 4], "big")
             lead = Lead("@version", "uint32", end, 4, version)
             layout = self.layout(sub, min(version & 0xFF, sub.version))
             try:
                 inner = layout.read(source, end + 4, record, lead, position)
             except Cut as cut:
-                found.append((name, cast("Record", cut.part)))
+                cut.names.append(_name(sub, found))
+                found.append(cast("Record", cut.part))
                 cut.part = found
-                cut.names.append(name)
                 raise
-            found.append((name, inner))
+            found.append(inner)
             position = inner.end
         return found, position
 
     def nodes(self, record: Record, part: Found, into: list[Node]) -> None:
-        for name, inner in part:
+        for name, inner in _named(part):
             start = record.source.base + inner.position
             into.append(Node(name, "subsection", start, inner.end - inner.position, None, inner))
 
     def values(self, record: Record, part: Found, values: dict[str, Values]) -> None:
-        for name, inner in part:
+        for name, inner in _named(part):
             values[name] = inner.values()
 
     def names(self, values: Mapping[str, Any]) -> Iterable[str]:
@@ -112,7 +123,9 @@ class Subsections(Step):
         inner.write(value, scope, out, 1 if hasattr(value, "get") and "@version" in value else 0)
 
     def check(self, record: Record, part: Found, path: str, faults: list[Fault]) -> None:
-        for name, inner in part:
+        for name, inner in _named(part):
+            if len(faults) >= MOST_FAULTS:
+                return
             sub, lead = inner.layout.schema, inner.lead
             inside = join(path, name)
             version = lead.value & 0xFF if lead is not None else sub.version
