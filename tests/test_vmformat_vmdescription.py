@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmformat import describe_sections, read
+from vmformat import decode, describe_sections, encode, read
 from vmformat.errors import StreamError
 from vmformat.plan import measure
 from vmformat.schema import Count, Field, Schema, When
@@ -45,12 +45,12 @@ BOTH = Schema("i", 1, 1, INNER.fields, (Schema("i/y", 1, 1, INNER.fields),))
         pytest.param([field("x", "uint64", 8, array_len=3)], [Field("x", "uint64", count=3)], id="compressed array"),
         pytest.param(
             [field("x", "uint8", 1, index=0), field("x", "uint8", 1, index=1), X],
-            [Field("x", "uint8", count=2), Field("x", "uint8")],
+            [Field("x", "uint8", count=2), Field("x#1", "uint8", label="x")],
             id="array element by element",
         ),
         pytest.param(
             [field("x", "uint8", 1, index=0), field("x", "uint8", 1, index=0)],
-            [Field("x", "uint8", count=1), Field("x", "uint8", count=1)],
+            [Field("x", "uint8", count=1), Field("x#1", "uint8", count=1, label="x")],
             id="two arrays of one",
         ),
         pytest.param([field("p", "uint64", 1)], [Field("p", "nullptr")], id="null pointer"),
@@ -267,3 +267,12 @@ def test_texts_that_are_none(text: str) -> None:
     with pytest.raises(StreamError) as error:
         parse(text.encode(), 5)
     assert error.value.offset == 5
+
+
+def test_names_that_come_again_are_told_apart() -> None:
+    fields = [{"name": name, "type": "uint8", "size": 1} for name in ("a", "a", "a#1", "a")]
+    device = {"name": "d", "instance_id": 0, "vmsd_name": "d", "version": 1, "fields": fields}
+    schema = parse(json.dumps({"page_size": 4096, "devices": [device]}).encode())["d", 0]
+    assert [field.name for field in schema.fields] == ["a", "a#2", "a#1", "a#3"]
+    assert [field.plain_name for field in schema.fields] == ["a", "a", "a#1", "a"]
+    assert encode(schema, decode(schema, b"\1\2\3\4").values()) == b"\1\2\3\4"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
-from vmformat.schema import NESTED, Field, Schema
+from vmformat.schema import LISTS, NESTED, Field, Schema
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def stretched(schema: Schema, payload: bytes, version: int | None = None) -> Sch
 
     An array of one element is described as a scalar, so structs that stand alone are tried too.
     """
+    least, most = _bounds(schema)
+    if len(payload) < least - most:
+        return None  # however short its longest array: many schemas are long, and hostile payloads short
     for number, (without, field) in enumerate(_without_one(schema, 0)):
         if number == _MOST_ARRAYS:
             break
@@ -38,6 +41,21 @@ def stretched(schema: Schema, payload: bytes, version: int | None = None) -> Sch
         if _end(longer, payload, version) == len(payload):
             return longer
     return None
+
+
+def _bounds(schema: Schema) -> tuple[int, int]:
+    """The bytes that a payload has at least, and those of them that one array or struct may hold at most."""
+    least = most = 0
+    for field in schema.fields:
+        if field.when is not None or field.since > schema.minimum or field.until is not None:
+            continue
+        times = 1 if field.count is None else field.count if isinstance(field.count, int) else 0
+        size, inside = field.width, 0
+        if field.struct is not None:
+            size, inside = (1, 0) if field.type in LISTS else _bounds(field.struct)
+        least += size * times
+        most = max(most, size * times, inside * times)
+    return least, most
 
 
 def _without_one(schema: Schema, depth: int) -> Iterator[tuple[Schema, Field]]:

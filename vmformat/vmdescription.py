@@ -204,7 +204,7 @@ class _Parser:
                 group = []
             group.append((field, index))
         result += _gathered(group)
-        return _refined(vmsd, result)
+        return _refined(vmsd, _named_once(result))
 
     def field(self, obj: _Object, path: str) -> Field:
         name, type_, size, count = obj.get("name"), obj.get("type"), obj.get("size"), obj.get("array_len")
@@ -348,6 +348,24 @@ def _fold(items: list[_Item], join: Callable[[_Item, _Item], _Item]) -> _Item:
         pairs = [join(first, second) for first, second in zip(items[::2], items[1::2], strict=False)]
         items = pairs + items[len(pairs) * 2 :]
     return items[0]
+
+
+def _named_once(fields: list[Field]) -> list[Field]:
+    """The same with a number behind names that come again, as QEMU never has them: values go by name."""
+    used = {field.name for field in fields}
+    if len(used) == len(fields):
+        return fields
+    seen: set[str] = set()
+    numbers: dict[str, int] = {}
+    result = []
+    for field in fields:
+        name = field.name
+        while name in seen or (name is not field.name and name in used):
+            numbers[field.name] = numbers.get(field.name, 0) + 1
+            name = f"{field.name}#{numbers[field.name]}"
+        seen.add(name)
+        result.append(field if name == field.name else replace(field, name=name, label=field.plain_name))
+    return result
 
 
 def _refined(vmsd: str, fields: list[Field]) -> tuple[Field, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from vmformat import Command, Configuration, Eof, Header, Kind, Section, Stream, write
+from vmformat import Command, Configuration, Eof, Header, Kind, Section, Stream, pack, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,6 +71,16 @@ def sections_without_footers(n: int) -> bytes:
     """Described sections without footers."""
     description = _described("d", [_field("n", "uint32", 4)])
     return _stream([_section("d", b"\1\2\3\4", i, footer=False) for i in range(n)], description)
+
+
+def sections_well_known(n: int) -> bytes:
+    """Sections of a device that everybody knows, with a few bytes that are not it."""
+    return _stream(Section(Kind.FULL, i, "cpu", i, 12, bytes(40), footer=i) for i in range(n))
+
+
+def packages_well_known(n: int) -> bytes:
+    """The same, each in a package."""
+    return _stream(pack([Section(Kind.FULL, 1, "0000:00:01.0/xhci", 0, 1, bytes(40), footer=1)]) for _ in range(n))
 
 
 def sections_named_alike(n: int) -> bytes:
@@ -375,6 +385,7 @@ FAMILIES: Final[dict[str, Callable[[int], bytes]]] = {
     function.__name__.strip("_"): function
     for function in (
         footers, footers_before_records, sections, sections_that_fail, sections_without_footers, sections_named_alike,
+        sections_well_known, packages_well_known,
         parts, wrong_footers, gaps, unfinished, zeros, commands, discards,
         packages, packages_among_sections, nested_packages,
         trailing_marks, trailing_marks_that_fit, configuration, configuration_again,
