@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from vmformat.render.detail import Detail
 from vmformat.render.fields import plain
+from vmformat.render.hints import hints
 from vmformat.render.json import to_json as json_pieces
 from vmformat.render.line import Line, Part, Style, text
-from vmformat.render.records import Records, hints
+from vmformat.render.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat.channels import checkpoints
@@ -15,6 +15,7 @@ from vmformat.records import Eof, Span
 from vmformat.render import commands
 from vmformat.render.detail import Detail
 from vmformat.render.fields import BLANK, Fold, Place, field_lines, leaf_line, offset_text, single_line
+from vmformat.render.hints import Unknown
 from vmformat.render.line import clean, plural, size
 from vmformat.render.pages import RamReader, RamSummary
 from vmformat.render.values import raw
@@ -38,16 +39,6 @@ _GAP: Final = 24
 
 MOST_NESTING: Final = 16
 """Packages in packages deeper than this are not looked into: streams may nest them by the thousand."""
-
-
-@dataclass(slots=True)
-class Unknown:
-    """Sections that were shown without names, for a hint at the end."""
-
-    nowhere: list[str] = field(default_factory=list)
-    """Nobody has a schema for them."""
-    misfit: list[str] = field(default_factory=list)
-    """They have one that does not fit."""
 
 
 class Records:
@@ -342,21 +333,3 @@ def config_around(match: Match) -> bytes | None:
 def config_of(node: Node, outer: bytes | None = None) -> bytes | None:
     """The config space that a node is, else `outer`."""
     return node.value if node.type == "pci config" and isinstance(node.value, bytes) else outer
-
-
-def hints(unknown: Unknown, stream: Stream, *, machine: str | None = None) -> Iterator[Line]:
-    """Why sections were shown without names, and what would help."""
-    if unknown.nowhere:
-        told = "has no VMDESCRIPTION" if stream.vmdescription is None else "does not describe it"
-        there = f", the machine {clean(machine)} has none such" if machine is not None else ""
-        help_ = "`vmfuzz schema import`" if machine is not None else "--machine NAME, or `vmfuzz schema import`"
-        said = f"the stream {told}{there}, and the store does not know it; try {help_}"
-        yield (("note", f"no schema for {_names(unknown.nowhere)}: {said}"),)
-    if len(unknown.misfit) > 2:
-        yield (("note", f"schemas that do not fit: {_names(unknown.misfit)}; is the stream of another machine?"),)
-
-
-def _names(names: Sequence[str]) -> str:
-    kept = list(dict.fromkeys(names))
-    more = f" and {len(kept) - 3} more" if len(kept) > 3 else ""
-    return ", ".join(kept[:3]) + more
