@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.corpus import find_stream
 from vmformat import (
     Cmd,
     Command,
@@ -340,3 +341,13 @@ def test_without_footers_a_zero_is_no_end_if_another_schema_leads_to_a_record(mo
     zeros = TIMER_FULL.replace("01" * 24, "00" * 24)
     found = read(stream(RAM_START, RAM_LIST, zeros, TIMER_FULL, "00"), footers=False)
     assert [len(s.payload) for s in found.sections] == [len(bytes.fromhex(RAM_LIST)), 24, 24]
+
+
+@pytest.mark.parametrize("cut", [700, 6000, 40000])
+def test_a_stream_cut_off_in_a_virtio_section_does_not_end_there(cut: int) -> None:
+    data = find_stream("q35-modern/after").read_bytes()[:-cut]
+    with pytest.raises(StreamError):
+        read(data)
+    found = read(data, tolerant=True)
+    assert found.sections[-1].name.endswith("virtio-blk")
+    assert not found.trailing

@@ -73,48 +73,71 @@ def find_end(
     Raises StreamError if nothing fits.
     """
     start, section_id = payload.start, payload.section_id
+    ends = _measured(data, payload, footers=footers, seen=seen) if trust else _Ends()
+    best = ends.exact or ends.wrong
+    if best is not None:
+        return best
+    found = None if footers is False else _scan(data, start, section_id, len(data) if within is None else within)
+    if found is not None:
+        return Extent(found, None, failed=ends.error is not None or ends.other is not None)
+    if not ends.sure and (footers is False or seen is False):
+        at = next_record(data, start, within)
+        if at < len(data):
+            return Extent(at, None, failed=True)
+    if ends.bare is not None:
+        return ends.bare
+    if ends.error is not None:
+        raise ends.error
+    if ends.other is not None:
+        what = f"byte {data[ends.other]:#04x}" if ends.other < len(data) else "the end of the stream"
+        raise StreamError(ends.other, payload.name, f"the footer of section {section_id}", what)
+    raise StreamError(start, payload.name, "a payload whose end can be told", "no schema, and no footer behind it")
+
+
+@dataclass(slots=True)
+class _Ends:
+    """What measuring came to: each is the first of its kind.
+
+    `exact`: what follows is as it must be. `wrong`: a footer with another section's id. `bare`: a record without a
+    footer before it, `sure` if it looks like one by more than its first byte. `other`: neither.
+    """
+
+    exact: Extent | None = None
+    wrong: Extent | None = None
+    bare: Extent | None = None
+    sure: bool = False
+    other: int | None = None
     error: StreamError | None = None
-    bare: Extent | None = None  # an end with a record right behind it
-    surely = False  # what looks like one by more than its first byte
-    wrong: Extent | None = None  # an end with a footer that has another section's id
-    other: int | None = None  # an end with neither
-    for means, measuring in _ways(data, payload) if trust else ():
+
+
+def _measured(data: Source, payload: Payload, *, footers: bool | None, seen: bool | None) -> _Ends:
+    ends = _Ends()
+    mark = payload.section_id.to_bytes(4, "big")
+    for means, measuring in _ways(data, payload):
         try:
             end = measuring()
         except StreamError as failed:
-            error = error or failed
+            ends.error = ends.error or failed
             continue
         told = Extent(end, means, failed=False)
         if footers is not False and data[end : end + 1] == b"\x7e":
-            if data[end + 1 : end + FOOTER_SIZE] == section_id.to_bytes(4, "big"):
-                return told
-            if end + FOOTER_SIZE <= len(data) and wrong is None and _record_at(data, end + FOOTER_SIZE):
-                wrong = told
+            if data[end + 1 : end + FOOTER_SIZE] == mark:
+                ends.exact = told
+                return ends
+            if end + FOOTER_SIZE <= len(data) and ends.wrong is None and _record_at(data, end + FOOTER_SIZE):
+                ends.wrong = told
         elif not footers and end < len(data) and _record_at(data, end):
             # Nothing tells the end of such a payload but what follows: a zero is an EOF, and most of what is in here.
             sure = begins(data, end)
             if sure and (footers is False or seen is False):
-                return told
-            if bare is None or (sure and not surely):
-                bare, surely = told, sure
-        other = end if other is None else other
-    if wrong is not None:
-        return wrong
-    found = None if footers is False else _scan(data, start, section_id, len(data) if within is None else within)
-    if found is not None:
-        return Extent(found, None, failed=error is not None or other is not None)
-    if not surely and (footers is False or seen is False):
-        at = next_record(data, start, within)
-        if at < len(data):
-            return Extent(at, None, failed=True)
-    if bare is not None:
-        return bare
-    if error is not None:
-        raise error
-    if other is not None:
-        what = f"byte {data[other]:#04x}" if other < len(data) else "the end of the stream"
-        raise StreamError(other, payload.name, f"the footer of section {section_id}", what)
-    raise StreamError(start, payload.name, "a payload whose end can be told", "no schema, and no footer behind it")
+                ends.exact = told
+                return ends
+            if sure and not ends.sure:
+                ends.bare, ends.sure = told, True
+            elif ends.bare is None and not seen:
+                ends.bare = told
+        ends.other = end if ends.other is None else ends.other
+    return ends
 
 
 def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext | None, Callable[[], int]]]:
