@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat import Command, Kind, Section, StreamError, describe, package_records
 from vmformat.pci import told_config_size
-from vmformat.ram_pages import listed
+from vmformat.ram.pages import listed
 from vmformat.stream import read_some
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from test_vmformat_ram_walk import counted, word
 from test_vmformat_strip import ALL, CASES
 
 from vmformat import read, write
-from vmformat.opening import LARGE
+from vmformat.reading.opening import LARGE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ from vmformat import (
     write,
 )
 from vmformat.build import ram_pages, ram_start
-from vmformat.ram import BlockEntry, RamState, parse_ram
+from vmformat.ram.records import BlockEntry, RamState, parse_ram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmformat import Cmd, Command, Eof, Header, Stream, StreamError, channels, colo, read, write
-from vmformat.channels import read_channel, write_channel
-from vmformat.ram_context import RamContext
+from vmformat import Cmd, Command, Eof, Header, Stream, StreamError, read, write
+from vmformat.channels import channel as channels
+from vmformat.channels import colo
+from vmformat.channels.channel import read_channel, write_channel
+from vmformat.ram.context import RamContext
 
 SHUT = bytes.fromhex("0001 0004 00000000")
 PONG = bytes.fromhex("0002 0004 00000002")

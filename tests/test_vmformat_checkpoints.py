@@ -10,7 +10,7 @@ from test_vmformat_ram_pages import LIST, stream
 from test_vmformat_ram_walk import counted, word
 
 from vmformat import Cmd, Command, Eof, Fault, Section, Stream, read, write
-from vmformat.checkpoints import moments
+from vmformat.channels.checkpoints import moments
 from vmformat.coverage import coverage
 from vmformat.render.line import text
 from vmformat.render.records import Records

@@ -22,7 +22,7 @@ from vmformat import (
     write,
 )
 from vmformat import store as shipped
-from vmformat.guess import has_free, refine
+from vmformat.reading.guess import has_free, refine
 from vmformat.store.processors import SUBSECTIONS, with_known
 from vmformat.store.unseen import SCHEMAS, with_insides
 from vmformat.tree import decode

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_vmformat_ram_walk import CONTEXTS, ENCODINGS, PAGE, counted, entry, mapped, word
 
 from vmformat.errors import StreamError
-from vmformat.iterable import decode_records, encode_records, iter_nodes, measure_records, records_fault
+from vmformat.iterable.payloads import decode_records, encode_records, iter_nodes, measure_records, records_fault
 from vmformat.node import Node
-from vmformat.ram_context import RamContext
+from vmformat.ram.context import RamContext
 
 EOS = word(0, 0x10)
 BITMAP_START = bytes.fromhex("1c 03 647230 03 626d30 00010000 01 01")

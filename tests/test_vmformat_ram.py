@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
-from vmformat.ram import (
+from vmformat.ram.context import PAGE_SIZE, RamContext
+from vmformat.ram.records import (
     BlockEntry,
     Flag,
     RamRecord,
@@ -16,8 +17,7 @@ from vmformat.ram import (
     write_record,
     xbzrle,
 )
-from vmformat.ram_context import PAGE_SIZE, RamContext
-from vmformat.ram_walk import measure_ram
+from vmformat.ram.walk import measure_ram
 from vmformat.reader import Reader
 
 LENGTHS = {"pc.ram": 0x4000, "rom": 0x1000}

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from vmformat import Cmd, Command, Configuration
-from vmformat.ram_context import RamContext
+from vmformat.ram.context import RamContext
 
 
 def capabilities(*names: str) -> dict[str, object]:

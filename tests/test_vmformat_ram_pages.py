@@ -9,7 +9,7 @@ import pytest
 from test_vmformat_ram_walk import PACKED, PAGE, counted, entry, mapped, word
 
 from vmformat import Cmd, Command, Configuration, Eof, Header, Kind, Section, Stream, StreamError, pack, read, write
-from vmformat.ram_pages import Block, Page, ram_blocks, ram_pages
+from vmformat.ram.pages import Block, Page, ram_blocks, ram_pages
 
 EOS = word(0, 0x10)
 LIST = word(0x6000, 4) + entry(b"pc.ram", 0x5000) + entry(b"rom", 0x1000) + EOS

@@ -13,10 +13,12 @@ from test_vmformat_qcow2 import make_image
 
 from fuzz.capture.qtest import Accessible
 from fuzz.qemu import Qemu
-from vmformat import Cmd, Command, Section, Stream, channels, colo, describe, read, write
-from vmformat.checkpoints import moments
-from vmformat.iterable import decode_records, encode_records, records_fault
-from vmformat.ram_pages import ram_blocks, ram_pages
+from vmformat import Cmd, Command, Section, Stream, describe, read, write
+from vmformat.channels import channel as channels
+from vmformat.channels import colo
+from vmformat.channels.checkpoints import moments
+from vmformat.iterable.payloads import decode_records, encode_records, records_fault
+from vmformat.ram.pages import ram_blocks, ram_pages
 from vmformat.strip import Wanted, stripped_pieces
 
 if TYPE_CHECKING:

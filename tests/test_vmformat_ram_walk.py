@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
-from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records
-from vmformat.ram_context import RamContext
-from vmformat.ram_walk import MEM_SIZE, Piece, Sliced, entries, fitting, measure_ram, walk
+from vmformat.ram.context import RamContext
+from vmformat.ram.records import BlockEntry, RamRecord, RamState, iter_records
+from vmformat.ram.walk import MEM_SIZE, Piece, Sliced, entries, fitting, measure_ram, walk
 from vmformat.reader import Reader
 
 EOS = struct.pack(">Q", 0x10)

@@ -11,7 +11,7 @@ from rendered import RAM, SCHEMAS, STREAM
 
 from vmformat import Configuration, Eof, Kind, Section, Stream, pack, read, write
 from vmformat.errors import Fault
-from vmformat.ram_context import RamContext
+from vmformat.ram.context import RamContext
 from vmformat.render import plain
 from vmformat.render.pages import Block, RamReader, Run
 from vmformat.render.ram import Ram

@@ -22,7 +22,7 @@ from vmformat import (
     read,
     write,
 )
-from vmformat.ram import RamState, parse_ram
+from vmformat.ram.records import RamState, parse_ram
 from vmformat.strategies import (
     commands,
     near_valid_streams,

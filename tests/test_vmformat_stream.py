@@ -337,7 +337,7 @@ def test_ram_is_not_copied() -> None:
 
 def test_without_footers_a_zero_is_no_end_if_another_schema_leads_to_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     short = Schema("timer", 2, 1, (Field("cpu_ticks_offset", "int64"),))
-    monkeypatch.setattr("vmformat.known.store.schemas_for", lambda _name, _version: (short, TIMER))
+    monkeypatch.setattr("vmformat.reading.known.store.schemas_for", lambda _name, _version: (short, TIMER))
     zeros = TIMER_FULL.replace("01" * 24, "00" * 24)
     found = read(stream(RAM_START, RAM_LIST, zeros, TIMER_FULL, "00"), footers=False)
     assert [len(s.payload) for s in found.sections] == [len(bytes.fromhex(RAM_LIST)), 24, 24]

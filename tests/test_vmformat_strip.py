@@ -13,7 +13,7 @@ from test_vmformat_ram_pages import EOS, LIST, capabilities, ram, stream
 from test_vmformat_ram_walk import PACKED, PAGE, counted, entry, mapped, word
 
 from vmformat import Cmd, Command, Eof, Header, Kind, Section, Stream, StreamError, pack, package_records, read, write
-from vmformat.ram_pages import ram_blocks, ram_pages
+from vmformat.ram.pages import ram_blocks, ram_pages
 from vmformat.strip import Wanted, strip, stripped, stripped_pieces, without_zeros
 
 SECOND_PAGE = b"\xbb" * 4096

@@ -28,7 +28,7 @@ from vmformat import (
     read,
     write,
 )
-from vmformat.ram_context import RamContext
+from vmformat.ram.context import RamContext
 from vmformat.text import TextError, bytes_from_text, from_text, record_lines, records_from_text, to_text
 from vmformat.text.fields import field_bytes
 from vmformat.text.ram_lines import ram_bytes, ram_lines

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmformat import Kind, Section, encode
-from vmformat.guess import refine
+from vmformat.reading.guess import refine
 from vmformat.tree import decode_tolerant
 from vmformat.vmdescription import parse
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from vmformat.errors import StreamError
-from vmformat.guess import refine
 from vmformat.node import Node
 from vmformat.plan import Plan, Refusal, SilentVisitor, measure
 from vmformat.reader import Reader
+from vmformat.reading.guess import refine
 from vmformat.schema import Field, Schema
 from vmformat.tree import decode, encode, end_of
 from vmformat.virtio import (

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from vmformat.zero_pages import zero_run
+from vmformat.ram.zero_pages import zero_run
 
 EOS = struct.pack(">Q", 0x10)
 

@@ -8,12 +8,13 @@ from vmformat.faults import every_fault
 from vmformat.framing import Kind
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
-from vmformat.opening import open  # noqa: A004 - as `gzip.open`
 from vmformat.plan import Plan, Refusal, SilentVisitor, Visitor, compile_plan, measure
-from vmformat.ram import BlockEntry, RamRecord, RamState, iter_records, xbzrle
-from vmformat.ram import Flag as RamFlag
-from vmformat.ram_context import RamContext
+from vmformat.ram.context import RamContext
+from vmformat.ram.records import BlockEntry, RamRecord, RamState, iter_records, xbzrle
+from vmformat.ram.records import Flag as RamFlag
+from vmformat.ram.zero_pages import zero_run
 from vmformat.reader import Reader
+from vmformat.reading.opening import open  # noqa: A004 - as `gzip.open`
 from vmformat.records import Eof, Gap, Header, Record, Span
 from vmformat.render import lines, to_json
 from vmformat.schema import Count, Field, Schema, Schemas, When
@@ -23,7 +24,6 @@ from vmformat.stream import Stream, describe, pack, package_records, read, write
 from vmformat.strip import strip
 from vmformat.tree import blank, decode, decode_partial, decode_tolerant, encode
 from vmformat.virtio import VirtioShape, scsi_disk_schema, virtio_schema
-from vmformat.zero_pages import zero_run
 
 __all__ = [
     "BlockEntry",

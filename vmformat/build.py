@@ -18,8 +18,8 @@ from vmformat.configuration import Configuration
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
 from vmformat.node import join
-from vmformat.ram import BlockEntry, Flag, RamRecord, write_record
-from vmformat.ram_context import PAGE_SIZE
+from vmformat.ram.context import PAGE_SIZE
+from vmformat.ram.records import BlockEntry, Flag, RamRecord, write_record
 from vmformat.records import Eof
 from vmformat.schema import INTEGERS, LISTS, NESTED, Count
 from vmformat.section import Section

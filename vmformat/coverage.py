@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vmformat.checkpoints import moments
+from vmformat.channels.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
-from vmformat.ram_pages import listed
+from vmformat.ram.pages import listed
 from vmformat.records import Eof, Gap
 from vmformat.schema import BYTES, INTEGERS, NESTED
 from vmformat.section import Section

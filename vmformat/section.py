@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from vmformat import framing
 from vmformat.errors import StreamError
 from vmformat.framing import NAMED, Kind
-from vmformat.guess import refine
-from vmformat.iterable import ITERABLE, decode_records, records_fault
+from vmformat.iterable.payloads import ITERABLE, decode_records, records_fault
 from vmformat.leaves import Leaf, leaves
 from vmformat.node import Node, Values
+from vmformat.reading.guess import refine
 from vmformat.source import View
 from vmformat.tree import decode_partial, decode_tolerant, encode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from vmformat.errors import Fault
-    from vmformat.ram_context import RamContext
+    from vmformat.ram.context import RamContext
     from vmformat.schema import Schema
 
 

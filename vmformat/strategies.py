@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from vmformat.build import Device, Page, Ram, build_stream, complete
 from vmformat.command import Cmd, Command
 from vmformat.framing import Kind
-from vmformat.ram import Flag, RamRecord, write_record
-from vmformat.ram_context import PAGE_SIZE
+from vmformat.ram.context import PAGE_SIZE
+from vmformat.ram.records import Flag, RamRecord, write_record
 from vmformat.records import Eof
 from vmformat.schema import INTEGERS, LISTS, NESTED, Count, Field, Schema, When
 from vmformat.section import Section

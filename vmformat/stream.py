@@ -18,13 +18,13 @@ from vmformat import vmdescription
 from vmformat.command import Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import NAMED
-from vmformat.front import SIZE, front
-from vmformat.known import Known
-from vmformat.ram_context import RamContext
-from vmformat.reading import Reading
+from vmformat.ram.context import RamContext
+from vmformat.reading.front import SIZE, front
+from vmformat.reading.known import Known
+from vmformat.reading.loop import Reading
+from vmformat.reading.trailing import judge
 from vmformat.records import HEADER, Gap, Header, Record, Span
 from vmformat.section import Section
-from vmformat.trailing import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

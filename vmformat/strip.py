@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from vmformat import vmdescription
-from vmformat.channels import checkpoints
-from vmformat.checkpoints import moments
+from vmformat.channels.channel import checkpoints
+from vmformat.channels.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.configuration import SCHEMA, Configuration
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
-from vmformat.ram_pages import context_of, mapped_pages, pages_of, pieces_of, ram_pages
-from vmformat.ram_walk import CONTINUE, EOS, MEM_SIZE, OF_A_PAGE, PAGE, ZERO, entries
+from vmformat.ram.pages import context_of, mapped_pages, pages_of, pieces_of, ram_pages
+from vmformat.ram.walk import CONTINUE, EOS, MEM_SIZE, OF_A_PAGE, PAGE, ZERO, entries
 from vmformat.records import Span
 from vmformat.section import Section
 from vmformat.stream import pack, package_records
@@ -30,9 +30,9 @@ from vmformat.tree import encode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from vmformat.ram_context import RamContext
-    from vmformat.ram_pages import Page
-    from vmformat.ram_walk import Piece, Sliced
+    from vmformat.ram.context import RamContext
+    from vmformat.ram.pages import Page
+    from vmformat.ram.walk import Piece, Sliced
     from vmformat.records import Record
     from vmformat.stream import Stream
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fuzz.engine import Found, Target
     from fuzz.mutate.mutator import Mutator
 
-INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram")
+INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram.records")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
 
 READERS: Final = ("vmformat",)

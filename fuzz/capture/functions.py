@@ -10,7 +10,7 @@ from fuzz.capture.objects import properties
 from fuzz.capture.regions import BRIDGE_VGA, BRIDGE_WINDOWS
 from vmformat import pci
 from vmformat.errors import StreamError
-from vmformat.guess import is_opaque
+from vmformat.reading.guess import is_opaque
 from vmformat.tree import decode
 
 if TYPE_CHECKING:

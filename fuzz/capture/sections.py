@@ -15,8 +15,8 @@ from fuzz.capture.errors import CaptureError
 from fuzz.qemu import find_binary
 from vmformat.dump_vmstate import descriptions, merge_all
 from vmformat.errors import StreamError
-from vmformat.guess import is_opaque
-from vmformat.ram import BlockEntry, RamState, parse_ram
+from vmformat.ram.records import BlockEntry, RamState, parse_ram
+from vmformat.reading.guess import is_opaque
 from vmformat.schema import EQUAL, Schema
 from vmformat.stream import Stream, describe
 from vmformat.tree import decode

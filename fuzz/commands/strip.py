@@ -11,7 +11,7 @@ import vmformat
 from fuzz.atomic import write_pieces
 from fuzz.corpus import CorpusError, find_stream
 from vmformat import Section, Span, StreamError
-from vmformat.ram_pages import block_names
+from vmformat.ram.pages import block_names
 from vmformat.strip import Wanted, stripped_pieces
 
 if TYPE_CHECKING:

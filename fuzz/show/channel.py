@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.show.options import OptionError
 from fuzz.show.source import STDIN
-from vmformat import channels
+from vmformat.channels import channel as channels
 from vmformat.render.channel import channel_json, channel_lines
 
 if TYPE_CHECKING:
     from fuzz.show.options import ShowOptions
     from fuzz.show.terminal import Output
-    from vmformat.channels import Channel
+    from vmformat.channels.channel import Channel
 
 _LARGE: Final = 64 << 20
 """Bytes from which on a file is not read but mapped."""

@@ -18,7 +18,7 @@ from fuzz.targets.situations import bucket, message_kind
 from vmformat import Command, Configuration, Section, StreamError, encode, every_fault, read, write
 from vmformat.coverage import coverage
 from vmformat.diff import diff
-from vmformat.iterable import encode_records
+from vmformat.iterable.payloads import encode_records
 from vmformat.paths import walk_records
 from vmformat.render import json_pieces, lines
 from vmformat.text import bytes_from_text, to_text

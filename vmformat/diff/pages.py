@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.diff.difference import Difference
 from vmformat.errors import StreamError
-from vmformat.ram_pages import ram_blocks, ram_pages
+from vmformat.ram.pages import ram_blocks, ram_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.ram_pages import Block, Page
+    from vmformat.ram.pages import Block, Page
     from vmformat.section import Section
     from vmformat.stream import Stream
 

@@ -28,7 +28,7 @@ from vmformat.edit.payload import (
 from vmformat.edit.records import Slots
 from vmformat.edit.words import integer_type, new_element, new_value, shown
 from vmformat.errors import StreamError
-from vmformat.iterable import ITERABLE
+from vmformat.iterable.payloads import ITERABLE
 from vmformat.section import Section
 from vmformat.store import schemas_for
 from vmformat.text.values import TextError, ValueFault, read_integer

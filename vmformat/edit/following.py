@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vmformat import paths
 from vmformat.edit.description import Description, renamed, resized
 from vmformat.framing import NAMED
-from vmformat.guess import OPAQUE
-from vmformat.iterable import ITERABLE
+from vmformat.iterable.payloads import ITERABLE
+from vmformat.reading.guess import OPAQUE
 from vmformat.section import Section
 from vmformat.self_description import describe_sections
 

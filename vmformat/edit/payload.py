@@ -23,7 +23,7 @@ from vmformat.edit.conform import (
 )
 from vmformat.edit.words import leaf_bytes
 from vmformat.errors import StreamError
-from vmformat.iterable import encode_records
+from vmformat.iterable.payloads import encode_records
 from vmformat.node import Node, join
 from vmformat.schema import LISTS, Field, Schema
 from vmformat.tree import decode, encode
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmformat.node import Leafs
-    from vmformat.ram_context import RamContext
+    from vmformat.ram.context import RamContext
 
 _COUNTED: Final = {"string": 1, "vbuffer": 4}
 _DEPENDED: Final = frozenset({"@version", "@more", "@end", "@count"})

@@ -13,7 +13,7 @@ from vmformat.render.line import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.channels import Channel
+    from vmformat.channels.channel import Channel
     from vmformat.node import Node
     from vmformat.render.line import Line
     from vmformat.schema import Json

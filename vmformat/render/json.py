@@ -16,10 +16,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from vmformat._records import Records as Rows
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
-from vmformat.iterable import ITERABLE, iter_nodes
+from vmformat.iterable.payloads import ITERABLE, iter_nodes
+from vmformat.iterable.rows import Records as Rows
 from vmformat.node import Node, join
 from vmformat.records import Eof, Span
 from vmformat.render.fields import is_leaf

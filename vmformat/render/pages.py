@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from vmformat import ram_walk
 from vmformat.errors import Fault, StreamError
-from vmformat.ram_context import RamContext
+from vmformat.ram import walk as ram_walk
+from vmformat.ram.context import RamContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.ram_walk import Entry, Sliced
+    from vmformat.ram.walk import Entry, Sliced
     from vmformat.section import Section
 
 KINDS: Final = {

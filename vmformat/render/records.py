@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from vmformat.channels import checkpoints
-from vmformat.checkpoints import moments
+from vmformat.channels.channel import checkpoints
+from vmformat.channels.checkpoints import moments
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
-from vmformat.iterable import ITERABLE, iter_nodes
+from vmformat.iterable.payloads import ITERABLE, iter_nodes
 from vmformat.records import Eof, Span
 from vmformat.render import commands
 from vmformat.render.detail import Detail

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.dump_vmstate import merge_all
 from vmformat.errors import StreamError
-from vmformat.guess import OPAQUE
+from vmformat.reading.guess import OPAQUE
 from vmformat.schema import Count, Field, Schema
 from vmformat.tree import decode
 from vmformat.vmdescription import merge

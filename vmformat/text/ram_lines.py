@@ -21,17 +21,17 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
-from vmformat.ram_context import PAGE_SIZE
-from vmformat.ram_walk import COMPRESS, CONTINUE, EOS, FLUSH, HOOK, MEM_SIZE, PAGE, XBZRLE, ZERO, entries, walk
+from vmformat.ram.context import PAGE_SIZE
+from vmformat.ram.walk import COMPRESS, CONTINUE, EOS, FLUSH, HOOK, MEM_SIZE, PAGE, XBZRLE, ZERO, entries, walk
+from vmformat.ram.zero_pages import RECORD
 from vmformat.text.fields import raw_lines
 from vmformat.text.values import ValueFault, quoted, read_bytes, read_integer, shown_bytes, unquoted
-from vmformat.zero_pages import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.ram_context import RamContext
-    from vmformat.ram_walk import Mapped, Piece
+    from vmformat.ram.context import RamContext
+    from vmformat.ram.walk import Mapped, Piece
 
 _WITH_DATA: Final = {ZERO: "zero", PAGE: "page", XBZRLE: "xbzrle", COMPRESS: "compressed"}
 _FLAGS: Final = {name: flag for flag, name in _WITH_DATA.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, takes_from_main
 from vmformat.framing import MAGIC, NAMED, VERSION, Kind
-from vmformat.ram_context import PAGE_SIZE
+from vmformat.ram.context import PAGE_SIZE
 from vmformat.stream import read
 from vmformat.text.fields import field_bytes
 from vmformat.text.ram_lines import WORDS, page_size_of, ram_bytes

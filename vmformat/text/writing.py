@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.framing import MAGIC, NAMED, Kind
-from vmformat.ram_context import RamContext
-from vmformat.ram_walk import fitting
+from vmformat.ram.context import RamContext
+from vmformat.ram.walk import fitting
 from vmformat.records import Eof
 from vmformat.section import Section
 from vmformat.stream import package_records

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vmformat.iterable import ITERABLE
+from vmformat.iterable.payloads import ITERABLE
 from vmformat.render.meaning import machine, migration, pci, virtio, virtio_config
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from vmformat.node import Node, Values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 REST: Final = "@rest"
 

@@ -1,7 +1,7 @@
 """What one must know of a stream before its ram records can be told apart (facts: stream.md 1.5, 1.6, 1.12, 4).
 
 The records say nothing of it themselves: page sizes and capabilities stand in the configuration, what postcopy adds to
-the block list follows from a command before it, and old or foreign streams tell neither. `fitting` in `ram_walk` tries
+the block list follows from a command before it, and old or foreign streams tell neither. `fitting` in `walk` tries
 what else may be meant.
 """
 

@@ -1,6 +1,6 @@
 """A COLO session as records: what each message behind the end of a stream carries (facts: stream.md 1.9).
 
-The bytes are those of `channels.checkpoints`; here they are read as the main loop's records they are, with the stream's
+The bytes are those of `channel.checkpoints`; here they are read as the main loop's records they are, with the stream's
 own schemas.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmformat import colo
-from vmformat.channels import checkpoints
+from vmformat.channels import colo
+from vmformat.channels.channel import checkpoints
 from vmformat.command import Command
 from vmformat.errors import StreamError
 from vmformat.stream import package_records

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Final
 from vmformat import framing
 from vmformat.command import LENGTHS, Cmd, Command, takes_from_main
 from vmformat.errors import Fault, StreamError
-from vmformat.extent import Payload, find_end
 from vmformat.framing import NAMED, RECORDS, Kind
-from vmformat.iterable import ITERABLE
-from vmformat.ram_context import RamContext
+from vmformat.iterable.payloads import ITERABLE
+from vmformat.ram.context import RamContext
+from vmformat.reading.extent import Payload, find_end
+from vmformat.reading.resync import next_record
 from vmformat.records import Eof, Gap
-from vmformat.resync import next_record
 from vmformat.section import Section
 from vmformat.source import Cursor, View
 
 if TYPE_CHECKING:
-    from vmformat.known import Known
+    from vmformat.reading.known import Known
     from vmformat.records import Record
     from vmformat.schema import Schema
     from vmformat.source import Source

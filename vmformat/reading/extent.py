@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.errors import StreamError
 from vmformat.framing import FOOTER_SIZE, NAMED, RECORDS, Kind
-from vmformat.guess import alternatives, has_free, is_opaque, is_unsized
-from vmformat.iterable import ITERABLE, measure_records
-from vmformat.ram_walk import fitting, measure_ram
-from vmformat.resync import begins, next_record
+from vmformat.iterable.payloads import ITERABLE, measure_records
+from vmformat.ram.walk import fitting, measure_ram
+from vmformat.reading.guess import alternatives, has_free, is_opaque, is_unsized
+from vmformat.reading.resync import begins, next_record
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmformat.ram_context import RamContext
+    from vmformat.ram.context import RamContext
     from vmformat.schema import Schema
     from vmformat.source import Source
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat._records import Cutter, Row, counted, number, raw, reject_others
 from vmformat.errors import StreamError
+from vmformat.iterable.rows import Cutter, Row, counted, number, raw, reject_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vmformat.node import Node
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 
 class Message(IntEnum):

@@ -9,8 +9,8 @@ from vmformat import framing
 from vmformat.configuration import Configuration
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
+from vmformat.reading.resync import next_record
 from vmformat.records import Header
-from vmformat.resync import next_record
 
 if TYPE_CHECKING:
     from vmformat.source import Source

@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat._records import Cutter, Pages, Row, number, raw, reject_others
 from vmformat.errors import StreamError
+from vmformat.iterable.rows import Cutter, Pages, Row, number, raw, reject_others
 from vmformat.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 MAGIC: Final = 0x11223344
 SYNC: Final = 1

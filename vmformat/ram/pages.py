@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
-from vmformat.ram import xbzrle
-from vmformat.ram_context import RamContext
-from vmformat.ram_walk import COMPRESS, MEM_SIZE, OF_A_PAGE, PAGE, XBZRLE, ZERO, entries, walk
+from vmformat.ram.context import RamContext
+from vmformat.ram.records import xbzrle
+from vmformat.ram.walk import COMPRESS, MEM_SIZE, OF_A_PAGE, PAGE, XBZRLE, ZERO, entries, walk
+from vmformat.ram.zero_pages import RECORD
 from vmformat.records import Span
 from vmformat.section import Section
 from vmformat.stream import package_records
-from vmformat.zero_pages import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from vmformat.ram_walk import Entry, Piece, Sliced
+    from vmformat.ram.walk import Entry, Piece, Sliced
     from vmformat.records import Record
     from vmformat.stream import Stream
 

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat._records import Cutter, Row, number, raw, reject_others
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
+from vmformat.iterable.rows import Cutter, Row, number, raw, reject_others
 from vmformat.node import Node
-from vmformat.ram_context import RamContext
-from vmformat.ram_walk import measure_ram
+from vmformat.ram.context import RamContext
+from vmformat.ram.walk import measure_ram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 
 class Message(IntEnum):

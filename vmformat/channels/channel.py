@@ -13,21 +13,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vmformat import colo, multifd, return_path
-from vmformat._records import Records, build
+from vmformat.channels import colo, multifd, return_path
 from vmformat.command import Cmd, Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import Kind
+from vmformat.iterable.rows import Records, build
 from vmformat.node import Node
-from vmformat.ram_context import RamContext
-from vmformat.ram_tree import RamForm
-from vmformat.ram_walk import CONTINUE, NAMES
+from vmformat.ram.context import RamContext
+from vmformat.ram.tree import RamForm
+from vmformat.ram.walk import CONTINUE, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat._records import Form
-    from vmformat.ram_walk import Sliced
+    from vmformat.iterable.rows import Form
+    from vmformat.ram.walk import Sliced
     from vmformat.stream import Stream
 
 KINDS: Final = ("multifd", "return-path", "colo", "preempt")

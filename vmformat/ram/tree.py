@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmformat._records import Cutter, Row, counted, number, raw, reject_others
+from vmformat.iterable.rows import Cutter, Row, counted, number, raw, reject_others
 from vmformat.node import Node
-from vmformat.ram_walk import (
+from vmformat.ram.walk import (
     COMPRESS,
     CONTINUE,
     MAPPED_HEAD,
@@ -33,8 +33,8 @@ from vmformat.ram_walk import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from vmformat.ram_context import RamContext
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.context import RamContext
+    from vmformat.ram.walk import Sliced
 
 _GAP_PIECE = 1 << 16
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from vmformat.errors import StreamError
-from vmformat.ram_context import ANY_SIZE, PAGE_SIZES, RamContext
+from vmformat.ram.context import ANY_SIZE, PAGE_SIZES, RamContext
+from vmformat.ram.zero_pages import RECORD, zero_run
 from vmformat.source import View
-from vmformat.zero_pages import RECORD, zero_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmformat import store
-from vmformat.guess import is_opaque
-from vmformat.iterable import ITERABLE
+from vmformat.iterable.payloads import ITERABLE
+from vmformat.reading.guess import is_opaque
 
 if TYPE_CHECKING:
     from vmformat.schema import Schema, Schemas

@@ -2,26 +2,26 @@
 
 Such a section comes as a START, some PARTs and an END; each payload is a row of its own. `ram`, `dirty-bitmap` and
 `block` are known. The law: `encode_records(name, decode_records(name, b).values()) == b`, whatever the bytes, with one
-context both ways; what context fits bytes that nobody knows anything of, `ram_walk.fitting` finds out.
+context both ways; what context fits bytes that nobody knows anything of, `ram.walk.fitting` finds out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vmformat._records import Records, build
-from vmformat.block_migration import BlockForm
-from vmformat.dirty_bitmap import DirtyBitmapForm
 from vmformat.errors import Fault, StreamError
+from vmformat.iterable.block import BlockForm
+from vmformat.iterable.dirty_bitmap import DirtyBitmapForm
+from vmformat.iterable.rows import Records, build
 from vmformat.node import Node
-from vmformat.ram_context import RamContext
-from vmformat.ram_tree import RamForm
+from vmformat.ram.context import RamContext
+from vmformat.ram.tree import RamForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmformat._records import Form
-    from vmformat.ram_walk import Sliced
+    from vmformat.iterable.rows import Form
+    from vmformat.ram.walk import Sliced
 
 ITERABLE: Final = frozenset({"ram", "dirty-bitmap", "block"})
 """Names of sections whose payloads are read here."""

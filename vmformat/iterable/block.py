@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from vmformat._records import Cutter, Row, counted, number, raw, reject_others
 from vmformat.errors import StreamError
+from vmformat.iterable.rows import Cutter, Row, counted, number, raw, reject_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vmformat.node import Node
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 DEVICE_BLOCK: Final = 0x01
 EOS: Final = 0x02

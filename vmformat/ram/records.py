@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vmformat.errors import StreamError
 from vmformat.plan import Refusal
-from vmformat.ram_context import PAGE_SIZE
+from vmformat.ram.context import PAGE_SIZE
 from vmformat.reader import Reader
 
 if TYPE_CHECKING:

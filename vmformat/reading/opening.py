@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.framing import Kind
-from vmformat.front import front
-from vmformat.known import Known
 from vmformat.qcow2 import is_qcow2, vm_state
-from vmformat.reading import Reading
+from vmformat.reading.front import front
+from vmformat.reading.known import Known
+from vmformat.reading.loop import Reading
 from vmformat.records import Eof, Record, Span
 from vmformat.section import Section
 from vmformat.source import View

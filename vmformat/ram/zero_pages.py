@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from vmformat.ram_walk import Sliced
+    from vmformat.ram.walk import Sliced
 
 RECORD: Final = 9
 _FLAGS: Final = b"\x22"

@@ -1,0 +1,1 @@
+"""The reader: bytes to records, where each ends, what is wrong (see `loop`)."""
