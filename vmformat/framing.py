@@ -1,7 +1,7 @@
 """The outer framing of a migration stream, record by record, as constructs (facts: stream.md 1).
 
-No record tells its own length; what a section's payload is, `reading.extent` finds out. Everything else is here. All integers
-are big-endian.
+No record tells its own length; what a section's payload is, `reading.extent` finds out. Everything else is here. All
+integers are big-endian.
 """
 
 from __future__ import annotations
