@@ -15,6 +15,7 @@ from model import Abort
 from model.devices.resaved import not_kept
 from model.memory import MemoryAbort
 from vmformat import Cmd, Command, Eof, Section, StreamError, read
+from vmformat.pci import INSIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _REPEATED = re.compile(r"#\d+")
 """What marks a subsection that came before: of several the last one counts."""
+
+_SHPC = "shpc"
+"""A field that is told register by register, and that the model says as a whole."""
 
 _IMAGE = ".pixels[]"
 """An array that is compared as a whole: a row of an image, of a million elements of which nobody knows anything."""
@@ -139,7 +143,8 @@ def expected(
 
 
 def _in_one_piece(section: Section) -> bool:
-    return section.tree.find("payload") is not None
+    """Whether a payload is none of its schema's, so that its fields cannot be told."""
+    return [leaf.path for leaf in section.leaves] == ["payload"]
 
 
 def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
@@ -155,6 +160,8 @@ def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
         if path.endswith("*"):
             for other in [known for known in mine if known.startswith(path[:-1])]:
                 mine[other] = ABSENT if value is None else value
+        elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
+            mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
         else:
             mine[path] = ABSENT if value is None else value
     return mine
