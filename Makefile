@@ -9,7 +9,7 @@ fuzz: $(RUN)/.done
 	$(RUN)/bin/vmfuzz run --machine pc-small --machine q35-modern --time 60s --seed 1 --campaign ./campaign || test $$? -eq 1
 
 test: $(DEV)/.done
-	$(DEV)/bin/pytest
+	$(DEV)/bin/pytest -n auto --dist loadfile
 
 check: lint types test
 

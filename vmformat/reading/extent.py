@@ -19,13 +19,13 @@ from vmformat.iterable.payloads import ITERABLE, measure_records
 from vmformat.ram.walk import fitting, measure_ram
 from vmformat.reading.guess import alternatives, has_free, is_opaque, is_unsized
 from vmformat.reading.resync import begins, next_record
+from vmformat.schema import Schema
 from vmformat.tree import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmformat.ram.context import RamContext
-    from vmformat.schema import Schema
     from vmformat.source import Source
 
 _WINDOW: Final = 1 << 20
@@ -45,7 +45,8 @@ class Extent:
 class Payload:
     """What is known of a payload before its end is: where it begins, its section's id, name and version.
 
-    `schemas` are those it may have, likely ones first. `context`: how RAM is to be read.
+    `schemas` are those it may have, likely ones first; `told` if the stream or the caller says so, not the store.
+    `context`: how RAM is to be read.
     """
 
     start: int
@@ -54,6 +55,7 @@ class Payload:
     version: int
     schemas: tuple[Schema, ...]
     context: RamContext
+    told: bool = False
 
 
 def find_end(
@@ -134,10 +136,15 @@ def _measured(data: Source, payload: Payload, *, footers: bool | None, seen: boo
                 return ends
             if sure and not ends.sure:
                 ends.bare, ends.sure = told, True
-            elif ends.bare is None and not seen:
+            elif ends.bare is None and (not seen or _known(payload, means)):
                 ends.bare = told
         ends.other = end if ends.other is None else ends.other
     return ends
+
+
+def _known(payload: Payload, means: Schema | RamContext | None) -> bool:
+    """Whether what told an end says so with certainty: no guess, and no schema of another machine."""
+    return means is not None and (payload.told and isinstance(means, Schema) and not is_opaque(means))
 
 
 def _ways(data: Source, payload: Payload) -> Iterator[tuple[Schema | RamContext | None, Callable[[], int]]]:

@@ -29,3 +29,7 @@ class Known:
         if len(found) == 2 and is_opaque(found[0]):
             found.reverse()
         return tuple(found) or (() if name in ITERABLE else store.schemas_for(name, version))
+
+    def told(self, name: str, instance: int) -> bool:
+        """Whether the stream or the caller knows such a section, so that the store is not asked."""
+        return (name, instance) in self.first or (name, instance) in self.second

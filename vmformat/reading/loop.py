@@ -21,7 +21,9 @@ from vmformat.framing import NAMED, RECORDS, Kind
 from vmformat.iterable.payloads import ITERABLE
 from vmformat.ram.context import RamContext
 from vmformat.reading.extent import Payload, find_end
+from vmformat.reading.guess import is_opaque
 from vmformat.reading.resync import next_record
+from vmformat.reading.stretch import stretched
 from vmformat.records import Eof, Gap
 from vmformat.section import Section
 from vmformat.source import Cursor, View
@@ -53,6 +55,7 @@ class Reading:
 
     __slots__ = (
         "base", "context", "data", "failures", "faults", "footers", "known", "lost", "main", "named", "seen", "stream",
+        "stretches",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +75,7 @@ class Reading:
         self.named: dict[int, Section] = {} if main is None else main.named
         self.faults = faults  # None: strict
         self.base = base
-        self.failures = self.lost = 0
+        self.failures = self.lost = self.stretches = 0
         self.seen: bool | None = None
 
     def inside(self, command: Command, faults: list[Fault] | None = None) -> Reading:
@@ -228,10 +231,12 @@ class Reading:
                 name, instance, version = owner.name, owner.instance, owner.version
                 schemas = () if owner.schema is None else (owner.schema,)
         start = self.stream.tell()
-        what = Payload(start, section_id, name, version, schemas, self.context)
-        end, told = self._end(what)
+        what = Payload(start, section_id, name, version, schemas, self.context, self.known.told(name, instance))
+        end, told, fits = self._end(what)
         context = told if isinstance(told, RamContext) else None
         schema = None if isinstance(told, RamContext) else told
+        if schema is not None and not fits and owner is None and not what.told:
+            schema = self._stretched(schema, self.data[start:end], version)
         payload = self._payload(name, start, end)
         footer = None
         self.stream.seek(end)
@@ -272,8 +277,8 @@ class Reading:
             return memoryview(self.data)[start:end]
         return View(self.data, start, end)
 
-    def _end(self, payload: Payload) -> tuple[int, Schema | RamContext | None]:
-        """Where a payload ends, and its schema; of RAM how it is to be read."""
+    def _end(self, payload: Payload) -> tuple[int, Schema | RamContext | None, bool]:
+        """Where a payload ends, its schema (of RAM how it is to be read), and whether that told the end."""
         likely = payload.context if payload.name == "ram" else payload.schemas[0] if payload.schemas else None
         lost = self.lost >= _MOST_LOST
         try:
@@ -291,9 +296,16 @@ class Reading:
                 raise moved from None
             self.fault(moved.fault)
             self.lost += 1
-            return self._lost_end(payload.start), likely
+            return self._lost_end(payload.start), likely, False
         self.failures += extent.failed
-        return extent.end, extent.told or likely
+        return extent.end, extent.told or likely, extent.told is not None
+
+    def _stretched(self, schema: Schema, payload: bytes, version: int) -> Schema:
+        """A schema of the store that does not fit, made to fit a payload of another machine if it can be."""
+        if self.stretches >= _MOST_FAILURES or is_opaque(schema):
+            return schema
+        self.stretches += 1
+        return stretched(schema, payload, version) or schema
 
     def _lost_end(self, start: int) -> int:
         """The end of a payload that nothing tells: where the next record seems to begin, or a footer before it."""
