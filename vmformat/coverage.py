@@ -15,7 +15,7 @@ from vmformat.command import Cmd, Command
 from vmformat.errors import StreamError
 from vmformat.ram.pages import listed
 from vmformat.records import Eof, Gap
-from vmformat.schema import BYTES, INTEGERS, NESTED
+from vmformat.schema import BYTES, DEVICES_OWN, INTEGERS, NESTED
 from vmformat.section import Section
 from vmformat.stream import package_records
 from vmformat.tree import Structs
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 _NAMELESS: Final = frozenset({"payload", "@rest"})
 _PIECE: Final = "bytes_0x"
-_TYPES: Final = frozenset(INTEGERS) | BYTES | NESTED | {"string", "vbuffer", "element", "subsection", "record"}
+_TYPES: Final = (
+    frozenset(INTEGERS) | BYTES | DEVICES_OWN | NESTED | {"string", "vbuffer", "element", "subsection", "record"}
+)
 _MOST_NESTING: Final = 16
 """Packages in packages deeper than this are not looked into: streams may nest them by the thousand."""
 

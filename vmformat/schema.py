@@ -64,13 +64,13 @@ LITTLE_ENDIAN: Final = frozenset({"le16", "le32", "le64"})
 EQUAL: Final = frozenset(name for name in INTEGERS if name.endswith(" equal"))
 """Types whose value must equal the destination's own."""
 
-BYTES: Final = frozenset(
-    {
-        *("buffer", "unused_buffer", "bitmap", "pci config", "msix state", "pci irq state", "shpc"),
-        *("cpsr", "fpscr", "powered_off"),  # of an Arm processor: registers, most significant byte first
-    }
-)
+BYTES: Final = frozenset({"buffer", "unused_buffer", "bitmap", "pci config", "msix state", "pci irq state"})
 """Types of `Field.size` bytes. A type that stands nowhere in this module is opaque and treated like them."""
+
+DEVICES_OWN: Final = frozenset({"shpc", "cpsr", "fpscr", "powered_off"})
+"""Types of one device that are known here, though loaders leave them to it: of a hot-plug controller, of Arm processors
+(registers, most significant byte first).
+"""
 
 ANNOUNCED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("qtailq", "qlist", "gtree", "repeat"), "uint8"),
