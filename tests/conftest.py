@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import mutants
 import pytest
 import wrapped_qemu
+from hypothesis import settings
 
 from fuzz.confirm.hold import Against
 from model import REFERENCE
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BINARY = "qemu-system-x86_64"
+
+# The same examples at every run, however slow the machine is. RANDOM_EXAMPLES=1 looks for new ones.
+settings.register_profile("vmfuzz", derandomize=os.environ.get("RANDOM_EXAMPLES") != "1", deadline=None)
+settings.load_profile("vmfuzz")
 
 
 @pytest.fixture(scope="session")
