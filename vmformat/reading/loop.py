@@ -21,9 +21,7 @@ from vmformat.framing import NAMED, RECORDS, Kind
 from vmformat.iterable.payloads import ITERABLE
 from vmformat.ram.context import RamContext
 from vmformat.reading.extent import Payload, find_end
-from vmformat.reading.guess import is_opaque
 from vmformat.reading.resync import next_record
-from vmformat.reading.stretch import stretched
 from vmformat.records import Eof, Gap
 from vmformat.section import Section
 from vmformat.source import Cursor, View
@@ -44,6 +42,7 @@ _MOST_SAID: Final = 1024
 """Faults that are told with numbers: a text of its own for each takes more memory than the bytes are worth."""
 
 _PACKAGE_HEAD: Final = 9
+_COMMANDS: Final = frozenset(Cmd) - {Cmd.INVALID}
 
 
 class _CutError(StreamError):
@@ -55,7 +54,6 @@ class Reading:
 
     __slots__ = (
         "base", "context", "data", "failures", "faults", "footers", "known", "lost", "main", "named", "seen", "stream",
-        "stretches",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +73,7 @@ class Reading:
         self.named: dict[int, Section] = {} if main is None else main.named
         self.faults = faults  # None: strict
         self.base = base
-        self.failures = self.lost = self.stretches = 0
+        self.failures = self.lost = 0
         self.seen: bool | None = None
 
     def inside(self, command: Command, faults: list[Fault] | None = None) -> Reading:
@@ -128,7 +126,7 @@ class Reading:
     def _gap(self, at: int, error: StreamError) -> Gap | None:
         """What is left out after an error in the record at an offset: to the next one, or a package's head only."""
         self.fault(error.fault)
-        if isinstance(self.main, Reading) and isinstance(error, _CutError):
+        if self.main is not None and isinstance(error, _CutError):
             self.stream.seek(len(self.data))
         if at >= len(self.data):
             return None
@@ -203,7 +201,7 @@ class Reading:
         """Note what a loader refuses in a command whose bytes are all there."""
         wanted = LENGTHS.get(command.cmd)
         found = len(command.payload)
-        if command.cmd not in set(Cmd) - {Cmd.INVALID}:
+        if command.cmd not in _COMMANDS:
             self.fault(Fault(command.offset, "command.cmd", "a command's number", str(command.cmd)))
         elif wanted is not None and found != wanted:
             self.fault(Fault(command.offset + 3, f"{command.name}.length", str(wanted), str(found)))
@@ -232,11 +230,9 @@ class Reading:
                 schemas = () if owner.schema is None else (owner.schema,)
         start = self.stream.tell()
         what = Payload(start, section_id, name, version, schemas, self.context, self.known.told(name, instance))
-        end, told, fits = self._end(what)
+        end, told = self._end(what)
         context = told if isinstance(told, RamContext) else None
         schema = None if isinstance(told, RamContext) else told
-        if schema is not None and not fits and owner is None and not what.told:
-            schema = self._stretched(schema, self.data[start:end], version)
         payload = self._payload(name, start, end)
         footer = None
         self.stream.seek(end)
@@ -277,8 +273,8 @@ class Reading:
             return memoryview(self.data)[start:end]
         return View(self.data, start, end)
 
-    def _end(self, payload: Payload) -> tuple[int, Schema | RamContext | None, bool]:
-        """Where a payload ends, its schema (of RAM how it is to be read), and whether that told the end."""
+    def _end(self, payload: Payload) -> tuple[int, Schema | RamContext | None]:
+        """Where a payload ends, and its schema; of RAM how it is to be read."""
         likely = payload.context if payload.name == "ram" else payload.schemas[0] if payload.schemas else None
         lost = self.lost >= _MOST_LOST
         try:
@@ -296,16 +292,9 @@ class Reading:
                 raise moved from None
             self.fault(moved.fault)
             self.lost += 1
-            return self._lost_end(payload.start), likely, False
+            return self._lost_end(payload.start), likely
         self.failures += extent.failed
-        return extent.end, extent.told or likely, extent.told is not None
-
-    def _stretched(self, schema: Schema, payload: bytes, version: int) -> Schema:
-        """A schema of the store that does not fit, made to fit a payload of another machine if it can be."""
-        if self.stretches >= _MOST_FAILURES or is_opaque(schema):
-            return schema
-        self.stretches += 1
-        return stretched(schema, payload, version) or schema
+        return extent.end, extent.told or likely
 
     def _lost_end(self, start: int) -> int:
         """The end of a payload that nothing tells: where the next record seems to begin, or a footer before it."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vmformat.store.archive import Archive, Entry, Folder
+from vmformat.store.arrays import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def schemas_for(name: str, version: int) -> tuple[Schema, ...]:
 
 @lru_cache(maxsize=1024)
 def _found(vmsd: str, version: int) -> tuple[Schema, ...]:
-    known = [entry.schema for source in sources() for entry in source.entries(vmsd)]
+    known = completed((entry.schema for source in sources() for entry in source.entries(vmsd)), free())
 
     def distance(schema: Schema) -> int:
         if schema.version == version:
