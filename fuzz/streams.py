@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import vmformat
 from fuzz.corpus import CorpusError, find_machine, find_stream
-from model import parse, section_schemas
 from vmformat import Command, Section, Span, StreamError, read
 from vmformat.qcow2 import is_qcow2, vm_state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vmformat import Fault, Schemas, Stream
     from vmformat.source import Source
 
@@ -40,17 +38,31 @@ def open_stream(typed: str, machine: str | None = None, snapshot: str | None = N
     """The stream in a file, a snapshot's in a .qcow2 file, `-`, NAME/before or NAME/after, as far as it can be read.
 
     `machine`: whose schemas to use where the stream has none of its own; not needed for NAME/after. Raises CorpusError,
-    DescriptionError, OSError; StreamError if there is nothing of a stream in the file.
+    OSError; StreamError if there is nothing of a stream in the file.
     """
-    path = None if typed == STDIN else find_stream(typed)
-    schemas = schemas_for(typed, machine)
+    path = None if typed == STDIN else path_of(typed)
+    schemas = schemas_for(machine_for(typed, machine))
     data = sys.stdin.buffer.read() if path is None else b""
     stream = _read(path, data, schemas, snapshot, tolerant=True)
     damage = _damage(path, data, schemas, snapshot) if stream.faults else None
-    records = any(isinstance(record, Section | Command | Span) for record in stream.records)
-    if damage is not None and stream.configuration is None and not records:
-        raise damage.error  # nothing in it but what any file may hold
+    if damage is not None and _is_none(stream):
+        raise damage.error
     return Opened(typed, stream, schemas, path, damage)
+
+
+def read_stream(typed: str, schemas: Schemas | None, snapshot: str | None = None, *, tolerant: bool = True) -> Stream:
+    """The same stream alone, with schemas that are known already, read strictly if it is not to be `tolerant`."""
+    path = None if typed == STDIN else path_of(typed)
+    data = sys.stdin.buffer.read() if path is None else b""
+    stream = _read(path, data, schemas, snapshot, tolerant=tolerant)
+    if stream.faults and _is_none(stream):
+        raise stream.faults[0].error
+    return stream
+
+
+def _is_none(stream: Stream) -> bool:
+    """Whether there is nothing in it but what any file may hold."""
+    return stream.configuration is None and not any(isinstance(r, Section | Command | Span) for r in stream.records)
 
 
 def _damage(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str | None) -> Fault | None:
@@ -67,6 +79,14 @@ def _read(path: Path | None, data: bytes, schemas: Schemas | None, snapshot: str
         return vmformat.open(path, schemas, snapshot=snapshot, tolerant=tolerant)
     source: Source = vm_state(data, snapshot) if is_qcow2(data) else data
     return read(source[:], schemas, tolerant=tolerant)
+
+
+def path_of(typed: str) -> Path:
+    """A file, a pipe, or a stream by name. Raises CorpusError."""
+    path = Path(typed)
+    if path.is_dir():
+        raise CorpusError(f"stream {typed}: is a folder")
+    return path if path.exists() else find_stream(typed)
 
 
 def is_image(path: Path) -> bool:
@@ -89,7 +109,13 @@ def machine_for(typed: str, machine: str | None = None) -> str | None:
     return owner
 
 
-def schemas_for(typed: str, machine: str | None) -> Schemas | None:
-    """That machine's schemas. Raises CorpusError, DescriptionError, OSError."""
-    name = machine_for(typed, machine)
-    return None if name is None else section_schemas(parse(find_machine(name).description.read_bytes()))
+def schemas_for(machine: str | None) -> Schemas | None:
+    """The schemas of a machine, None of none. Raises CorpusError, OSError."""
+    if machine is None:
+        return None
+    from model import DescriptionError, parse, section_schemas  # noqa: PLC0415 - most streams need no model
+
+    try:
+        return section_schemas(parse(find_machine(machine).description.read_bytes()))
+    except DescriptionError as error:
+        raise CorpusError(f"machine {machine}: {error}") from None

@@ -7,10 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fuzz.corpus import CorpusError, find_stream
+from fuzz.corpus import CorpusError
 from fuzz.show.terminal import Output
-from fuzz.streams import STDIN, is_image, machine_for, open_stream
-from model import DescriptionError
+from fuzz.streams import STDIN, is_image, machine_for, open_stream, path_of
 from vmformat import StreamError
 from vmformat.diff import Selector, diff, lines, summary, to_json
 from vmformat.render.line import clean
@@ -75,7 +74,7 @@ def run_diff(options: DiffOptions) -> int:
                 output.lines(_faults(one, other) if found else ())
     except CorpusError as error:
         return _unusable(str(error))
-    except (StreamError, DescriptionError) as error:
+    except StreamError as error:
         return _unusable(f"{typed}: {error}")
     except OSError as error:
         return _unusable(f"{typed}: {error.strerror or error}")
@@ -89,7 +88,7 @@ def run_diff(options: DiffOptions) -> int:
 def _open(options: DiffOptions, which: int, machine: str | None) -> Opened:
     typed = options.streams[which]
     snapshot = options.snapshots[min(which, len(options.snapshots) - 1)] if options.snapshots else None
-    if len(options.snapshots) == 1 and typed != STDIN and not is_image(find_stream(typed)):
+    if len(options.snapshots) == 1 and typed != STDIN and not is_image(path_of(typed)):
         snapshot = None  # it is the other one's
     return open_stream(typed, machine_for(typed, options.machine) or machine, snapshot)
 

@@ -14,7 +14,6 @@ from rich.text import Text
 from fuzz.atomic import write_pieces
 from fuzz.corpus import CorpusError, find_stream
 from fuzz.streams import STDIN, Opened, is_image, open_stream, schemas_for
-from model import DescriptionError
 from vmformat import Section, StreamError
 from vmformat.edit import Drop, Duplicate, Insert, apply, parse_edit, parse_move, split_target
 from vmformat.edit.description import Description
@@ -69,7 +68,7 @@ def edit(options: EditOptions) -> int:
         return _unusable(str(error))
     except TextError as error:
         return _unusable(str(error))
-    except (StreamError, DescriptionError) as error:
+    except StreamError as error:
         return _unusable(f"{typed}: {error}")
     except UnicodeDecodeError:
         return _unusable(f"{typed}: expected a text, found bytes that are none")
@@ -91,7 +90,7 @@ def _opened(options: EditOptions) -> tuple[Opened, tuple[str, ...]]:
         opened = open_stream(options.arguments[0], options.machine, options.snapshot)
         return opened, options.arguments[1:]
     text = _text(options.from_text)
-    schemas = schemas_for("", options.machine)
+    schemas = schemas_for(options.machine)
     stream = from_text(text, schemas, name=options.from_text)
     path = None if options.from_text == STDIN else Path(options.from_text)
     return Opened(options.from_text, stream, schemas, path), options.arguments

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from fuzz.corpus import CorpusError
 from fuzz.show.channel import open_channel, show_channel
 from fuzz.show.options import OptionError
-from fuzz.show.source import machine_of, open_stream, schemas_of
 from fuzz.show.terminal import Output
 from fuzz.show.views import View
+from fuzz.streams import machine_for, read_stream, schemas_for
 from vmformat import StreamError
 from vmformat.render.line import clean
 
@@ -31,9 +31,10 @@ def show(options: ShowOptions) -> int:
             with Output(colour=options.color, pager=options.pager and not options.json) as output:
                 show_channel(channel, options, output)
             return 0 if channel.fault is None else _unusable(f"{options.stream}: {channel.fault}")
-        machine = machine_of(options)
-        schemas = schemas_of(machine)
-        view = View(options, open_stream(options, schemas), schemas, machine)
+        machine = machine_for(options.stream, options.machine)
+        schemas = schemas_for(machine)
+        stream = read_stream(options.stream, schemas, options.snapshot, tolerant=not options.strict)
+        view = View(options, stream, schemas, machine)
         view.find()
         with Output(colour=options.color, pager=options.pager and not options.json) as output:
             view.show(output)

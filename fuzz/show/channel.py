@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fuzz.show.options import OptionError
-from fuzz.show.source import STDIN
+from fuzz.streams import STDIN
 from vmformat.channels import channel as channels
 from vmformat.render.channel import channel_json, channel_lines
 
