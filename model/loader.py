@@ -15,19 +15,21 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from model import memory as memory_api
-from model import sections
+from model import sections, uses
 from model.commands import DISCARD, GO_ON, LISTENING, Done, run_command
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
-from model.memory import MemoryAbort
 from model.outcome import At, Cause, Finding, Outcome
+from model.schedule import EMPTY_SCHEDULE
+from model.turns import Turns
 from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
     from model.designs import Design
     from model.machine import AnyHandler, Machine
-    from model.memory import AddressSpace, FlatView, Use
+    from model.memory import AddressSpace, FlatView, Region, Use
     from model.outcome import Verdict
+    from model.schedule import Schedule
 
 EOF, START, PART, END, FULL, COMMAND = 0x00, 0x01, 0x02, 0x03, 0x04, 0x08
 EINVAL: Final = 22
@@ -37,11 +39,23 @@ MAX_STEPS: Final = 2_000_000
 MAX_DEPTH: Final = 10_000
 """Model: loops inside loops overflow the program's stack somewhere between 4,000 and 20,000 (stream.md 1.7)."""
 
+MAX_COMMITS: Final = 60
+"""Model: commits inside commits, as many as nobody means; the program goes on until its stack overflows."""
+
 
 class LoadState:
     """One load under way."""
 
-    def __init__(self, machine: Machine, data: bytes, design: Design, process: dict[str, object]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        data: bytes,
+        design: Design,
+        process: dict[str, object],
+        *,
+        loadvm: bool = False,
+        schedule: Schedule = EMPTY_SCHEDULE,
+    ) -> None:
         self.machine = machine
         self.memory = machine.memory
         self.design = design
@@ -67,7 +81,15 @@ class LoadState:
         self.pending_reads: dict[str, int] = {}
         self.harmful_reads: dict[str, int] = {}
         self.findings: dict[Cause, Finding] = {}
-        self._start_depth = self.memory.depth
+        self.loadvm = loadvm
+        self.takes_turns = design.takes_turns and not loadvm
+        self.running = False
+        self.actor = ""
+        self.turns = Turns(self, schedule)
+        self._commits = 0
+        if design.hears_changes:
+            self.memory.heard = self._tree_changed
+        self.memory.asks_in_commit = design.asks_in_commit
 
     @property
     def kind(self) -> str:
@@ -80,10 +102,23 @@ class LoadState:
         """Die on the spot."""
         raise Abort(message)
 
+    def say(self, message: str) -> None:
+        """Print a line."""
+        self.messages.append(message)
+
     def forced_commit(self) -> None:
         """Commit now, at any depth."""
         self.forced += 1
+        self.step()
+        if self._commits >= MAX_COMMITS:
+            text = "a commit asks for a flat view, which commits, which asks for a flat view"
+            self.find(
+                "recursion", "pairing", "loader", "recursion-without-end", f"{self.section or 'the loader'}: {text}"
+            )
+            raise Killed("SIGSEGV: the stack overflows")
+        self._commits += 1
         self.memory.do_commit()
+        self._commits -= 1
 
     # What devices use
 
@@ -95,52 +130,70 @@ class LoadState:
 
     def before_post_load(self) -> None:
         """A post-load function is about to run."""
+        if self.turns:
+            self.turns.at("fields")
         self.design.before_post_load(self)
 
     def flat_view(self, space: AddressSpace, use: Use) -> FlatView:
         """The getter of this load: the design answers, and what it answers is looked at."""
         self.steps += 1
-        view = self.design.flat_view(self, space, use)
-        if self.memory.depth and self.memory.update_pending:
-            self._used_while_pending(view, space, use)
+        try:
+            view = self.design.flat_view(self, space, use)
+        except Abort:
+            if self.design.guards:
+                uses.stopped(self, space, use)
+            raise
+        if self.memory.depth and self.memory.update_pending and not use.commits:
+            uses.used_while_pending(self, view, space, use)
         return view
 
-    def _used_while_pending(self, view: FlatView, space: AddressSpace, use: Use) -> None:
-        reader = use.reader
-        self.pending_reads[reader] = self.pending_reads.get(reader, 0) + 1
-        try:
-            fresh = self.memory.fresh_view(space)
-        except MemoryAbort:  # a tree that no commit would survive shows nothing to compare with
-            return
-        different = memory_api.explain(view, fresh, use)
-        if different is None:
-            return
-        self.harmful_reads[reader] = self.harmful_reads.get(reader, 0) + 1
-        kind, text = different
-        change = f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}"
-        cause = Cause(self.design.name, "flat-view-while-pending", reader, change, self.kind)
+    def find(self, kind: str, oracle: str, reader: str, change: str, text: str) -> None:
+        """A finding about what is being loaded now; the first of a cause is kept."""
+        cause = Cause(self.design.name, oracle, reader, change, self.kind)
         if cause not in self.findings:
-            where = f"{space.name} {use.addr:#x}+{use.length:#x}"
-            line = f"{self.section or 'the loader'}: {reader} of {where} while pending: {text}"
-            self.findings[cause] = Finding("harmful read", cause, line)
+            self.findings[cause] = Finding(kind, cause, text)
+
+    def listener_record(self) -> None:
+        """One record of the main channel, as the postcopy listener thread takes it."""
+        section = self.section, self.instance, self.handler, self.full_section
+        was, self.listening = self.listening, True
+        done = _record(self, self.reader)
+        self.listening = was
+        self.section, self.instance, self.handler, self.full_section = section
+        if done is not None and done.refusal is not None:
+            self.messages.append(f"postcopy_ram_listen_thread: loadvm failed: {-done.refusal.errno}")
+
+    def overtake(self) -> bool:
+        """The section behind the next one is loaded now, if the design's loaders take turns; whether there is one."""
+        reader = self.reader
+        bounds = self.machine.bounds(reader.data) if self.takes_turns and self.loops == 1 else {}
+        first = reader.pos
+        second = bounds.get(first)
+        if second is None or second not in bounds or not reader.data[first] == reader.data[second] == FULL:
+            return False
+        reader.pos = second
+        _record(self, reader)
+        self.turns.ahead(second, reader.pos)
+        reader.pos = first
+        return True
+
+    def _tree_changed(self, added: bool, container: Region, region: Region) -> None:
+        if added:
+            self.design.region_added(self, container, region)
+        else:
+            self.design.region_removed(self, container, region)
 
 
-def _seen(view: FlatView, use: Use) -> str:
-    """What kind of thing a use meets first in a view: the stable half of a cause."""
-    index = view.find(use.addr)
-    if index < 0:
-        return "unmapped"
-    region, _, flags = view.infos[index]
-    return "rom" if flags & 1 else region.type_text.replace("/", "")
-
-
-def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False) -> Outcome:
+def load(
+    machine: Machine, data: bytes, design: Design, *, loadvm: bool = False, schedule: Schedule = EMPTY_SCHEDULE
+) -> Outcome:
     """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
 
     `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
-    Raises nothing, whatever the bytes; call `machine.reset()` before the next load.
+    `schedule`: what others do meanwhile. Raises nothing that the bytes, the schedule or the design cause (an exception
+    from a design is a finding); call `machine.reset()` before the next load.
     """
-    state = LoadState(machine, data, design, machine.process)
+    state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule)
     if not data and not loadvm:
         return Outcome(
             design.name, "waiting", layout=machine.layout(), told=machine.told(), devices=machine.device_states()
@@ -175,6 +228,12 @@ def load(machine: Machine, data: bytes, design: Design, *, loadvm: bool = False)
         state.exited = True
     except Hang:
         verdict = "hung"
+    except Exception as error:
+        if not _raised_by(design, error):
+            raise
+        verdict, silent = "aborted", (f"the design raised {type(error).__name__}: {error}",)
+        text = f"{type(error).__name__}: {error}"
+        state.find("exception", "exception", _hook(design, error), type(error).__name__, text)
     if refusal is None and verdict not in {"accepted", "waiting"}:
         state.messages.extend(lines)
         refusal = Refusal(0, lines or silent, state.reader.offset, "")
@@ -188,7 +247,9 @@ def _load_state(state: LoadState) -> Refusal | None:
     if refusal is not None:
         return _told(state, refusal)
     state.design.load_begins(state)
+    state.memory.has_lock = not state.takes_turns
     refusal, quit_ = main_loop(state, reader)
+    state.memory.has_lock = True
     state.design.load_ends(state, refusal)
     if state.postcopy >= LISTENING:
         what = "go on side by side" if quit_ else "race for one channel"
@@ -247,29 +308,47 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
 def _records(state: LoadState, reader: Reader) -> Done:
     """Records up to what ends this loop, or to a package that another loop must read first."""
     while True:
-        state.step()
-        offset = reader.offset
-        kind = reader.u8()
-        if reader.error:
-            return Done(Refusal(reader.error, (), offset, ""))
-        if kind in {FULL, START, PART, END}:
-            refusal = _section(state, reader, kind)
-            if refusal is not None:
-                return Done(refusal)
-        elif kind == COMMAND:
-            done = run_command(state, reader)
-            if done.refusal is not None:
-                _told(state, done.refusal)
-            if done != GO_ON:
-                return done
-        elif kind == EOF:
-            state.design.end_of_stream(state)
-            return Done()
-        else:
-            return Done(_told(state, Refusal(EINVAL, (f"Unknown savevm section type {kind}",), offset, "")))
+        done = _record(state, reader)
+        if done is not None:
+            return done
+
+
+def _record(state: LoadState, reader: Reader) -> Done | None:
+    """One record; None when the loop reads on."""
+    state.step()
+    if state.turns:
+        state.turns.at("wait")
+        state.turns.pass_over(reader)
+    offset = reader.offset
+    kind = reader.u8()
+    if reader.error:
+        return Done(Refusal(reader.error, (), offset, ""))
+    if kind in {FULL, START, PART, END}:
+        refusal = _section(state, reader, kind)
+        return None if refusal is None else Done(refusal)
+    if kind == COMMAND:
+        done = run_command(state, reader)
+        if done.refusal is not None:
+            _told(state, done.refusal)
+        return None if done == GO_ON else done
+    if kind == EOF:
+        state.design.end_of_stream(state)
+        return Done()
+    return Done(_told(state, Refusal(EINVAL, (f"Unknown savevm section type {kind}",), offset, "")))
 
 
 def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
+    if not state.takes_turns or state.listening:
+        return _load_section(state, reader, kind)
+    state.memory.has_lock = kind == FULL
+    refusal = _load_section(state, reader, kind)
+    if kind == FULL:
+        state.turns.at("turn")
+    state.memory.has_lock = False
+    return refusal
+
+
+def _load_section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
     state.full_section = kind == FULL
     state.section, state.instance, state.handler = "", 0, None
     state.design.section_begins(state)
@@ -290,13 +369,39 @@ def _told(state: LoadState, refusal: Refusal) -> Refusal:
 
 def _finish(state: LoadState) -> None:
     """The bottom half after a load that succeeded: the received run state is applied (stream.md 2.2)."""
-    state.run_state = state.run_state if state.run_state not in {"", "running"} else "paused"
+    state.running = state.run_state in {"", "running"}
+    state.run_state = "paused" if state.running else state.run_state
     state.design.run_state_change(state)
+    state.turns.rest()
+
+
+def _raised_by(design: Design, error: BaseException) -> bool:
+    """Whether a method of the design is among those that the exception passed on its way."""
+    return bool(_hook(design, error))
+
+
+def _hook(design: Design, error: BaseException) -> str:
+    """The outermost method of the design, or of a class below `Design` that it inherits from, on an exception's way."""
+    codes = {
+        value.__code__: name
+        for owner in type(design).__mro__[:-2]
+        for name, value in vars(owner).items()
+        if callable(value) and hasattr(value, "__code__")
+    }
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in codes:
+            return codes[trace.tb_frame.f_code]
+        trace = trace.tb_next
+    return ""
 
 
 def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Outcome:
     machine, memory = state.machine, state.memory
     memory.getter = memory_api.current_view
+    memory.heard = memory.before_commit = None
+    memory.asks_in_commit = False
+    memory.has_lock = True
     at = None
     if refusal is not None:
         at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages, state.kind)

@@ -7,8 +7,10 @@ that a stream touched are reset. The law, tested: after `reset` a machine behave
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import vmformat
 from model.devices.bridge import Bridge
 from model.devices.effects import equip
 from model.devices.handler import Handler
@@ -75,6 +77,7 @@ class Machine:
         self.regions: dict[str, Region] = {}
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}
+        self._bounds: dict[bytes, dict[int, int]] = {}
         self.bounce_in_use = False
         self.touched: set[AnyHandler] = set()
         self.touched_functions: set[PciFunction] = set()
@@ -141,6 +144,16 @@ class Machine:
                 self._by_section.clear()
             self._by_section[key] = next((h for h in self.handlers if h.matches(name, instance)), None)
         return self._by_section[key]
+
+    def bounds(self, data: bytes) -> dict[int, int]:
+        """Where each record of a stream begins, as far as the stream can be read, and where the next one does."""
+        known = self._bounds.get(data)
+        if known is None:
+            starts = [record.offset for record in vmformat.read(data, self.schemas, tolerant=True).records]
+            known = self._bounds[data] = dict(pairwise(starts))
+            while len(self._bounds) > 4:
+                del self._bounds[next(iter(self._bounds))]
+        return known
 
     def resize_block(self, name: str, length: int) -> None:
         """Give a resizeable RAM block another used length, in bytes: a commit when the page count changes.

@@ -63,6 +63,7 @@ class RamHandler:
             return Refusal(EINVAL, (), reader.offset, "version")
         if load.postcopy >= LISTENING:
             return self._while_listening(load, reader)
+        load.turns.at("ram")
         for record in iter_records(reader, self.state, self.machine.block_lengths):
             if isinstance(record, Refusal):
                 return record

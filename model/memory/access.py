@@ -151,7 +151,7 @@ def remapped(
             yield None, offset, n
         else:
             n = min(end - offset, found.length)
-            use = Use("address_space_translate_iommu", found.addr, n, write=write)
+            use = Use("address_space_translate_iommu", found.addr, n, write, getter="dispatch")
             yield memory.getter(found.space, use), found.addr, n
         offset += n
 

@@ -58,7 +58,7 @@ def cache_init(memory: Memory, space: AddressSpace, addr: int, length: int, writ
 
     Model: the end of the RAM block behind a pointer is taken to be the end of its region.
     """
-    view = memory.getter(space, Use(reader, addr, length, write=write, maps=True))
+    view = memory.getter(space, Use(reader, addr, length, write, True, "reference"))
     region, xlat, mapped = access.map_length(view, addr, length, write)
     pointer = region is not None and region.is_direct(write)
     return Cache(memory, view, region, xlat, mapped, pointer, write)

@@ -38,7 +38,7 @@ from model.memory.errors import MemoryAbort, TransactionError
 from model.memory.ram import Ram
 from model.memory.region import Kind
 from model.memory.space import AddressSpace
-from model.memory.use import blocked, current_view, dropped
+from model.memory.use import Use, blocked, current_view, dropped
 from model.memory.view import EMPTY, FlatView
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class Memory:
     `epoch`: mutations so far. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
     handler gives: (region, offset, length) to bytes. `remap`: where an IOMMU region sends an access: (region, offset,
     whether it is a write). `store`: told of a write to a handler: (region, offset, bytes). `ram`: contents of RAM
-    blocks.
+    blocks. `heard`: if set, told of each region added to a container (True) or taken out of one (False).
+    `before_commit`: if set, called before each commit that finds something pending.
+    `asks_in_commit`: whether a rebuild's own reads of views pass through `getter`, as they do in QEMU; nobody can tell
+    unless a getter does more than read.
     """
 
     def __init__(self) -> None:
@@ -83,6 +86,9 @@ class Memory:
         self.remap: Callable[[Region, int, bool], Remapped | None] = blocked
         self.store: Callable[[Region, int, bytes], None] = dropped
         self.ram = Ram()
+        self.heard: Callable[[bool, Region, Region], None] | None = None
+        self.before_commit: Callable[[], None] | None = None
+        self.asks_in_commit = False
         self._node = Node(None, ())
         self._nodes = 0
         self._contents = 0
@@ -108,6 +114,8 @@ class Memory:
             )
         if not self.has_lock:
             raise TransactionError("memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed.")
+        if self.before_commit is not None and self.update_pending:
+            self.before_commit()
         self.depth -= 1
         if self.depth == 0:
             self.do_commit()
@@ -147,6 +155,8 @@ class Memory:
                 self.notify(who, "begin")
         for space in spaces:
             # A begin callback may have rebuilt meanwhile: then the newer table counts (5.4, re-entrancy).
+            if self.asks_in_commit:
+                self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False, commits=True))
             new = self.views[space.resolved]
             if new is not space.current:
                 if space.listeners:
@@ -194,6 +204,8 @@ class Memory:
             records = (*records, (sub, 0, -1))
         self._changed(("add", container, offset, sub, priority), container, records)
         self.mark_pending(container.enabled and sub.enabled)
+        if self.heard is not None:
+            self.heard(True, container, sub)
         self.commit()
 
     def del_subregion(self, container: Region, sub: Region) -> None:
@@ -211,6 +223,8 @@ class Memory:
         self._set(container, "subregions", siblings[:at] + siblings[at + 1 :])
         self._changed(("del", container, sub), container, ((container, sub.addr, sub.addr + sub.size),))
         self.mark_pending(container.enabled and sub.enabled)
+        if self.heard is not None:
+            self.heard(False, container, sub)
         self.commit()
 
     def set_enabled(self, mr: Region, enabled: bool) -> None:
@@ -371,12 +385,13 @@ class Memory:
         It gets the view that its resolved root has, however old; a root not seen before is rendered from the tree now.
         """
         space = AddressSpace(name, root)
-        self.spaces.append(space)
+        self.spaces = [*self.spaces, space]
         self._stale.add(space)
         self._resolve()
         resolved = space.resolved
         if resolved is not None and resolved not in self.views:
             self.views[resolved] = self._content(resolved).copy()
+        self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False))
         space.current = self.views[resolved]
         return space
 
@@ -503,6 +518,8 @@ class _Pristine:
         memory.depth = 0
         memory.update_pending = memory.ioeventfd_pending = False
         memory.has_lock = True
+        memory.heard = memory.before_commit = None
+        memory.asks_in_commit = False
         memory.views = dict(self.views)
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
         memory.remap, memory.store = self.remap, self.store

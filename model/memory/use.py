@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from model.memory.space import AddressSpace
     from model.memory.view import FlatView
 
+Way: TypeAlias = Literal["raw", "reference", "dispatch"]
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """One operation that takes one view: the reader's name, guest address, bytes asked for, direction.
 
     `maps` is true for operations that return a length (map, cache init): for them a shorter length is a difference.
+    `getter` says by which of QEMU's three ways the view is got: "raw" (`address_space_to_flatview`), "reference"
+    (`address_space_get_flatview`, which keeps a reference) or "dispatch" (`address_space_to_dispatch`). `rcu`: whether
+    the reader is inside an RCU read section, as all but a few are. `commits`: the read is the commit's own (memory.md
+    6, "internal").
     """
 
     reader: str
@@ -24,6 +30,9 @@ class Use:
     length: int
     write: bool = False
     maps: bool = False
+    getter: Way = "raw"
+    rcu: bool = True
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

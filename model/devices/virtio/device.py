@@ -310,9 +310,16 @@ class Virtio(Effects):
         return None
 
     def memory_changed(self) -> None:
-        """Rebuild the caches of queue 0, 1, ... up to the first of size 0."""
+        """A commit has rebuilt the views: what is done then the design says."""
         if not self.has_rings:
             return
+        if self.load is None:
+            self.build_caches()
+        else:
+            self.load.design.listener_commit(self.load, self)
+
+    def build_caches(self) -> None:
+        """Rebuild the caches of queue 0, 1, ... up to the first of size 0."""
         for queue in self.queues:
             if queue.num == 0:
                 break

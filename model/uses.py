@@ -1,0 +1,65 @@
+"""The first oracle: a flat view used while a transaction with changes is open, and what the guards make of it.
+
+*Harmful* is a use whose bytes a fresh rendering of the tree shows otherwise (DESIGN.md, What it is for); *benign* one
+that sees the same. Where the design claims to guard against the harmful ones, one that passes and a benign one that is
+stopped both refute it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model import memory as memory_api
+from model.memory import MemoryAbort
+
+if TYPE_CHECKING:
+    from model.loader import LoadState
+    from model.memory import AddressSpace, FlatView, Use
+
+
+def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> None:
+    """Count a use of `view`, and find what it does not show."""
+    reader = use.reader
+    load.pending_reads[reader] = load.pending_reads.get(reader, 0) + 1
+    found = _unlike_fresh(load, view, space, use)
+    if found is None:
+        return
+    load.harmful_reads[reader] = load.harmful_reads.get(reader, 0) + 1
+    change, text = found
+    where = f"{space.name} {use.addr:#x}+{use.length:#x}"
+    line = f"{load.section or 'the loader'}: {reader} of {where} while pending: {text}"
+    load.find("harmful read", "flat-view-while-pending", reader, change, line)
+    if load.design.guards:
+        load.find("guard", "guard", reader, f"missed-{change}", f"the guard let pass: {line}")
+
+
+def stopped(load: LoadState, space: AddressSpace, use: Use) -> None:
+    """A guard has stopped a use: was there anything wrong with it?"""
+    pending = bool(load.memory.depth and load.memory.update_pending)
+    if pending and _unlike_fresh(load, space.current, space, use) is not None:
+        return
+    what = "shows what a fresh one would" if pending else "is the fresh one: nothing is pending"
+    line = f"{load.section or 'the loader'}: {use.reader} is stopped though the view {what}"
+    load.find("guard", "guard", use.reader, "stopped-benign", line)
+
+
+def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> tuple[str, str] | None:
+    """What a use of `view` sees that a fresh rendering does not show: (kind, text); None if nothing."""
+    try:
+        fresh = load.memory.fresh_view(space)
+    except MemoryAbort:  # a tree that no commit would survive shows nothing to compare with
+        return None
+    different = memory_api.explain(view, fresh, use)
+    if different is None:
+        return None
+    kind, text = different
+    return f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}", text
+
+
+def _seen(view: FlatView, use: Use) -> str:
+    """What kind of thing a use meets first in a view: the stable half of a cause."""
+    index = view.find(use.addr)
+    if index < 0:
+        return "unmapped"
+    region, _, flags = view.infos[index]
+    return "rom" if flags & 1 else region.type_text.replace("/", "")
