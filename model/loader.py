@@ -107,8 +107,8 @@ class LoadState:
         self.messages.append(message)
 
     def forced_commit(self) -> None:
-        """Commit now, at any depth."""
-        self.forced += 1
+        """Commit now, at any depth. One within another is not counted: it finds nothing that the outer one left."""
+        self.forced += self._commits == 0
         self.step()
         if self._commits >= MAX_COMMITS:
             text = "a commit asks for a flat view, which commits, which asks for a flat view"

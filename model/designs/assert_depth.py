@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from model.designs.wrap_main import WrapMain
 
@@ -18,6 +18,7 @@ class AssertDepth(WrapMain):
     """
 
     name = "assert-depth"
+    guards: ClassVar[bool] = True
 
     def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
         """Die when a transaction is open, pending changes or not."""
