@@ -11,10 +11,12 @@ from model.designs.assert_depth import AssertDepth
 from model.designs.commit_before_post_load import CommitBeforePostLoad
 from model.designs.force_depth0 import ForceDepth0
 from model.designs.force_naive import ForceNaive
+from model.designs.lazy_epoch import LazyEpoch
 from model.designs.p21_bql_assert import P21BqlAssert
 from model.designs.per_device import PerDevice
 from model.designs.per_section import PerSection
 from model.designs.postponed_cache import PostponedCache
+from model.designs.stale_list import StaleList
 from model.designs.thread_local_check import ThreadLocalCheck
 from model.designs.threaded_batch import ThreadedBatch
 from model.designs.threaded_sections import ThreadedSections
@@ -37,6 +39,7 @@ _ALL: Final[tuple[type[Design], ...]] = (
     WrapMain,
     ThreadLocalCheck,
     AssertDepth,
+    StaleList,
     PostponedCache,
     V2PostponedChecks,
     V3Runstate,
@@ -52,6 +55,7 @@ _ALL: Final[tuple[type[Design], ...]] = (
     P21BqlAssert,
     ThreadedSections,
     ThreadedBatch,
+    LazyEpoch,
 )
 
 REFERENCE: Final[type[Design]] = PerDevice

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from model.memory.region import T64
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from model.memory.region import Region
     from model.memory.view import FlatView
@@ -140,6 +140,22 @@ def carry_up(
                     further = bool(above.container or above.aliases) or above is root or above in roots
                 if further:
                     carry_up(alias, low, high, root, roots, found)
+
+
+def touch(changed: Iterable[tuple[Record, ...]], root: Region, lo: int, hi: int) -> bool:
+    """Whether any of these records, carried up to a root, meets the guest addresses lo..hi-1."""
+    found: dict[Region, set[tuple[int, int]]] = {root: set()}
+    for records in changed:
+        for region, low, high in records:
+            if high < 0:
+                if region is root:
+                    return True
+                continue
+            carry_up(region, low, high, root, (), found)
+            if any(start < hi and end > lo for start, end in found[root]):
+                return True
+            found[root].clear()
+    return False
 
 
 def merge(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:

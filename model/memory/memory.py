@@ -90,6 +90,7 @@ class Memory:
         self.before_commit: Callable[[], None] | None = None
         self.asks_in_commit = False
         self._node = Node(None, ())
+        self._since: list[tuple[Record, ...]] = []
         self._nodes = 0
         self._contents = 0
         self._watch: dict[Region | None, set[AddressSpace]] = {}
@@ -148,8 +149,9 @@ class Memory:
         for space in spaces:
             root = space.resolved
             if root is not None and root not in table:
-                table[root] = self._content(root).copy()
+                table[root] = self._content(root).copy(self.epoch)
         self.views = table
+        self._since = []
         for who in tuple(self.listeners):
             if who.hears_begin:
                 self.notify(who, "begin")
@@ -364,6 +366,7 @@ class Memory:
     def _changed(self, key: tuple[object, ...], mr: Region, records: tuple[Record, ...]) -> None:
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
         self.epoch += 1
+        self._since.append(records)
         node = self._node.nexts.get(key)
         if node is None:
             if self._nodes >= _MAX_NODES:
@@ -390,7 +393,7 @@ class Memory:
         self._resolve()
         resolved = space.resolved
         if resolved is not None and resolved not in self.views:
-            self.views[resolved] = self._content(resolved).copy()
+            self.views[resolved] = self._content(resolved).copy(self.epoch)
         self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False))
         space.current = self.views[resolved]
         return space
@@ -433,6 +436,25 @@ class Memory:
         """
         root = region.view_root(space.root)
         return EMPTY if root is None else self._content(root)
+
+    def rendered(self, space: AddressSpace) -> FlatView | None:
+        """The last view that was made of what the space's root resolves to now; None if none was.
+
+        That is the space's current view, but for one whose root resolves otherwise by now, and within a commit.
+        """
+        return self.views.get(region.view_root(space.root))
+
+    def changed(self, view: FlatView, lo: int, hi: int) -> bool:
+        """Whether a fresh rendering of a view's root may show addresses lo..hi-1 otherwise than the view does.
+
+        The view must be in the table (`rendered`). False is exact. True says that a change touched the addresses; it
+        may have been undone, or be hidden by another region. Costs as much as there are changes; renders nothing.
+        """
+        if view.root is None:
+            return False
+        # The changes since the last rebuild are kept, one entry each; a space made since has a younger view.
+        first = view.epoch - self.epoch + len(self._since)
+        return changes.touch(self._since[first:], view.root, lo, hi)
 
     def _content(self, root: Region) -> FlatView:
         node = self._node
@@ -508,6 +530,7 @@ class _Pristine:
     def __init__(self, memory: Memory, node: Node) -> None:
         self.node = node
         self.views = dict(memory.views)
+        self.since = list(memory._since)  # noqa: SLF001 - one class in two
         self.rebuilds, self.epoch, self.getter, self.mmio = memory.rebuilds, memory.epoch, memory.getter, memory.mmio
         self.remap, self.store = memory.remap, memory.store
         self.listeners = memory.listeners
@@ -521,6 +544,7 @@ class _Pristine:
         memory.heard = memory.before_commit = None
         memory.asks_in_commit = False
         memory.views = dict(self.views)
+        memory._since = list(self.since)  # noqa: SLF001
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
         memory.remap, memory.store = self.remap, self.store
         memory.listeners = self.listeners

@@ -58,12 +58,18 @@ class FlatRange:
 
 
 class FlatView:
-    """A rendered layout (see the module's essay). `root` is the resolved root, None for the empty view only."""
+    """A rendered layout (see the module's essay). `root` is the resolved root, None for the empty view only.
 
-    __slots__ = ("ends", "infos", "root", "starts")
+    `epoch`: that of the tree which a published view shows (`Memory.epoch`); of the empty view it says nothing.
+    """
 
-    def __init__(self, root: Region | None, starts: list[int], ends: list[int], infos: list[Info]) -> None:
+    __slots__ = ("ends", "epoch", "infos", "root", "starts")
+
+    def __init__(
+        self, root: Region | None, starts: list[int], ends: list[int], infos: list[Info], epoch: int = 0
+    ) -> None:
         self.root = root
+        self.epoch = epoch
         self.starts = starts
         self.ends = ends
         self.infos = infos
@@ -100,9 +106,16 @@ class FlatView:
         index = bisect_right(self.starts, address) - 1
         return index if index >= 0 and address < self.ends[index] else -1
 
-    def copy(self) -> FlatView:
+    def regions(self, lo: int, hi: int) -> Iterator[Region]:
+        """The regions shown at addresses lo..hi-1, ascending; one that is shown twice comes twice."""
+        for index in range(bisect_right(self.ends, lo), len(self.starts)):
+            if self.starts[index] >= hi:
+                return
+            yield self.infos[index][0]
+
+    def copy(self, epoch: int = 0) -> FlatView:
         """A view of its own identity with the same content."""
-        return FlatView(self.root, self.starts, self.ends, self.infos)
+        return FlatView(self.root, self.starts, self.ends, self.infos, epoch)
 
     def same_content(self, other: FlatView) -> bool:
         """Whether both map every address alike; roots and identity aside."""
