@@ -19,7 +19,7 @@ from model import sections, uses
 from model.commands import DISCARD, GO_ON, LISTENING, Done, run_command
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
-from model.outcome import At, Cause, Finding, Outcome
+from model.outcome import At, Cause, Cost, Finding, Outcome
 from model.schedule import EMPTY_SCHEDULE
 from model.turns import Turns
 from vmformat import Reader, Refusal
@@ -70,7 +70,7 @@ class LoadState:
         self.instance = 0
         self.steps = 0
         self.budget = MAX_STEPS + len(data)
-        self.forced = 0
+        self.forced = self.forced_rebuilds = 0
         self.loops = 0
         self.postcopy = 0
         self.listening = False
@@ -108,7 +108,9 @@ class LoadState:
 
     def forced_commit(self) -> None:
         """Commit now, at any depth. One within another is not counted: it finds nothing that the outer one left."""
-        self.forced += self._commits == 0
+        if self._commits == 0:
+            self.forced += 1
+            self.forced_rebuilds += self.memory.update_pending
         self.step()
         if self._commits >= MAX_COMMITS:
             text = "a commit asks for a flat view, which commits, which asks for a flat view"
@@ -429,6 +431,21 @@ def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Out
         findings=tuple(sorted(state.findings.values())),
         not_modelled=tuple(sorted(state.not_modelled)),
         steps=state.steps,
+        cost=_cost(state),
+    )
+
+
+def _cost(state: LoadState) -> Cost:
+    work = state.memory.work
+    return Cost(
+        state.memory.rebuilds,
+        state.forced,
+        state.forced_rebuilds,
+        work.views,
+        work.ranges,
+        work.walked,
+        work.callbacks,
+        work.caches,
     )
 
 

@@ -18,7 +18,7 @@ from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
 from model.errors import Abort, DescriptionError
-from model.memory import Kind, Listener, Memory, Region, format_flat
+from model.memory import NO_WORK, Kind, Listener, Memory, Region, format_flat
 from model.schemas import section_schemas
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class Machine:
             self.memory.register(recorder, recorder.space)
         self._rows_cache: dict[int, tuple[FlatView, tuple[Row, ...]]] = {}
         self.memory.rebuilds = 0
+        self.memory.work.restore(NO_WORK)
         self.memory.checkpoint()
 
     @property

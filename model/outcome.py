@@ -7,7 +7,7 @@ stream, machine and design always give the same Outcome (DESIGN.md, Contracts).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Verdict = Literal["accepted", "refused", "aborted", "hung", "waiting"]
@@ -132,13 +132,37 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a load made QEMU do, in counts (memory.md 12), never in seconds.
+
+    - `rebuilds`, `forced_commits`: as in `Outcome`. `forced_rebuilds`: forced commits that found something pending, so
+      that they rebuilt.
+    - `views`, `ranges`, `walked`, `callbacks`, `caches`: as in `model.memory.Work`.
+    """
+
+    rebuilds: int = 0
+    forced_commits: int = 0
+    forced_rebuilds: int = 0
+    views: int = 0
+    ranges: int = 0
+    walked: int = 0
+    callbacks: int = 0
+    caches: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """The `cost` object of `vmfuzz load --json`."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One load of one stream on one machine under one design.
 
     `rebuilds` counts commits that rebuilt flat views, `forced_commits` those that a design made inside its getter.
     `reads_while_pending` and `harmful_reads` count by reader. `layout` is the final flat view of every address space,
     in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end.
-    `steps` is the work of the load in model steps (views asked for, regions changed, sections loaded), never seconds.
+    `steps` is the work of the load in model steps (views asked for, regions changed, sections loaded), never seconds;
+    `cost` is what it would cost QEMU.
     """
 
     design: str
@@ -158,6 +182,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     not_modelled: tuple[str, ...] = ()
     steps: int = 0
+    cost: Cost = field(default=Cost(), repr=False)
 
     def to_json(self, findings: tuple[Finding, ...] | None = None) -> dict[str, Any]:
         """The outcome object of `vmfuzz load --json`, with the `findings` judged against the reference if given."""
@@ -177,6 +202,7 @@ class Outcome:
             "devices": [device.to_json() for device in self.devices],
             "findings": [finding.to_json() for finding in findings],
             "not_modelled": list(self.not_modelled),
+            "cost": self.cost.to_json(),
         }
 
     def __str__(self) -> str:

@@ -24,9 +24,11 @@ from model.memory.region import T64, Kind, Region
 from model.memory.space import AddressSpace
 from model.memory.use import Getter, Remapped, Use, current_view
 from model.memory.view import EMPTY, FlatRange, FlatView
+from model.memory.work import NO_WORK, Work
 
 __all__ = [
     "EMPTY",
+    "NO_WORK",
     "T64",
     "AddressSpace",
     "Block",
@@ -45,6 +47,7 @@ __all__ = [
     "TransactionError",
     "Translation",
     "Use",
+    "Work",
     "access",
     "address_space_map",
     "cache",

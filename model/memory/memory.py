@@ -40,6 +40,7 @@ from model.memory.region import Kind
 from model.memory.space import AddressSpace
 from model.memory.use import Use, blocked, current_view, dropped
 from model.memory.view import EMPTY, FlatView
+from model.memory.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,8 @@ class Memory:
 
     `depth`, `update_pending`, `ioeventfd_pending`: see the module's essay. `has_lock`: whether whoever works here now
     holds the big lock, which a commit asserts. `spaces`: in order of creation. `listeners`: of all spaces, in calling
-    order. `views`: resolved root (or None) to view, as of the last rebuild. `rebuilds`: commits that rebuilt.
+    order. `views`: resolved root (or None) to view, as of the last rebuild. `rebuilds`: commits that rebuilt; `work`:
+    what they cost QEMU.
     `epoch`: mutations so far. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
     handler gives: (region, offset, length) to bytes. `remap`: where an IOMMU region sends an access: (region, offset,
     whether it is a write). `store`: told of a write to a handler: (region, offset, bytes). `ram`: contents of RAM
@@ -80,6 +82,7 @@ class Memory:
         self.listeners: list[Listener] = []
         self.views: dict[Region | None, FlatView] = {None: EMPTY}
         self.rebuilds = 0
+        self.work = Work()
         self.epoch = 0
         self.getter: Getter = current_view
         self.mmio: Callable[[Region, int, int], bytes] = zeros
@@ -152,21 +155,27 @@ class Memory:
                 table[root] = self._content(root).copy(self.epoch)
         self.views = table
         self._since = []
+        self.work.rendered(table.values())
+        walked = 0
         for who in tuple(self.listeners):
             if who.hears_begin:
+                self.work.callbacks += 1
                 self.notify(who, "begin")
         for space in spaces:
             # A begin callback may have rebuilt meanwhile: then the newer table counts (5.4, re-entrancy).
             if self.asks_in_commit:
                 self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False, commits=True))
             new = self.views[space.resolved]
+            walked += len(new.starts)
             if new is not space.current:
                 if space.listeners:
                     self._tell(space, new)
                 space.current = new
+        self.work.walked += walked
         self.update_pending = self.ioeventfd_pending = False
         for who in tuple(self.listeners):
             if who.hears_commit:
+                self.work.callbacks += 1
                 self.notify(who, "commit")
 
     def _tell(self, space: AddressSpace, new: FlatView) -> None:
@@ -175,6 +184,7 @@ class Memory:
             return
         backwards = listeners[::-1]
         removed, added = listener.diff(space.current, new, any(who.hears_nop for who in listeners))
+        self.work.callbacks += len(removed) * len(listeners)
         for piece in removed:
             for who in backwards:
                 self.notify(who, "region_del", space, piece)
@@ -182,6 +192,7 @@ class Memory:
             event = "region_add" if is_new else "region_nop"
             for who in listeners:
                 if is_new or who.hears_nop:
+                    self.work.callbacks += 1
                     self.notify(who, event, space, piece)
 
     # Mutators: memory.md 2.2, in its order
@@ -532,6 +543,7 @@ class _Pristine:
         self.views = dict(memory.views)
         self.since = list(memory._since)  # noqa: SLF001 - one class in two
         self.rebuilds, self.epoch, self.getter, self.mmio = memory.rebuilds, memory.epoch, memory.getter, memory.mmio
+        self.work = memory.work.save()
         self.remap, self.store = memory.remap, memory.store
         self.listeners = memory.listeners
         self.spaces = [(space, space.current, space.resolved, space.listeners) for space in memory.spaces]
@@ -546,6 +558,7 @@ class _Pristine:
         memory.views = dict(self.views)
         memory._since = list(self.since)  # noqa: SLF001
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
+        memory.work.restore(self.work)
         memory.remap, memory.store = self.remap, self.store
         memory.listeners = self.listeners
         memory.spaces = [entry[0] for entry in self.spaces]

@@ -337,6 +337,7 @@ class Virtio(Effects):
         for what, address, size, write in self._rings(queue):
             if size == 0:
                 raise Abort("address_space_cache_init: Assertion `len > 0' failed.")
+            self.memory.work.caches += 1
             cache = caches.cache_init(self.memory, self.space, address, size, write, READER)
             if cache.length < size:
                 queue.caches = None
