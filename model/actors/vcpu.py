@@ -21,20 +21,15 @@ PAGE: Final = 4096
 
 def _access(load: LoadState, words: tuple[str, ...]) -> None:
     """A load instruction: through the view of `memory`, inside an RCU read section, without the lock."""
-    _read(load, number(words, 0), number(words, 1), rcu=True)
+    _read(load, number(words, 0), number(words, 1))
 
 
-def _bare_access(load: LoadState, words: tuple[str, ...]) -> None:
-    """The same by somebody who forgot the RCU read section: nothing keeps the view alive."""
-    _read(load, number(words, 0), number(words, 1), rcu=False)
-
-
-def _read(load: LoadState, addr: int, length: int, *, rcu: bool) -> None:
+def _read(load: LoadState, addr: int, length: int) -> None:
     length = max(1, min(length, PAGE))
     memory = load.memory
     held, memory.has_lock = memory.has_lock, False
     try:
-        view = memory.getter(load.machine.memory_space, Use(load.actor, addr, length, rcu=rcu))
+        view = memory.getter(load.machine.memory_space, Use(load.actor, addr, length))
     finally:
         memory.has_lock = held
     translate(view, addr, length, write=False)
@@ -62,7 +57,7 @@ def _remap(load: LoadState, words: tuple[str, ...]) -> None:
     config[COMMAND] |= 0x3
     _written(load, function, bytes(config))
     if not bar.is_io and bar.mapped_at is not None:
-        _read(load, bar.mapped_at, 4, rcu=True)
+        _read(load, bar.mapped_at, 4)
 
 
 def _command(load: LoadState, words: tuple[str, ...]) -> None:
@@ -84,14 +79,6 @@ def _written(load: LoadState, function: PciFunction, config: bytes) -> None:
 VCPU: Final = (
     Actor(
         "vcpu-access", "a vCPU reads guest memory, under RCU", ("address", "length"), _access, locks=False, reads=True
-    ),
-    Actor(
-        "bare-access",
-        "a thread reads guest memory without RCU",
-        ("address", "length"),
-        _bare_access,
-        locks=False,
-        reads=True,
     ),
     Actor("vcpu-remap", "a vCPU maps a BAR and then uses it", ("function", "slot", "address"), _remap),
     Actor("vcpu-command", "a vCPU writes a command register", ("function", "value"), _command),

@@ -33,13 +33,15 @@ class Effects:
     """What a device does while it loads, beyond storing fields. The base does nothing.
 
     `fields` are what the device wants to be shown, as `vmformat.plan` spells it; `pre` and `post` the vmsds (its own
-    and nested ones) whose pre-load or post-load function does something that is modelled.
+    and nested ones) whose pre-load or post-load function does something that is modelled. `in_field`: those of `post`
+    whose end is no post-load function but comes inside a field's own loader, where no design has a hook.
     """
 
     vmsd: ClassVar[str] = ""
     fields: ClassVar[frozenset[str]] = frozenset()
     pre: ClassVar[frozenset[str]] = frozenset()
     post: ClassVar[frozenset[str]] = frozenset()
+    in_field: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
         self.machine = machine
@@ -214,8 +216,9 @@ class SectionVisitor:
 
     def post_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
         """The design first, then what the device refuses, then what it does."""
-        self.load.before_post_load()
         watch, effects = self.handler.watch, self.handler.effects
+        if schema.name not in effects.in_field:
+            self.load.before_post_load()
         if watch is not None and schema.name in watch.posts:
             refusal = watch.judge(path, self.load.messages, self.load.not_modelled)
             if refusal is not None or schema.name not in effects.post:

@@ -77,6 +77,7 @@ class Virtio(Effects):
         f"{_CORE}device_endian.device_endian", f"{_CORE}extra_state.extra_state",
     })  # fmt: skip
     post: ClassVar[frozenset[str]] = frozenset({"virtio"})
+    in_field: ClassVar[frozenset[str]] = frozenset({"virtio"})
 
     def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
         super().__init__(machine, handler)

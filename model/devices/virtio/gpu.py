@@ -43,6 +43,7 @@ class VirtioGpu(Virtio):
         "virtio-gpu.resources[].rows", "virtio-gpu-one-scanout:resource_id",
     }  # fmt: skip
     post: ClassVar[frozenset[str]] = Virtio.post | {"virtio-gpu-scanouts"}
+    in_field: ClassVar[frozenset[str]] = Virtio.in_field | {"virtio-gpu-scanouts"}
 
     def __init__(self, machine: Machine, handler: Handler, entry: VirtioEntry) -> None:
         super().__init__(machine, handler, entry)
