@@ -215,8 +215,11 @@ def load(
                     f"Error {-refusal.errno} while loading VM state" if loadvm else f"load of migration failed: {text}"
                 )
                 state.messages.append(last)
+            if loadvm:
+                state.turns.rest()  # the process lives on
         elif state.postcopy == DISCARD and not loadvm:
             verdict = "waiting"  # for a LISTEN that never comes; nothing is cleaned up (tried on QEMU 7.2)
+            state.turns.rest()
         elif state.colo and not loadvm:
             verdict = "hung"  # it waits for checkpoints of a source and hears nobody else (tried on QEMU 7.2)
         else:
@@ -236,7 +239,7 @@ def load(
         verdict, silent = "aborted", (f"the design raised {type(error).__name__}: {error}",)
         text = f"{type(error).__name__}: {error}"
         state.find("exception", "exception", _hook(design, error), type(error).__name__, text)
-    if refusal is None and verdict not in {"accepted", "waiting"}:
+    if verdict not in {"accepted", "waiting"} and (refusal is None or refusal.kind != verdict):
         state.messages.extend(lines)
         refusal = Refusal(0, lines or silent, state.reader.offset, "")
     return _outcome(state, verdict, refusal)
@@ -340,13 +343,14 @@ def _record(state: LoadState, reader: Reader) -> Done | None:
 
 
 def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
-    if not state.takes_turns or state.listening:
-        return _load_section(state, reader, kind)
-    state.memory.has_lock = kind == FULL
+    locks = state.takes_turns and not state.listening
+    if locks:
+        state.memory.has_lock = kind == FULL
     refusal = _load_section(state, reader, kind)
-    if kind == FULL:
+    if kind == FULL and (locks or state.turns):
         state.turns.at("turn")
-    state.memory.has_lock = False
+    if locks:
+        state.memory.has_lock = False
     return refusal
 
 
@@ -430,6 +434,7 @@ def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Out
         devices=machine.device_states(),
         findings=tuple(sorted(state.findings.values())),
         not_modelled=tuple(sorted(state.not_modelled)),
+        acted=tuple(state.turns.acted),
         steps=state.steps,
         cost=_cost(state),
     )

@@ -8,9 +8,16 @@ stream, machine and design always give the same Outcome (DESIGN.md, Contracts).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from model.schedule import Step
 
 Verdict = Literal["accepted", "refused", "aborted", "hung", "waiting"]
+
+# What came of a step of the schedule: nothing to do; done, with no view read while changes were pending; with one read
+# that showed what a fresh one would; with one that did not; or the program died of it.
+Result = Literal["idle", "done", "pending", "harmful", "died"]
 
 # One range of a flat view: start, end (inclusive), name, offset in region, read-only, and the identity of the region.
 Row = tuple[int, int, str, int, bool, str]
@@ -95,6 +102,19 @@ class DeviceState:
         return shown
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A step of the schedule that has run: where ("wait 3", or "end": when the load was over), and what came of it."""
+
+    step: Step
+    where: str
+    result: Result
+
+    def __str__(self) -> str:
+        place = f"{self.step.point} {self.step.number}"
+        return f"{self.step}: {self.result}" if self.where == place else f"{self.step}: at {self.where}, {self.result}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cause:
     """What groups findings: design, oracle, reader or actor, kind of the unseen change, kind of device."""
@@ -161,8 +181,8 @@ class Outcome:
     `rebuilds` counts commits that rebuilt flat views, `forced_commits` those that a design made inside its getter.
     `reads_while_pending` and `harmful_reads` count by reader. `layout` is the final flat view of every address space,
     in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end.
-    `steps` is the work of the load in model steps (views asked for, regions changed, sections loaded), never seconds;
-    `cost` is what it would cost QEMU.
+    `acted`: the steps of the schedule in the order in which they ran. `steps` is the work of the load in model steps
+    (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
     """
 
     design: str
@@ -181,6 +201,7 @@ class Outcome:
     devices: tuple[DeviceState, ...] = ()
     findings: tuple[Finding, ...] = ()
     not_modelled: tuple[str, ...] = ()
+    acted: tuple[Acted, ...] = ()
     steps: int = 0
     cost: Cost = field(default=Cost(), repr=False)
 
@@ -202,6 +223,7 @@ class Outcome:
             "devices": [device.to_json() for device in self.devices],
             "findings": [finding.to_json() for finding in findings],
             "not_modelled": list(self.not_modelled),
+            "acted": [str(one) for one in self.acted],
             "cost": self.cost.to_json(),
         }
 

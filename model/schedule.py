@@ -3,17 +3,17 @@
 A stream alone says nothing of the other threads of the program, and for most designs it need not. For those that depend
 on them the schedule is part of the input. It is a list of steps; each says at which *point* which *actor* does what.
 
-| point | where the loader stands | who may run there |
+| point | where the loader stands | who runs there |
 |---|---|---|
-| `wait N` | before the N-th record: the channel has no data yet | all |
-| `fields N` | before the N-th post-load function: it waited for the last of the fields | all |
+| `wait N` | before the N-th record: the channel has no data yet | all, if the loader waits in the main loop |
+| `fields N` | before the N-th post-load function: it waited for the last of the fields | the same |
 | `ram N` | at the N-th of the yields that RAM sections make by themselves (stream.md 2.8) | all |
-| `turn N` | behind the N-th section, in a design that lets go there (`takes_turns`) | all |
+| `turn N` | behind the N-th FULL section | all, in a design whose loader takes turns (`takes_turns`) |
 | `inside N` | in the N-th transaction that has something to commit: the lock is held | readers that need none |
 
 N counts from 0. The `wait` and `fields` of a step make the loader wait there; the others are points that come anyhow.
-What no point was reached for runs when the load is over, as whoever waits for the lock does. A snapshot load is no
-coroutine and never lets go (stream.md 2.8): there everything runs at the end.
+Who needs the lock where the loader keeps it waits, until it lets go or the load is over (`model.turns`). A point that
+is never reached counts as the end of the load.
 
 Text form: a step a line (or between semicolons), `wait 12: vcpu-remap 0000:00:02.0 4 0xfe000000`. Beside a stream it
 lies in the crasher's JSON; within one file it is a trailer (`join`, `split`), so that a fuzzer's input is one string of

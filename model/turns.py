@@ -1,83 +1,143 @@
-"""Who runs when the loader lets go of the big lock: the schedule of a load, step by step."""
+"""Who runs when the loader lets go of the big lock: the schedule of a load, step by step.
+
+A step is due at its point. Whoever needs no lock runs there and then: nobody can keep him from it. Whoever needs it
+runs there if the loader lets go of it there; else he waits, and runs at the next place where it does, or when the load
+is over. So a schedule asks the same under each design, and each design's locking decides what comes of it.
+
+Where the loader lets go (stream.md 2.8, memory.md 10):
+
+- in the coroutine of a migration at `wait` and `fields`, unless it reads a package, which lies in memory whole; and at
+  `ram`, in a package too;
+- in a thread that takes turns behind each FULL section (`turn`); within one it waits for data with the lock held;
+- everywhere, where it does not hold the lock: that thread between FULL sections, the postcopy listener;
+- nowhere in a snapshot load.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from model.actors import ACTORS
 from model.actors.actor import Idle
+from model.outcome import Acted
 
 if TYPE_CHECKING:
     from model.loader import LoadState
+    from model.outcome import Result
     from model.schedule import Point, Schedule, Step
     from vmformat import Reader
 
+END: Final = "end"
+"""Where steps run that waited until the load was over."""
+
 
 class Turns:
-    """The steps that are left, the points that have been passed, and what other loaders have loaded ahead."""
+    """The steps that are not yet due, those that wait for the lock, and what other loaders have loaded ahead."""
 
     def __init__(self, load: LoadState, schedule: Schedule) -> None:
         self._load = load
         self._left = list(schedule)
+        self._waiting: list[Step] = []
         self._passed: dict[Point, int] = {}
         self._overtaken: dict[int, int] = {}
+        self.acted: list[Acted] = []
         if any(step.point == "inside" for step in self._left):
             load.memory.before_commit = self._inside
 
     def __bool__(self) -> bool:
         """Whether anybody may still run, or has run ahead."""
-        return bool(self._left or self._overtaken)
+        return bool(self._left or self._waiting or self._overtaken)
 
     def at(self, point: Point) -> None:
-        """The loader is at a point where it may let go of the lock: whoever the schedule names runs."""
-        load = self._load
-        if load.loadvm or load.actor:
+        """The loader is at a point; `ram` and `turn` are let go at with nobody waiting, too."""
+        if self._load.actor:
             return
-        steps = self._steps(point)
-        if steps or point in {"ram", "turn"}:
-            self._release(steps, point)
+        number, steps = self._due(point)
+        where = f"{point} {number}"
+        if not self._lets_go(point):
+            for step in steps:
+                self._run_or_wait(step, where)
+        elif steps or self._waiting or point in {"ram", "turn"}:
+            self._release([*self._waiting, *steps], where)
 
-    def _steps(self, point: Point) -> list[Step]:
+    def _due(self, point: Point) -> tuple[int, list[Step]]:
         number = self._passed.get(point, 0)
         self._passed[point] = number + 1
-        return [step for step in self._left if step.point == point and step.number == number]
+        steps = [step for step in self._left if step.point == point and step.number == number]
+        for step in steps:
+            self._left.remove(step)
+        return number, steps
 
-    def _release(self, steps: list[Step], point: Point) -> None:
+    def _lets_go(self, point: Point) -> bool:
+        load = self._load
+        if load.loadvm:
+            return False
+        if not load.memory.has_lock:
+            return True
+        if load.takes_turns:
+            return point == "turn"
+        return point == "ram" or (point in {"wait", "fields"} and load.loops <= 1)
+
+    def _release(self, steps: list[Step], where: str) -> None:
         load = self._load
         memory = load.memory
         if memory.has_lock:
             load.design.lock_released(load)
             if memory.depth and memory.update_pending:
-                text = f"{load.section or 'the loader'}: the lock is released at a {point} with changes pending"
+                point = where.partition(" ")[0]
+                text = f"{load.section or 'the loader'}: the lock is released at {where} with changes pending"
                 load.find("lock", "lock", "loader", f"released-at-{point}", text)
+        self._waiting.clear()
         for step in steps:
-            self._act(step)
+            self._act(step, where)
+
+    def _run_or_wait(self, step: Step, where: str) -> None:
+        actor = ACTORS.get(step.actor)
+        if actor is not None and actor.locks:
+            self._waiting.append(step)
+        else:
+            self._act(step, where)
 
     def _inside(self) -> None:
         """A transaction with something to commit is about to be closed; readers that need no lock may read now."""
         if not self._load.actor:
-            for step in self._steps("inside"):
-                self._act(step)
+            number, steps = self._due("inside")
+            for step in steps:
+                self._run_or_wait(step, f"inside {number}")
 
-    def _act(self, step: Step) -> None:
-        self._left.remove(step)
+    def _act(self, step: Step, where: str) -> None:
         actor = ACTORS.get(step.actor)
-        if actor is None or (step.point == "inside" and not actor.reads):
+        if actor is None or (where.startswith("inside") and not actor.reads):
+            self._note(step, where, "idle")
             return
-        load = self._load
-        memory = load.memory
+        load, memory = self._load, self._load.memory
         held, memory.has_lock = memory.has_lock, actor.locks
         before, load.actor = load.actor, actor.name
+        seen = self._reads()
         load.step()
-        with suppress(Idle):
+        result: Result = "died"
+        try:
             actor.act(load, step.arguments)
+            pending, harmful = self._reads()
+            result = "harmful" if harmful > seen[1] else "pending" if pending > seen[0] else "done"
+        except Idle:
+            result = "idle"
+        finally:
+            self._note(step, where, result)
         memory.has_lock, load.actor = held, before
 
+    def _reads(self) -> tuple[int, int]:
+        return sum(self._load.pending_reads.values()), sum(self._load.harmful_reads.values())
+
+    def _note(self, step: Step, where: str, result: Result) -> None:
+        self.acted.append(Acted(step, where, result))
+
     def rest(self) -> None:
-        """The load is over, and with it the lock is free: who still waits runs now."""
-        for step in list(self._left):
-            self._act(step)
+        """The load is over, and with it the lock is free: who still waits runs now, and who was to run later."""
+        steps = [*self._waiting, *self._left]
+        self._left.clear()
+        if steps:
+            self._release(steps, END)
 
     def ahead(self, second: int, end: int) -> None:
         """Another loader has loaded what lies from `second` to `end`, positions in the main channel."""

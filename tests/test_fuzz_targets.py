@@ -14,6 +14,8 @@ from vmformat import Configuration, Eof, Header, Stream, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model.schedule import Schedule
+
 
 class Batched(Design):
     name = "batched"
@@ -29,7 +31,7 @@ class Fake:
         self.resets = 0
         Fake.built += 1
 
-    def load(self, data: bytes, design: Design) -> Outcome:
+    def load(self, data: bytes, design: Design, schedule: Schedule) -> Outcome:
         answer = self.answers.get((design.name, data))
         return answer() if answer else Outcome(design.name, "accepted")
 

@@ -11,6 +11,7 @@ from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
 from fuzz.targets import roundtrip, stream
 from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
+from model.schedule import EMPTY_SCHEDULE
 from vmformat import StreamError, read
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
     from model import Description, Design, Outcome
+    from model.schedule import Schedule
 
 SLACK = 64 << 10
 """Bytes that a mutant may grow beyond twice the largest seed."""
@@ -30,9 +32,9 @@ class Destination:
     def __init__(self, description: Description) -> None:
         self._machine = Machine(description)
 
-    def load(self, data: bytes, design: Design) -> Outcome:
+    def load(self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE) -> Outcome:
         """Load from the pristine state."""
-        return load(self._machine, data, design)
+        return load(self._machine, data, design, schedule=schedule)
 
     def reset(self) -> None:
         """Return to the pristine state."""
@@ -57,13 +59,17 @@ def build_mutator(spec: Spec) -> Mutator:
     """The mutator for the spec's machine, with its seeds as donors."""
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
-    return make_mutator(read_description(Path(spec.description)), seeds, limit)
+    schedules = spec.target == stream.NAME
+    return make_mutator(read_description(Path(spec.description)), seeds, limit, schedules=schedules)
 
 
-def make_mutator(description: Description, seeds: Sequence[bytes], limit: int | None = None) -> Mutator:
+def make_mutator(
+    description: Description, seeds: Sequence[bytes], limit: int | None = None, *, schedules: bool = False
+) -> Mutator:
     """The mutator for a machine, with those of its seeds that can be read as donors.
 
-    `limit`: the longest mutant, in bytes; twice the longest seed and a little if not given.
+    `limit`: the longest mutant, in bytes; twice the longest seed and a little if not given. `schedules`: whether
+    mutants may end with one.
     """
     schemas = section_schemas(description)
     donors = []
@@ -77,4 +83,6 @@ def make_mutator(description: Description, seeds: Sequence[bytes], limit: int | 
     ram = max((block.length for block in description.blocks), default=description.below_4g)
     block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")
     places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
-    return Mutator(schemas, Scene(places, tuple(donors), limit or 2 * largest + SLACK))
+    functions = tuple((entry.function, tuple(bar.slot for bar in entry.bars)) for entry in description.functions)
+    scene = Scene(places, tuple(donors), limit or 2 * largest + SLACK, functions, schedules)
+    return Mutator(schemas, scene)

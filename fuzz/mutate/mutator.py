@@ -3,6 +3,10 @@
 Most calls read the input as a Stream, apply a few arms and write it back, so that most mutants still parse. An input
 that does not parse, and one mutation in sixteen of those that do, goes to bytes. The engine's seed decides
 everything: the same data, size and seed give the same mutant.
+
+Where inputs may end with a schedule, it is taken off first and put back at the end, so that all this works on the
+stream alone. One mutation in four looks at the schedule, and of those half leave the stream as it is; one in six
+loses it, since most findings need none.
 """
 
 from __future__ import annotations
@@ -11,14 +15,16 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import bytes_, commands, fields, pci, ram, sections, virtio, virtio_requests
+from fuzz.mutate import bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
 from fuzz.mutate.dice import Dice
+from model.schedule import EMPTY_SCHEDULE, join, split
 from vmformat import Section, StreamError, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fuzz.mutate.scene import Arm, Scene
+    from model.schedule import Schedule
     from vmformat import Schemas, Stream
 
 ARMS: Final[dict[str, tuple[Arm, int]]] = {
@@ -33,7 +39,11 @@ ARMS: Final[dict[str, tuple[Arm, int]]] = {
 """All structured arms by name, with their weights."""
 
 BYTES_ONE_IN: Final = 16
+SCHEDULE_ONE_IN: Final = 4
+UNSCHEDULE_ONE_IN: Final = 6
 MOST_ARMS: Final = 5
+MOST_STEPS: Final = 3
+"""Arms of the schedule in one mutation."""
 PARSED_BYTES: Final = 32 << 20
 """Inputs kept parsed, in bytes: the engine mutates one input several times in a row, and comes back to it later."""
 
@@ -52,6 +62,8 @@ class Mutator:
             (name, arm) for name, (arm, weight) in arms.items() for _ in range(weight)
         )
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*arms, "bytes", "truncate", "crossover")}
+        if scene.schedules:
+            self._counts |= {name: [0, 0] for name in schedule.ARMS}
         self._parsed: OrderedDict[bytes, Stream | None] = OrderedDict()
         self._bytes_kept = 0
         self.engine: Callable[[bytes, int], bytes] | None = None
@@ -69,6 +81,36 @@ class Mutator:
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`, at most `max_size` bytes."""
         dice = Dice(seed)
+        if not self._scene.schedules:
+            return self._mutate(data, dice, max_size)
+        stream, steps = split(data)
+        if dice.chance(SCHEDULE_ONE_IN):
+            changed = self._schedule(steps, stream, dice)
+            if changed != steps:
+                whole = join(stream, changed)
+                if len(whole) <= max_size and dice.chance(2):
+                    return whole
+                steps = changed
+        elif dice.chance(UNSCHEDULE_ONE_IN):
+            steps = EMPTY_SCHEDULE
+        room = max_size - len(join(b"", steps))
+        if room < len(stream):
+            return self._mutate(stream, dice, max_size)
+        return join(self._mutate(stream, dice, room), steps)
+
+    def _schedule(self, steps: Schedule, data: bytes, dice: Dice) -> Schedule:
+        setting = schedule.Setting(self._scene, self.parse(data))
+        for _ in range(dice.few(MOST_STEPS)):
+            name, arm = dice.pick(schedule.WHEEL)
+            counts = self._counts[name]
+            counts[0] += 1
+            changed = arm(steps, dice, setting)
+            if changed is not None and changed != steps:
+                counts[1] += 1
+                steps = changed
+        return steps
+
+    def _mutate(self, data: bytes, dice: Dice, max_size: int) -> bytes:
         if not dice.chance(BYTES_ONE_IN):
             stream = self.parse(data)
             if stream is None and self._scene.donors and dice.chance(4):
@@ -119,6 +161,16 @@ class Mutator:
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
         """An input with parts of both: sections grafted on, or the head of one and the tail of the other."""
         dice = Dice(seed)
+        if not self._scene.schedules:
+            return self._cross(first, second, dice, max_size)
+        (first, one), (second, other) = split(first), split(second)
+        mixed = schedule.mix(one, other, dice)
+        room = max_size - len(join(b"", mixed))
+        if room <= 0:
+            mixed, room = EMPTY_SCHEDULE, max_size
+        return join(self._cross(first, second, dice, room), mixed)
+
+    def _cross(self, first: bytes, second: bytes, dice: Dice, max_size: int) -> bytes:
         self._counts["crossover"][0] += 1
         one, other = self.parse(first), self.parse(second)
         if one is not None and other is not None and not dice.chance(BYTES_ONE_IN):

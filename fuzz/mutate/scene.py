@@ -21,6 +21,10 @@ class Scene:
     donors: tuple[Stream, ...] = ()
     """The seeds, as streams: sections are spliced from them."""
     max_size: int = 1 << 20
+    functions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """The machine's PCI functions, each with the slots of its BARs."""
+    schedules: bool = False
+    """Whether inputs may end with a schedule: the target takes it off and somebody looks at what it does."""
 
 
 Arm = Callable[["Stream", "Dice", Scene], "Stream | None"]

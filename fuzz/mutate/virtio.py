@@ -36,6 +36,8 @@ _SUBSECTION: Final = re.compile(
 )
 _FEATURES: Final = re.compile(r"virtio/64bit_features\.guest_features$")
 _VERSION_1: Final = 1 << 32
+_FIRST: Final = 4
+"""Queues of a device whose rings are looked at."""
 _INTERESTING_FEATURES: Final = (_VERSION_1, 1 << 33, 1 << 34, 1 << 29, 1 << 28)
 
 
@@ -66,6 +68,22 @@ def _queue(section: Section, index: Index, dice: Dice) -> int | None:
         return None
     used = [i for i, leaf in enumerate(leaves) if read_leaf(section, leaf)]
     return dice.pick(used) if used and not dice.chance(4) else dice.low(len(leaves))
+
+
+def ring_addresses(stream: Stream) -> tuple[int, ...]:
+    """Where the rings of the stream's first queues lie."""
+    found: dict[int, None] = {}
+    for at in virtio_at(stream):
+        section = stream.records[at]
+        assert isinstance(section, Section)
+        index = index_of(section)
+        if index is None:
+            continue
+        for pattern in (_DESC, _AVAIL, _USED):
+            for leaf in index.find(pattern):
+                found.update((read_leaf(section, leaf.element(i)), None) for i in range(min(leaf.count, _FIRST)))
+    found.pop(0, None)
+    return tuple(found)
 
 
 def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:

@@ -55,6 +55,8 @@ def of_outcome(outcome: Outcome) -> Iterator[Feature]:
         yield ("not-modelled", message_kind(missing))
     if outcome.forced_commits:
         yield ("forced", design, bucket(outcome.forced_commits))
+    for acted in outcome.acted:
+        yield ("acted", acted.step.actor, acted.where.partition(" ")[0], acted.result)
 
 
 def of_devices(devices: tuple[DeviceState, ...]) -> Iterator[Feature]:

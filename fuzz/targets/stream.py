@@ -1,8 +1,9 @@
 """The target `stream`: load one input under the reference design and under each chosen one, and compare.
 
 The machine is built once and returned to its pristine state after each load. What the reference does is looked at
-once per input. An exception from the model is a finding of the design that was loading; the machine is then rebuilt,
-since nothing is known of its state.
+once per input. An input that ends with a schedule (`model.schedule`) is a stream loaded under that schedule. An
+exception from the model is a finding of the design that was loading; the machine is then rebuilt, since nothing is
+known of its state.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from fuzz.engine.target import Execution, Feature, Found, exception_found
 from fuzz.targets import situations
 from model.compare import judge
+from model.schedule import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model.designs import Design
     from model.outcome import Finding, Outcome
+    from model.schedule import Schedule
 
 NAME: Final = "stream"
 
@@ -25,8 +28,8 @@ NAME: Final = "stream"
 class Destination(Protocol):
     """A machine that can load a stream: `model.machine` behind the two calls a target needs."""
 
-    def load(self, data: bytes, design: Design) -> Outcome:
-        """Load `data` from the pristine state under a fresh design object."""
+    def load(self, data: bytes, design: Design, schedule: Schedule) -> Outcome:
+        """Load `data` from the pristine state under a fresh design object, while others do what `schedule` says."""
         ...
 
     def reset(self) -> None:
@@ -54,14 +57,15 @@ class StreamTarget:
         """One input: an execution with what it showed."""
         features: list[Feature] = []
         found: dict[str, Found] = {}
-        reference = self._load(data, self._reference, found)
+        data, schedule = split(data)
+        reference = self._load(data, self._reference, schedule, found)
         if reference is not None:
             features.extend(situations.of_outcome(reference))
             features.extend(situations.of_devices(reference.devices))
             features.extend(situations.of_layout(reference))
             self._take(reference.findings, found, features)
         for design in self._designs:
-            outcome = self._load(data, design, found)
+            outcome = self._load(data, design, schedule, found)
             if outcome is None:
                 continue
             features.extend(situations.of_outcome(outcome))
@@ -74,9 +78,9 @@ class StreamTarget:
         features.extend(("exception", one.cause) for one in found.values() if one.kind == "exception")
         return Execution(features, tuple(found.values()))
 
-    def _load(self, data: bytes, design: type[Design], found: dict[str, Found]) -> Outcome | None:
+    def _load(self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found]) -> Outcome | None:
         try:
-            outcome = self._machine.load(data, design())
+            outcome = self._machine.load(data, design(), schedule)
             self._machine.reset()
         except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding
             one = exception_found(design.name, error)

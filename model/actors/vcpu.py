@@ -14,6 +14,7 @@ from model.memory import Use, translate
 if TYPE_CHECKING:
     from model.devices.pci import PciFunction
     from model.loader import LoadState
+    from model.memory import AddressSpace
 
 COMMAND: Final = 4
 PAGE: Final = 4096
@@ -21,15 +22,15 @@ PAGE: Final = 4096
 
 def _access(load: LoadState, words: tuple[str, ...]) -> None:
     """A load instruction: through the view of `memory`, inside an RCU read section, without the lock."""
-    _read(load, number(words, 0), number(words, 1))
+    _read(load, load.machine.memory_space, number(words, 0), number(words, 1))
 
 
-def _read(load: LoadState, addr: int, length: int) -> None:
+def _read(load: LoadState, space: AddressSpace, addr: int, length: int) -> None:
     length = max(1, min(length, PAGE))
     memory = load.memory
     held, memory.has_lock = memory.has_lock, False
     try:
-        view = memory.getter(load.machine.memory_space, Use(load.actor, addr, length))
+        view = memory.getter(space, Use(load.actor, addr, length))
     finally:
         memory.has_lock = held
     translate(view, addr, length, write=False)
@@ -56,8 +57,11 @@ def _remap(load: LoadState, words: tuple[str, ...]) -> None:
     config[bar.offset : bar.offset + width] = (value | (1 if bar.is_rom else low)).to_bytes(width, "little")
     config[COMMAND] |= 0x3
     _written(load, function, bytes(config))
-    if not bar.is_io and bar.mapped_at is not None:
-        _read(load, bar.mapped_at, 4)
+    if bar.mapped_at is not None:
+        name = "I/O" if bar.is_io else "memory"
+        space = next((space for space in load.machine.spaces if space.name == name), None)
+        if space is not None:
+            _read(load, space, bar.mapped_at, 4)
 
 
 def _command(load: LoadState, words: tuple[str, ...]) -> None:
