@@ -57,7 +57,7 @@ class Turns:
         if not self._lets_go(point):
             for step in steps:
                 self._run_or_wait(step, where)
-        elif steps or self._waiting or point in {"ram", "turn"}:
+        elif steps or point in {"ram", "turn"} or (self._waiting and not self._load.memory.has_lock):
             self._release([*self._waiting, *steps], where)
 
     def _due(self, point: Point) -> tuple[int, list[Step]]:

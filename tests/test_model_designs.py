@@ -252,8 +252,10 @@ def test_a_load_thread_has_no_lock_for_what_is_no_full_section(machine: Machine)
 
 def test_who_gets_a_turn_between_sections_is_overruled_by_the_next(machine: Machine) -> None:
     schedule = "turn 0: vcpu-remap 0000:00:02.0 4 0xfd000000"
-    assert "layout/flat-view/virtio-pci->virtio-pci/memory" in causes(machine, NATURAL, "threaded-sections", schedule)
-    assert causes(machine, NATURAL, "wrap-main", schedule) == set()
+    behind_ram = tiny.HEADER + RING + tiny.timer() + BLK + tiny.EOF  # RAM lets go of the lock under each design
+    found = causes(machine, behind_ram, "threaded-sections", schedule)
+    assert "layout/flat-view/virtio-pci->virtio-pci/memory" in found
+    assert causes(machine, behind_ram, "wrap-main", schedule) == set()
 
 
 def test_in_a_batch_another_threads_commit_commits_nothing(machine: Machine) -> None:
