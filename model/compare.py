@@ -7,9 +7,11 @@ compare; verdicts are compared always (DESIGN.md, Contracts).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from model.outcome import Cause, DeviceState, Finding, Layout, Outcome, Row
+from model.severity import PINNED_KIND, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,29 @@ def judge(reference: Outcome, candidate: Outcome, *, survives_failure: bool = Fa
     against = compare(reference, candidate, survives_failure=survives_failure)
     if candidate.verdict == "aborted" and any(finding.cause.oracle == "pairing" for finding in own):
         against = tuple(finding for finding in against if finding.cause.oracle != "verdict")  # it died of just that
+    if candidate.harmful_reads:
+        own = tuple(_with_consequences(finding, against) for finding in own)
     return (*own, *against)
+
+
+def _with_consequences(finding: Finding, against: tuple[Finding, ...]) -> Finding:
+    """A harmful read with what it may have led to: what the same kind of device derived, or said."""
+    if finding.cause.oracle != "flat-view-while-pending":
+        return finding
+    section = finding.story.section if finding.story is not None else ""
+    led_to = [
+        other
+        for other in against
+        if other.cause.oracle in {"verdict", "device-state"} and other.cause.device == finding.cause.device
+    ]
+    rank = min((other.severity for other in led_to), default=Severity.INVARIANT)
+    if finding.rank is not None:
+        rank = min(rank, finding.rank)
+    story = finding.story
+    if story is not None:
+        lines = tuple(other.text.removeprefix(f"{section}: ") for other in led_to)
+        story = replace(story, led_to=lines or ("nothing that shows at the end",))
+    return replace(finding, rank=rank, story=story)
 
 
 def _without_design(cause: Cause) -> tuple[str, ...]:
@@ -72,8 +96,11 @@ def _verdict_differs(reference: Outcome, candidate: Outcome) -> Finding:
     reason = at.errors[0] if at is not None and at.errors else "no message"
     change = f"{reference.verdict}->{candidate.verdict}"
     text = f"{candidate.verdict} where {reference.design} says {reference.verdict}: {place}: {reason}"
+    pins = candidate.verdict == "refused" and reference.verdict != "refused" and candidate.guest_can_cause is True
+    if pins:
+        text += "; a guest can cause this refusal and so pin itself to its host"
     return Finding(
-        "divergence",
+        PINNED_KIND if pins else "divergence",
         Cause(candidate.design, "verdict", "loader", change, at.kind if at is not None else "stream"),
         text,
     )

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from model.machine import AnyHandler, Machine
     from model.memory import AddressSpace, FlatView, Region, Use
     from model.outcome import Verdict
+    from model.paths import Within
     from model.schedule import Schedule
+    from model.severity import Severity
+    from model.story import Story
+    from model.unseen import Mark
 
 EOF, START, PART, END, FULL, COMMAND = 0x00, 0x01, 0x02, 0x03, 0x04, 0x08
 EINVAL: Final = 22
@@ -55,6 +59,7 @@ class LoadState:
         *,
         loadvm: bool = False,
         schedule: Schedule = EMPTY_SCHEDULE,
+        explain: bool = False,
     ) -> None:
         self.machine = machine
         self.memory = machine.memory
@@ -81,6 +86,10 @@ class LoadState:
         self.pending_reads: dict[str, int] = {}
         self.harmful_reads: dict[str, int] = {}
         self.findings: dict[Cause, Finding] = {}
+        self.explain = explain
+        self.marks: list[Mark] = []
+        self.record = 0
+        self.within: Within = ""
         self.loadvm = loadvm
         self.takes_turns = design.takes_turns and not loadvm
         self.running = False
@@ -149,19 +158,40 @@ class LoadState:
             uses.used_while_pending(self, view, space, use)
         return view
 
-    def find(self, kind: str, oracle: str, reader: str, change: str, text: str) -> None:
+    def find(
+        self,
+        kind: str,
+        oracle: str,
+        reader: str,
+        change: str,
+        text: str,
+        *,
+        rank: Severity | None = None,
+        story: Story | None = None,
+    ) -> None:
         """A finding about what is being loaded now; the first of a cause is kept."""
         cause = Cause(self.design.name, oracle, reader, change, self.kind)
         if cause not in self.findings:
-            self.findings[cause] = Finding(kind, cause, text)
+            self.findings[cause] = Finding(kind, cause, text, rank, story)
+
+    @property
+    def told_section(self) -> str:
+        """The section that is being loaded, as its handler is called; else as the stream calls it; "" for none."""
+        return self.handler.name if self.handler is not None else self.section
+
+    def mark(self, who: str) -> None:
+        """From here on the tree is changed by `who`."""
+        self.marks.append((self.memory.epoch, who, self.record))
 
     def listener_record(self) -> None:
         """One record of the main channel, as the postcopy listener thread takes it."""
         section = self.section, self.instance, self.handler, self.full_section
+        record = self.record
         was, self.listening = self.listening, True
         done = _record(self, self.reader)
         self.listening = was
         self.section, self.instance, self.handler, self.full_section = section
+        self.record = record
         if done is not None and done.refusal is not None:
             self.messages.append(f"postcopy_ram_listen_thread: loadvm failed: {-done.refusal.errno}")
 
@@ -187,15 +217,22 @@ class LoadState:
 
 
 def load(
-    machine: Machine, data: bytes, design: Design, *, loadvm: bool = False, schedule: Schedule = EMPTY_SCHEDULE
+    machine: Machine,
+    data: bytes,
+    design: Design,
+    *,
+    loadvm: bool = False,
+    schedule: Schedule = EMPTY_SCHEDULE,
+    explain: bool = False,
 ) -> Outcome:
     """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
 
     `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
-    `schedule`: what others do meanwhile. Raises nothing that the bytes, the schedule or the design cause (an exception
-    from a design is a finding); call `machine.reset()` before the next load.
+    `schedule`: what others do meanwhile. `explain`: findings get their story, which takes time. Raises nothing that the
+    bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
+    next load.
     """
-    state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule)
+    state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, explain=explain)
     if not data and not loadvm:
         return Outcome(
             design.name, "waiting", layout=machine.layout(), told=machine.told(), devices=machine.device_states()
@@ -324,7 +361,7 @@ def _record(state: LoadState, reader: Reader) -> Done | None:
     if state.turns:
         state.turns.at("wait")
         state.turns.pass_over(reader)
-    offset = reader.offset
+    offset = state.record = reader.offset
     kind = reader.u8()
     if reader.error:
         return Done(Refusal(reader.error, (), offset, ""))
@@ -377,6 +414,8 @@ def _finish(state: LoadState) -> None:
     """The bottom half after a load that succeeded: the received run state is applied (stream.md 2.2)."""
     state.running = state.run_state in {"", "running"}
     state.run_state = "paused" if state.running else state.run_state
+    state.within = "run-state"
+    state.mark("the run state")
     state.design.run_state_change(state)
     state.turns.rest()
 

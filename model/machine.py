@@ -184,7 +184,7 @@ class Machine:
 
     def layout(self) -> Layout:
         """The published flat view of every address space, in their order."""
-        return tuple((space.name, self._rows(space.current)) for space in self.spaces)
+        return tuple((space.name, self.rows(space.current)) for space in self.spaces)
 
     def told(self) -> Layout:
         """What each recorded listener believes."""
@@ -199,7 +199,8 @@ class Machine:
         states = (handler.effects.state() for handler in self.handlers if handler.effects is not None)
         return tuple(state for state in states if state is not None)
 
-    def _rows(self, view: FlatView) -> tuple[Row, ...]:
+    def rows(self, view: FlatView) -> tuple[Row, ...]:
+        """The ranges of a view, as outcomes tell them."""
         known = self._rows_cache.get(id(view.infos))
         if known is not None and known[0].infos is view.infos and known[0].starts is view.starts:
             return known[1]

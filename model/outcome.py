@@ -10,8 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from model.severity import Severity, severity_of
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model.schedule import Step
+    from model.story import Story
 
 Verdict = Literal["accepted", "refused", "aborted", "hung", "waiting"]
 
@@ -140,15 +145,32 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """Something wrong with a design: what kind, why, and a line for people."""
+    """Something wrong with a design: what kind, why, and a line for people.
+
+    `rank`: how bad it is, where more is known than its cause says. `story`: of a use of a flat view, if one was asked
+    for. Neither makes two findings different.
+    """
 
     kind: str
     cause: Cause
     text: str
+    rank: Severity | None = field(default=None, compare=False)
+    story: Story | None = field(default=None, compare=False, repr=False)
 
-    def to_json(self) -> dict[str, str]:
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.rank if self.rank is not None else severity_of(self.kind, self.cause)
+
+    def to_json(self) -> dict[str, Any]:
         """The finding object of `vmfuzz load --json`."""
-        return {"kind": self.kind, "cause": str(self.cause), "text": self.text}
+        shown = {"kind": self.kind, "cause": str(self.cause), "text": self.text, "severity": str(self.severity)}
+        return shown if self.story is None else {**shown, **self.story.to_json()}
+
+
+def most_severe(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings in the order in which people want them: the worst first, equals by kind and cause."""
+    return sorted(findings, key=lambda finding: (finding.severity, finding))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def load_more(load: LoadState, reader: Reader) -> Refusal | None:
 
 def _payload(load: LoadState, reader: Reader, handler: AnyHandler, version: int) -> Refusal | None:
     load.handler = handler
+    load.mark(handler.name)
     load.machine.touched.add(handler)
     return handler.load(load, reader, version)
 

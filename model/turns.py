@@ -115,6 +115,7 @@ class Turns:
         before, load.actor = load.actor, actor.name
         seen = self._reads()
         load.step()
+        load.mark(actor.name)
         result: Result = "died"
         try:
             actor.act(load, step.arguments)
@@ -125,6 +126,7 @@ class Turns:
         finally:
             self._note(step, where, result)
         memory.has_lock, load.actor = held, before
+        load.mark(load.told_section or "the loader")
 
     def _reads(self) -> tuple[int, int]:
         return sum(self._load.pending_reads.values()), sum(self._load.harmful_reads.values())

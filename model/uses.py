@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from model import memory as memory_api
 from model.memory import MemoryAbort
+from model.severity import Severity
+from model.story import tell
 
 if TYPE_CHECKING:
     from model.loader import LoadState
@@ -25,12 +27,14 @@ def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use
     if found is None:
         return
     load.harmful_reads[reader] = load.harmful_reads.get(reader, 0) + 1
-    change, text = found
+    change, text, fresh = found
     where = f"{space.name} {use.addr:#x}+{use.length:#x}"
     line = f"{load.section or 'the loader'}: {reader} of {where} while pending: {text}"
-    load.find("harmful read", "flat-view-while-pending", reader, change, line)
+    rank = Severity.MEMORY_CORRUPTION if _lands_elsewhere(view, use) else None
+    story = tell(load, view, fresh, space, use) if load.explain else None
+    load.find("harmful read", "flat-view-while-pending", reader, change, line, rank=rank, story=story)
     if load.design.guards:
-        load.find("guard", "guard", reader, f"missed-{change}", f"the guard let pass: {line}")
+        load.find("guard", "guard", reader, f"missed-{change}", f"the guard let pass: {line}", story=story)
 
 
 def stopped(load: LoadState, space: AddressSpace, use: Use) -> None:
@@ -40,11 +44,12 @@ def stopped(load: LoadState, space: AddressSpace, use: Use) -> None:
         return
     what = "shows what a fresh one would" if pending else "is the fresh one: nothing is pending"
     line = f"{load.section or 'the loader'}: {use.reader} is stopped though the view {what}"
-    load.find("guard", "guard", use.reader, "stopped-benign", line)
+    story = tell(load, space.current, space.current, space, use) if load.explain else None
+    load.find("guard", "guard", use.reader, "stopped-benign", line, story=story)
 
 
-def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> tuple[str, str] | None:
-    """What a use of `view` sees that a fresh rendering does not show: (kind, text); None if nothing."""
+def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> tuple[str, str, FlatView] | None:
+    """What a use of `view` sees that a fresh rendering does not show: (kind, text, the fresh one); None if nothing."""
     try:
         fresh = load.memory.fresh_view(space)
     except MemoryAbort:  # a tree that no commit would survive shows nothing to compare with
@@ -53,7 +58,12 @@ def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use
     if different is None:
         return None
     kind, text = different
-    return f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}", text
+    return f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}", text, fresh
+
+
+def _lands_elsewhere(view: FlatView, use: Use) -> bool:
+    """Whether bytes are written at once, into memory that is not where a fresh view has it."""
+    return use.write and not use.maps and _seen(view, use) in {"ram", "rom"}
 
 
 def _seen(view: FlatView, use: Use) -> str:

@@ -123,13 +123,12 @@ class Ahci(Effects):
             self.dma.unmap(old)
         load.step()
         mapping = self.dma.map(address, size, is_write=True, reader=reader)
-        if mapping is None:
-            return None
-        if mapping.length < size:
+        if mapping is not None and mapping.length >= size:
+            return mapping
+        if mapping is not None:
             self.dma.unmap(mapping)
-            load.guest_can_cause = True
-            return None
-        return mapping
+        load.guest_can_cause = True
+        return None
 
     # Commands that a guest has given before
 

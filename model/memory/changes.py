@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from model.memory.view import FlatView
 
 Record: TypeAlias = "tuple[Region, int, int]"
+Mutation: TypeAlias = "tuple[tuple[object, ...], tuple[Record, ...]]"
+"""What a mutator did, by name and arguments, and its records."""
 
 _EVERYTHING = (-1, -1)
 _MAX_STEPS = 400

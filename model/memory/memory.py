@@ -45,7 +45,7 @@ from model.memory.work import Work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.memory.changes import Record
+    from model.memory.changes import Mutation, Record
     from model.memory.listener import Listener
     from model.memory.region import Region
     from model.memory.use import Getter, Remapped
@@ -64,7 +64,8 @@ class Memory:
     holds the big lock, which a commit asserts. `spaces`: in order of creation. `listeners`: of all spaces, in calling
     order. `views`: resolved root (or None) to view, as of the last rebuild. `rebuilds`: commits that rebuilt; `work`:
     what they cost QEMU.
-    `epoch`: mutations so far. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
+    `epoch`: mutations so far; `unseen`: what those were that no rebuild has shown yet, each with its records, the last
+    one number `epoch`. `getter`: gives every reader its flat view. `mmio`: what a read of bytes behind a
     handler gives: (region, offset, length) to bytes. `remap`: where an IOMMU region sends an access: (region, offset,
     whether it is a write). `store`: told of a write to a handler: (region, offset, bytes). `ram`: contents of RAM
     blocks. `heard`: if set, told of each region added to a container (True) or taken out of one (False).
@@ -84,6 +85,7 @@ class Memory:
         self.rebuilds = 0
         self.work = Work()
         self.epoch = 0
+        self.unseen: list[Mutation] = []
         self.getter: Getter = current_view
         self.mmio: Callable[[Region, int, int], bytes] = zeros
         self.remap: Callable[[Region, int, bool], Remapped | None] = blocked
@@ -93,7 +95,6 @@ class Memory:
         self.before_commit: Callable[[], None] | None = None
         self.asks_in_commit = False
         self._node = Node(None, ())
-        self._since: list[tuple[Record, ...]] = []
         self._nodes = 0
         self._contents = 0
         self._watch: dict[Region | None, set[AddressSpace]] = {}
@@ -154,7 +155,7 @@ class Memory:
             if root is not None and root not in table:
                 table[root] = self._content(root).copy(self.epoch)
         self.views = table
-        self._since = []
+        self.unseen = []
         self.work.rendered(table.values())
         walked = 0
         for who in tuple(self.listeners):
@@ -377,7 +378,7 @@ class Memory:
     def _changed(self, key: tuple[object, ...], mr: Region, records: tuple[Record, ...]) -> None:
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
         self.epoch += 1
-        self._since.append(records)
+        self.unseen.append((key, records))
         node = self._node.nexts.get(key)
         if node is None:
             if self._nodes >= _MAX_NODES:
@@ -464,8 +465,8 @@ class Memory:
         if view.root is None:
             return False
         # The changes since the last rebuild are kept, one entry each; a space made since has a younger view.
-        first = view.epoch - self.epoch + len(self._since)
-        return changes.touch(self._since[first:], view.root, lo, hi)
+        first = view.epoch - self.epoch + len(self.unseen)
+        return changes.touch([records for _, records in self.unseen[first:]], view.root, lo, hi)
 
     def _content(self, root: Region) -> FlatView:
         node = self._node
@@ -541,7 +542,7 @@ class _Pristine:
     def __init__(self, memory: Memory, node: Node) -> None:
         self.node = node
         self.views = dict(memory.views)
-        self.since = list(memory._since)  # noqa: SLF001 - one class in two
+        self.unseen = list(memory.unseen)
         self.rebuilds, self.epoch, self.getter, self.mmio = memory.rebuilds, memory.epoch, memory.getter, memory.mmio
         self.work = memory.work.save()
         self.remap, self.store = memory.remap, memory.store
@@ -556,7 +557,7 @@ class _Pristine:
         memory.heard = memory.before_commit = None
         memory.asks_in_commit = False
         memory.views = dict(self.views)
-        memory._since = list(self.since)  # noqa: SLF001
+        memory.unseen = list(self.unseen)
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio
         memory.work.restore(self.work)
         memory.remap, memory.store = self.remap, self.store

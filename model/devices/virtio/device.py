@@ -317,7 +317,9 @@ class Virtio(Effects):
         if self.load is None:
             self.build_caches()
         else:
+            before, self.load.within = self.load.within, "commit"
             self.load.design.listener_commit(self.load, self)
+            self.load.within = before
 
     def build_caches(self) -> None:
         """Rebuild the caches of queue 0, 1, ... up to the first of size 0."""
