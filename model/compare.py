@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from model.outcome import Cause, DeviceState, Finding, Layout, Outcome, Row
+from model.layouts import apart, kinds, ranges, space_kind
+from model.outcome import Cause, DeviceState, Finding, Layout, Outcome
 from model.severity import PINNED_KIND, Severity
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _differences(reference: Outcome, candidate: Outcome, survives_failure: bool)
         yield from _layouts(candidate.design, "layout", reference.layout, candidate.layout)
         yield from _layouts(candidate.design, "listener-trace", reference.told, candidate.told)
     if both_accept:
+        yield from _flapping(reference, candidate)
         yield from _devices(candidate.design, reference.devices, candidate.devices)
         if reference.run_state != candidate.run_state:
             text = f"the run state is {candidate.run_state!r}, {reference.run_state!r} under {reference.design}"
@@ -110,26 +112,20 @@ def _layouts(design: str, oracle: str, reference: Layout, candidate: Layout) -> 
     for (space, old), (_, new) in zip(reference, candidate, strict=True):
         if old is new or old == new:
             continue
-        only_old = [row for row in old if row not in set(new)]
-        only_new = [row for row in new if row not in set(old)]
-        text = f"{space} ends with {_rows(only_new)} instead of {_rows(only_old)}"
-        change = f"{_kinds(only_old)}->{_kinds(only_new)}"
-        yield Finding("divergence", Cause(design, oracle, "flat-view", change, _space_kind(space)), text)
+        only_new, only_old = apart(old, new)
+        text = f"{space} ends with {ranges(only_new)} instead of {ranges(only_old)}"
+        change = f"{kinds(only_old)}->{kinds(only_new)}"
+        yield Finding("divergence", Cause(design, oracle, "flat-view", change, space_kind(space)), text)
 
 
-def _space_kind(space: str) -> str:
-    return space.replace("/", "-")
-
-
-def _rows(rows: list[Row]) -> str:
-    if not rows:
-        return "nothing"
-    shown = ", ".join(f"{row[0]:x}-{row[1]:x} {row[2]}" + (f" @{row[3]:x}" if row[3] else "") for row in rows[:3])
-    return shown + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
-
-
-def _kinds(rows: list[Row]) -> str:
-    return "+".join(sorted({row[2].replace("/", "-") for row in rows})[:3]) or "none"
+def _flapping(reference: Outcome, candidate: Outcome) -> Iterator[Finding]:
+    """Ranges that listeners lose and get back where the reference leaves them alone."""
+    for old, new in zip(reference.heard, candidate.heard, strict=False):
+        more, _ = apart(old.flapped, new.flapped)
+        if more:
+            text = f"{new.space}: taken from listeners and given back, unlike the reference: {ranges(more)}"
+            cause = Cause(candidate.design, "listener-trace", "replay", "flapped", space_kind(new.space))
+            yield Finding("flapping", cause, text, Severity.INVARIANT)
 
 
 def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]) -> Iterator[Finding]:

@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from model import memory as memory_api
 from model import sections, uses
 from model.commands import DISCARD, GO_ON, LISTENING, Done, run_command
+from model.ending import outcome_of
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
-from model.outcome import At, Cause, Cost, Finding, Outcome
+from model.outcome import Cause, Finding, Outcome
 from model.schedule import EMPTY_SCHEDULE
 from model.turns import Turns
 from vmformat import Reader, Refusal
@@ -279,7 +279,7 @@ def load(
     if verdict not in {"accepted", "waiting"} and (refusal is None or refusal.kind != verdict):
         state.messages.extend(lines)
         refusal = Refusal(0, lines or silent, state.reader.offset, "")
-    return _outcome(state, verdict, refusal)
+    return outcome_of(state, verdict, refusal)
 
 
 def _load_state(state: LoadState) -> Refusal | None:
@@ -439,63 +439,3 @@ def _hook(design: Design, error: BaseException) -> str:
             return codes[trace.tb_frame.f_code]
         trace = trace.tb_next
     return ""
-
-
-def _outcome(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> Outcome:
-    machine, memory = state.machine, state.memory
-    memory.getter = memory_api.current_view
-    memory.heard = memory.before_commit = None
-    memory.asks_in_commit = False
-    memory.has_lock = True
-    at = None
-    if refusal is not None:
-        at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages, state.kind)
-    if memory.depth != 0 and verdict in {"accepted", "refused"} and not state.exited:
-        cause = Cause(state.design.name, "pairing", "loader", "transaction-left-open", "stream")
-        text = f"the load ends with {memory.depth} transaction(s) open"
-        state.findings[cause] = Finding("unpaired transaction", cause, text)
-    if verdict == "aborted" and at is not None:
-        _abort_finding(state, at)
-    return Outcome(
-        design=state.design.name,
-        verdict=verdict,
-        at=at,
-        guest_can_cause=state.guest_can_cause if verdict == "refused" else None,
-        messages=tuple(state.messages),
-        rebuilds=memory.rebuilds,
-        forced_commits=state.forced,
-        reads_while_pending=tuple(sorted(state.pending_reads.items())),
-        harmful_reads=tuple(sorted(state.harmful_reads.items())),
-        depth_at_end=memory.depth,
-        run_state=state.run_state if verdict == "accepted" else "",
-        layout=machine.layout(),
-        told=machine.told(),
-        devices=machine.device_states(),
-        findings=tuple(sorted(state.findings.values())),
-        not_modelled=tuple(sorted(state.not_modelled)),
-        acted=tuple(state.turns.acted),
-        steps=state.steps,
-        cost=_cost(state),
-    )
-
-
-def _cost(state: LoadState) -> Cost:
-    work = state.memory.work
-    return Cost(
-        state.memory.rebuilds,
-        state.forced,
-        state.forced_rebuilds,
-        work.views,
-        work.ranges,
-        work.walked,
-        work.callbacks,
-        work.caches,
-    )
-
-
-def _abort_finding(state: LoadState, at: At) -> None:
-    message = at.errors[0] if at.errors else ""
-    if "memory_region_transaction_" in message:
-        change = "commit-without-lock" if "locked" in message else "commit-without-begin"
-        cause = Cause(state.design.name, "pairing", "loader", change, "stream")
-        state.findings[cause] = Finding("unpaired transaction", cause, f"at {at.offset:#x}: {message}")

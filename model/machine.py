@@ -18,49 +18,20 @@ from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
 from model.errors import Abort, DescriptionError
-from model.memory import NO_WORK, Kind, Listener, Memory, Region, format_flat
+from model.listening import Recorder, row_of
+from model.memory import NO_WORK, Kind, Memory, Region, format_flat
 from model.schemas import section_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from model.description import Description, FunctionEntry, RegionEntry, SectionEntry
-    from model.memory import AddressSpace, FlatRange, FlatView
+    from model.listening import Heard
+    from model.memory import AddressSpace, FlatView
     from model.outcome import DeviceState, Layout, Row
 
 AnyHandler = Handler | RamHandler
 PAGE: Final = 4096
-
-
-class _Recorder(Listener):
-    """What a listener of one address space has been told, as the ranges it must believe to be mapped."""
-
-    def __init__(self, space: AddressSpace) -> None:
-        super().__init__(priority=10)
-        self.space = space
-        self.rows: dict[Row, None] = {}
-
-    def region_add(self, space: AddressSpace, piece: FlatRange) -> None:
-        """A range is new."""
-        self.rows[_row(piece)] = None
-
-    def region_del(self, space: AddressSpace, piece: FlatRange) -> None:
-        """A range is gone."""
-        self.rows.pop(_row(piece), None)
-
-    def save(self) -> object:
-        """The pristine belief."""
-        return dict(self.rows)
-
-    def restore(self, state: object) -> None:
-        """The pristine belief again."""
-        assert isinstance(state, dict)
-        self.rows = dict(state)
-
-
-def _row(piece: FlatRange) -> Row:
-    region = piece.region
-    return (piece.start, piece.start + piece.size - 1, region.name, piece.offset, piece.readonly, region.key)
 
 
 class Machine:
@@ -98,7 +69,7 @@ class Machine:
         self.schemas = section_schemas(description)
         self.handlers: list[AnyHandler] = [self._build_handler(entry) for entry in description.sections]
         self._by_section: dict[tuple[str, int], AnyHandler | None] = {}
-        self._recorders = [_Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
+        self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
         self._rows_cache: dict[int, tuple[FlatView, tuple[Row, ...]]] = {}
@@ -188,7 +159,13 @@ class Machine:
 
     def told(self) -> Layout:
         """What each recorded listener believes."""
-        return tuple((recorder.space.name, tuple(sorted(recorder.rows))) for recorder in self._recorders)
+        return tuple(
+            (recorder.space.name, recorder.believes(self.rows(recorder.space.current))) for recorder in self._recorders
+        )
+
+    def heard(self) -> tuple[Heard, ...]:
+        """What each recorded listener was told since the machine was pristine."""
+        return tuple(recorder.heard() for recorder in self._recorders)
 
     def mtree(self) -> str:
         """The flat views in the form of `info mtree -f`."""
@@ -204,7 +181,7 @@ class Machine:
         known = self._rows_cache.get(id(view.infos))
         if known is not None and known[0].infos is view.infos and known[0].starts is view.starts:
             return known[1]
-        rows = tuple(_row(piece) for piece in view)
+        rows = tuple(row_of(piece) for piece in view)
         if len(self._rows_cache) > 64:
             self._rows_cache.clear()
         self._rows_cache[id(view.infos)] = (view, rows)

@@ -15,6 +15,7 @@ from model.severity import Severity, severity_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from model.listening import Heard
     from model.schedule import Step
     from model.story import Story
 
@@ -202,7 +203,8 @@ class Outcome:
 
     `rebuilds` counts commits that rebuilt flat views, `forced_commits` those that a design made inside its getter.
     `reads_while_pending` and `harmful_reads` count by reader. `layout` is the final flat view of every address space,
-    in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end.
+    in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end, `heard`
+    how often it was told something.
     `acted`: the steps of the schedule in the order in which they ran. `steps` is the work of the load in model steps
     (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
     """
@@ -220,6 +222,7 @@ class Outcome:
     run_state: str = ""
     layout: Layout = field(default=(), repr=False)
     told: Layout = field(default=(), repr=False)
+    heard: tuple[Heard, ...] = ()
     devices: tuple[DeviceState, ...] = ()
     findings: tuple[Finding, ...] = ()
     not_modelled: tuple[str, ...] = ()
@@ -242,6 +245,7 @@ class Outcome:
             "reads_while_pending": dict(self.reads_while_pending),
             "harmful_reads": dict(self.harmful_reads),
             "depth_at_end": self.depth_at_end,
+            "listeners": [heard.to_json() for heard in self.heard],
             "devices": [device.to_json() for device in self.devices],
             "findings": [finding.to_json() for finding in findings],
             "not_modelled": list(self.not_modelled),
