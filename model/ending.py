@@ -86,7 +86,7 @@ def _listeners(state: LoadState, layout: Layout, told: Layout) -> None:
     published = dict(layout)
     for space, believed in told:
         rows = published[space]
-        if believed is rows:
+        if believed is rows or believed == rows:
             continue
         wrong, missed = apart(rows, believed)
         change = f"{kinds(missed)}->{kinds(wrong)}"
