@@ -92,11 +92,17 @@ def load_command(
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print the final flat views as `info mtree -f` does; takes one design.")
     ] = False,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="What others do meanwhile: 'POINT N: ACTOR ...; ...', or a file of steps (docs/schedule.md)."
+        ),
+    ] = None,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
     from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
 
-    raise typer.Exit(run(LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree)))
+    raise typer.Exit(run(LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule)))
 
 
 @app.command("show")

@@ -4,6 +4,9 @@
 
     {"machine": "pc-small", "schedule": null, "expect": {"wrap-main": {"verdict": "accepted", "causes": [...]}, ...}}
 
+`schedule` is what others do meanwhile (`model.schedule`): a list of steps as text, null for none. `"loadvm": true` says
+that the stream is loaded as a snapshot.
+
 What is written and compared of an outcome is `summary`: verdict, where it fell, counters and the causes found.
 Message texts and layouts are left out, so that an expectation survives a reworded message; keys absent from an
 expectation are not compared, so that a person may write a short one by hand.
@@ -16,12 +19,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fuzz.atomic import write_atomic
+from fuzz.schedules import parse_json
+from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from model.outcome import Finding, Outcome
+    from model.schedule import Schedule
 
 Expectation = dict[str, Any]
 
@@ -38,7 +44,8 @@ class Crasher:
     """The stream file."""
     machine: str
     expect: Mapping[str, Expectation]
-    schedule: object = None
+    schedule: Schedule = EMPTY_SCHEDULE
+    loadvm: bool = False
 
     @property
     def name(self) -> str:
@@ -99,7 +106,11 @@ def read_crasher(path: Path) -> Crasher:
     if not stream.is_file():
         msg = f"crasher {path}: {stream}: no such file"
         raise CrasherError(msg)
-    return Crasher(stream, machine, expect, values.get("schedule"))
+    try:
+        schedule = parse_json(values.get("schedule"), described)
+    except ScheduleError as error:
+        raise CrasherError(f"crasher {path}: {error}") from None
+    return Crasher(stream, machine, expect, schedule, values.get("loadvm") is True)
 
 
 def write_crasher(
@@ -109,11 +120,17 @@ def write_crasher(
     machine: str,
     expect: Mapping[str, Expectation],
     notes: Mapping[str, Any] | None = None,
+    *,
+    schedule: Schedule = EMPTY_SCHEDULE,
+    loadvm: bool = False,
 ) -> Crasher:
     """Write ID.vmstate and ID.json, the stream first. `notes` are more keys for people. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.vmstate"
     write_atomic(path, data)
-    values = {"machine": machine, "schedule": None, "expect": dict(expect), **(notes or {})}
+    values: dict[str, Any] = {"machine": machine, "schedule": schedule.to_json()}
+    if loadvm:
+        values["loadvm"] = True
+    values |= {"expect": dict(expect), **(notes or {})}
     write_atomic(path.with_suffix(".json"), json.dumps(values, indent=2).encode() + b"\n")
-    return Crasher(path, machine, expect)
+    return Crasher(path, machine, expect, schedule, loadvm)

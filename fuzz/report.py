@@ -125,6 +125,8 @@ def final_report(campaign: Campaign, console: Console) -> int:
             plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
             console.print(f"  {record.cause}  ({count} times, {record.size} bytes)", **plain)
             console.print(f"    {record.text}", **plain)
+            if record.schedule:
+                console.print(f"    while {'; '.join(record.schedule)}", **plain)
             console.print(f"    {show_command(campaign, record)}", **plain)
     console.print()
     console.print(table)
@@ -176,6 +178,7 @@ def campaign_json(campaign: Campaign) -> dict[str, Any]:
                 "machine": record.machine,
                 "count": max(1, counts.get(record.cause, 0)),
                 "size": record.size,
+                "schedule": record.schedule,
                 "witness": str(place / WITNESS),
                 "command": show_command(campaign, record),
             }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vmformat.source import Source
 
 STDIN: Final = "-"
+MARK: Final = b"VMFZSCHD"
+"""The end of a file that ends with a schedule (`model.schedule`)."""
 _HEAD: Final = 512
 
 
@@ -50,14 +52,36 @@ def open_stream(typed: str, machine: str | None = None, snapshot: str | None = N
     return Opened(typed, stream, schemas, path, damage)
 
 
-def read_stream(typed: str, schemas: Schemas | None, snapshot: str | None = None, *, tolerant: bool = True) -> Stream:
-    """The same stream alone, with schemas that are known already, read strictly if it is not to be `tolerant`."""
+def read_stream(
+    typed: str, schemas: Schemas | None, snapshot: str | None = None, *, tolerant: bool = True
+) -> tuple[Stream, tuple[str, ...]]:
+    """The same stream alone, with schemas that are known already, read strictly if it is not to be `tolerant`.
+
+    A schedule at the file's end is taken off and given beside it, as the texts of its steps.
+    """
     path = None if typed == STDIN else path_of(typed)
     data = sys.stdin.buffer.read() if path is None else b""
+    if path is not None and _is_scheduled(path):
+        data, path = path.read_bytes(), None
+    steps: tuple[str, ...] = ()
+    if data.endswith(MARK):
+        from model.schedule import split  # noqa: PLC0415 - most streams need no model
+
+        data, schedule = split(data)
+        steps = tuple(map(str, schedule))
     stream = _read(path, data, schemas, snapshot, tolerant=tolerant)
     if stream.faults and _is_none(stream):
         raise stream.faults[0].error
-    return stream
+    return stream, steps
+
+
+def _is_scheduled(path: Path) -> bool:
+    """Whether a file's end may be a schedule."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(MARK)))
+        return file.read() == MARK
 
 
 def _is_none(stream: Stream) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import write_stats
 from fuzz.engine import Found
 from fuzz.report import campaign_json, final_report, status_line
+from fuzz.schedules import scheduled
+from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +78,34 @@ def test_killed_between_witness_and_description_the_finding_is_still_whole(tmp_p
     (place / "finding.json").unlink()
     assert records(tmp_path) == ()
     assert FindingStore(tmp_path).keep(FOUND, b"abc", ORIGIN) == "new"
+
+
+SCHEDULE = Schedule.parse("wait 3: monitor-mtree")
+
+
+def test_a_schedule_is_kept_beside_its_witness(tmp_path: Path) -> None:
+    store = FindingStore(tmp_path)
+    assert store.keep(FOUND, join(b"abcd", SCHEDULE), ORIGIN) == "new"
+    ((place, record),) = records(tmp_path)
+    witness = place / "witness.vmstate"
+    assert (witness.read_bytes(), record.size, record.schedule) == (b"abcd", 4, ["wait 3: monitor-mtree"])
+    assert scheduled(witness, b"abcd") == (b"abcd", SCHEDULE)
+    # A stream alone counts as smaller, even if it is a little longer.
+    assert FindingStore(tmp_path).keep(FOUND, join(b"abcd", SCHEDULE), ORIGIN) == ""
+    assert FindingStore(tmp_path).keep(FOUND, b"abcdef", ORIGIN) == "smaller"
+    assert records(tmp_path)[0][1].schedule is None
+
+
+def test_killed_at_any_moment_a_witness_has_its_own_schedule(tmp_path: Path) -> None:
+    FindingStore(tmp_path).keep(FOUND, join(b"abcdef", SCHEDULE), ORIGIN)
+    other = Schedule.parse("ram 0: rcu-reclaim")
+    (place, _), witness = records(tmp_path)[0], tmp_path / cause_id(CAUSE) / "witness.vmstate"
+    for data, schedule in ((join(b"abcd", other), other), (b"abc", EMPTY_SCHEDULE)):
+        write_atomic(witness, data)  # and killed before the description
+        record = read_record(place)
+        assert record is not None
+        assert Schedule.parse(record.schedule) == schedule
+        assert scheduled(witness, data)[1] == schedule
 
 
 def test_ids_of_causes_are_readable_bounded_and_different() -> None:
@@ -253,3 +284,8 @@ def test_a_signal_ends_it_even_when_a_worker_does_not_listen(tmp_path: Path, num
     timer.start()
     reason, said, _ = supervise(tmp_path, STUBBORN, None)
     assert (reason, said) == ("signal", [])
+
+
+def test_a_worker_puts_its_probes_in_place_before_the_model_is_imported() -> None:
+    code = "import sys, fuzz.campaign.worker; sys.exit(any(name.split('.')[0] == 'model' for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz import corpus
-from fuzz.commands.replay import files, replay
+from fuzz.commands.replay import Replayer, files, replay
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.crashers import CrasherError, differences, read_crasher, summary, write_crasher
 from model import At, Cause, Finding, Outcome
+from model.schedule import Schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +74,13 @@ def test_a_crasher_survives_the_round_trip(tmp_path: Path) -> None:
     cause = Cause("wrap-main", "flat-view-while-pending", "vring", "region", "virtio-blk")
     outcome = Outcome("wrap-main", "refused", At(5, "timer", 0, "", ()), harmful_reads=(("vring", 1),))
     expect = {"wrap-main": summary(outcome, (Finding("harmful read", cause, "t"),))}
-    written = write_crasher(tmp_path, "one", b"bytes", "pc-small", expect)
-    for path in (tmp_path / "one.vmstate", tmp_path / "one.json"):
-        assert read_crasher(path) == written
+    schedule = Schedule.parse("wait 3: vcpu-command 0000:00:02.0 0x4; ram 0: rcu-reclaim")
+    for written in (
+        write_crasher(tmp_path, "one", b"bytes", "pc-small", expect),
+        write_crasher(tmp_path, "two", b"bytes", "pc-small", expect, schedule=schedule, loadvm=True),
+    ):
+        for path in (written.path, written.path.with_suffix(".json")):
+            assert read_crasher(path) == written
     assert written.expect["wrap-main"]["causes"] == [str(cause)]
     assert differences(expect["wrap-main"], json.loads(json.dumps(expect["wrap-main"]))) == ()
     assert differences({"verdict": "accepted"}, expect["wrap-main"]) == (
@@ -90,13 +95,16 @@ def test_a_crasher_survives_the_round_trip(tmp_path: Path) -> None:
         ("{}", "no 'machine'"),
         ('{"machine": 1, "expect": {}}', "machine must be a string"),
         ('{"machine": "m", "expect": {"wrap-main": "accepted"}}', "expect an object of objects"),
+        ('{"machine": "m", "expect": {}, "schedule": "wait"}', 'schedule: expected null or a list of steps, found "wa'),
+        ('{"machine": "m", "expect": {}, "schedule": ["wait"]}', "one.json: schedule: expected `POINT N: ACTOR"),
+        ('{"machine": "pc-small", "expect": {}, "schedule": ["ram 0: nobody"]}', "no such actor"),
     ],
 )
 def test_a_damaged_crasher_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "one.vmstate").write_bytes(b"")
     (tmp_path / "one.json").write_text(text)
     with pytest.raises(CrasherError, match=said) as raised:
-        read_crasher(tmp_path / "one.vmstate")
+        Replayer().rows(read_crasher(tmp_path / "one.vmstate"))
     assert "\n" not in str(raised.value)
     assert replay([tmp_path / "one.vmstate"]) == 2
 

@@ -24,6 +24,7 @@ from fuzz.corpus import MachineFiles
 from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError
 from fuzz.mutate.small import MAX_SIZE
+from fuzz.schedules import scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,10 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     # Each finding shows itself again, under its own design, from the witness on disk.
     replayer = Replayer()
     for folder, record in records(campaign.findings):
-        seen = replayer.outcomes((folder / "witness.vmstate").read_bytes(), machine, [record.design])
+        witness = folder / "witness.vmstate"
+        data, schedule = scheduled(witness, witness.read_bytes())
+        assert (len(data), schedule.to_json()) == (record.size, record.schedule)
+        seen = replayer.outcomes(data, machine, [record.design], schedule)
         assert record.cause in seen[record.design]["causes"]
     # Resumed, it adds to what it has.
     assert run(RunOptions(machines=(machine,), campaign=place, executions=500, time="60s"), quiet()) == 1

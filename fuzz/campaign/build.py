@@ -30,15 +30,17 @@ class Destination:
     """A machine behind the two calls of `fuzz.targets.stream`."""
 
     def __init__(self, description: Description) -> None:
-        self._machine = Machine(description)
+        self.machine = Machine(description)
 
-    def load(self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE) -> Outcome:
-        """Load from the pristine state."""
-        return load(self._machine, data, design, schedule=schedule)
+    def load(
+        self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
+    ) -> Outcome:
+        """Load from the pristine state; `loadvm`: as a snapshot."""
+        return load(self.machine, data, design, loadvm=loadvm, schedule=schedule)
 
     def reset(self) -> None:
         """Return to the pristine state."""
-        self._machine.reset()
+        self.machine.reset()
 
 
 def read_description(path: Path) -> Description:

@@ -1,9 +1,10 @@
 """Findings on disk: a folder per cause, with the smallest input that shows it.
 
 Many workers write here, so a short lock on `findings/.lock` orders them (the system drops it when a process dies).
-The witness is renamed into place first and `finding.json`, which names the witness by its SHA-256, after it: killed
-in between, the folder holds a whole witness and the description of another one of the same cause, and `records`
-describes what is there.
+The witness is renamed into place first and `finding.json`, which names the witness by its SHA-256 and its schedule,
+after it: killed in between, the folder holds a whole witness and the description of another one of the same cause, and
+`records` describes what is there. So that a schedule is never torn from its stream, a witness that has one ends with it
+until the description is there, and is then put in place once more, as the stream alone.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class Record:
     machine: str
     target: str
     size: int
-    """Bytes of the witness."""
+    """Bytes of the witness, without the schedule."""
     sha256: str
     execution: int
     """Number of the execution that showed this witness, counted by its worker over all its runs."""
     seconds: float
     """Seconds of fuzzing of that worker until then."""
+    schedule: list[str] | None = None
+    """The steps under which the witness shows it, null for none."""
 
     @property
     def design(self) -> str:
@@ -65,10 +68,10 @@ class FindingStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._best: dict[str, tuple[int, str]] = {}
-        """Size and machine of the witness on disk, by cause, as far as this worker knows."""
+        """Weight and machine of the witness on disk, by cause, as far as this worker knows."""
 
     def keep(self, found: Found, data: bytes, origin: Origin) -> str:
-        """Keep a finding if it is the first of its cause or smaller than the one kept.
+        """Keep a finding if it is the first of its cause or smaller than the one kept; `data` may end with a schedule.
 
         Returns "new", "smaller" or "" (kept nothing). A witness is replaced only by one of the same machine, so that
         witness and description always belong together. Raises OSError when the disk refuses; nothing is torn then.
@@ -80,23 +83,27 @@ class FindingStore:
         place = self.folder / cause_id(found.cause)
         with self._locked():
             kept = read_record(place)
-            if kept is not None and (kept.machine != origin.machine or kept.size <= len(data)):
-                self._best[found.cause] = (kept.size, kept.machine)
+            if kept is not None and (kept.machine != origin.machine or _weight(kept) <= len(data)):
+                self._best[found.cause] = (_weight(kept), kept.machine)
                 return ""
+            stream, schedule = _split(data)
             record = Record(
                 found.kind,
                 found.cause,
                 found.text,
                 origin.machine,
                 origin.target,
-                len(data),
-                hashlib.sha256(data).hexdigest(),
+                len(stream),
+                hashlib.sha256(stream).hexdigest(),
                 origin.execution,
                 round(origin.seconds, 3),
+                schedule,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)
             write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
+            if schedule:
+                write_atomic(place / WITNESS, stream)
         self._best[found.cause] = (len(data), origin.machine)
         return "new" if kept is None else "smaller"
 
@@ -129,10 +136,26 @@ def read_record(place: Path) -> Record | None:
     except (OSError, ValueError, TypeError):
         return None
     if size != record.size:  # killed between witness and description: a smaller witness of the same cause
-        values["size"] = size
-        values["sha256"] = hashlib.sha256((place / WITNESS).read_bytes()).hexdigest()
+        stream, schedule = _split((place / WITNESS).read_bytes())
+        values["size"], values["schedule"] = len(stream), schedule
+        values["sha256"] = hashlib.sha256(stream).hexdigest()
         record = Record(**values)
     return record
+
+
+def _weight(record: Record) -> int:
+    """Bytes of the witness as one input, with the schedule at its end."""
+    from model.schedule import Schedule, join  # noqa: PLC0415 - as below
+
+    return record.size + len(join(b"", Schedule.parse(record.schedule)))
+
+
+def _split(data: bytes) -> tuple[bytes, list[str] | None]:
+    """A stream and the steps of the schedule behind it."""
+    from model.schedule import split  # noqa: PLC0415 - a worker puts its probes in place before the model is imported
+
+    stream, schedule = split(data)
+    return stream, schedule.to_json()
 
 
 def records(folder: Path) -> tuple[tuple[Path, Record], ...]:

@@ -12,12 +12,16 @@ from rich.text import Text
 
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.designs import UsageError, named_designs
+from fuzz.schedules import scheduled, typed_schedule
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
+from model.actors import ACTORS, check
+from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model import Design, Finding, Outcome
+    from model.schedule import Schedule
 
 STYLES = {"accepted": "green", "refused": "yellow", "waiting": "yellow", "aborted": "red", "hung": "red"}
 
@@ -41,6 +45,7 @@ class LoadOptions:
     loadvm: bool = False
     as_json: bool = False
     mtree: bool = False
+    schedule: str | None = None
 
 
 def machine_of(stream: str, machine: str | None) -> str:
@@ -54,9 +59,16 @@ def machine_of(stream: str, machine: str | None) -> str:
     raise UsageError(msg)
 
 
-def load_all(machine: Machine, data: bytes, designs: Sequence[type[Design]], *, loadvm: bool = False) -> list[Loaded]:
+def load_all(
+    machine: Machine,
+    data: bytes,
+    designs: Sequence[type[Design]],
+    *,
+    loadvm: bool = False,
+    schedule: Schedule = EMPTY_SCHEDULE,
+) -> list[Loaded]:
     """The outcome under each design, each against the reference; the machine is pristine before and after."""
-    reference = load(machine, data, REFERENCE(), loadvm=loadvm)
+    reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule)
     reference_tree = machine.mtree()
     machine.reset()
     loaded = []
@@ -64,7 +76,7 @@ def load_all(machine: Machine, data: bytes, designs: Sequence[type[Design]], *, 
         if design is REFERENCE:
             loaded.append(Loaded(reference, reference.findings, reference_tree))
             continue
-        outcome = load(machine, data, design(), loadvm=loadvm)
+        outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule)
         mtree = machine.mtree()
         machine.reset()
         loaded.append(Loaded(outcome, judge(reference, outcome, survives_failure=loadvm), mtree))
@@ -78,22 +90,25 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         designs = _designs(options)
         name = machine_of(options.stream, options.machine)
         files, path = find_machine(name), find_stream(options.stream)
-        data = path.read_bytes()
+        data, schedule = scheduled(path, path.read_bytes())
         machine = Machine(parse(files.description.read_bytes()))
-    except (CorpusError, UsageError) as error:
+        if options.schedule is not None:
+            schedule = typed_schedule(options.schedule)
+        check(schedule, ACTORS, machine)
+    except (CorpusError, UsageError, ScheduleError) as error:
         return _unusable(str(error))
     except DescriptionError as error:
         return _unusable(f"machine {name}: {error}")
     except OSError as error:
         return _unusable(f"{error.filename}: {error.strerror}")
-    loaded = load_all(machine, data, designs, loadvm=options.loadvm)
+    loaded = load_all(machine, data, designs, loadvm=options.loadvm, schedule=schedule)
     wrong = misfits(machine, data)
     if options.as_json:
-        print(json.dumps(_to_json(options.stream, machine, loaded, wrong), indent=2))
+        print(json.dumps(_to_json(options.stream, machine, schedule, loaded, wrong), indent=2))
     elif options.mtree:
         print(loaded[0].mtree, end="")
     else:
-        _show(console, options.stream, name, loaded)
+        _show(console, options.stream, name, schedule, loaded)
         for line in wrong:
             console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
@@ -112,18 +127,22 @@ def _unusable(line: str) -> int:
     return 2
 
 
-def _to_json(stream: str, machine: Machine, loaded: Sequence[Loaded], wrong: Sequence[str]) -> dict[str, Any]:
+def _to_json(
+    stream: str, machine: Machine, schedule: Schedule, loaded: Sequence[Loaded], wrong: Sequence[str]
+) -> dict[str, Any]:
     return {
         "stream": stream,
         "machine": machine.name,
         "machine_sha256": machine.description.sha256,
+        "schedule": schedule.to_json(),
         "misfits": list(wrong),
         "outcomes": [one.outcome.to_json(one.findings) for one in loaded],
     }
 
 
-def _show(console: Console, stream: str, machine: str, loaded: Sequence[Loaded]) -> None:
-    table = Table(title=f"{stream} on {machine}", title_justify="left")
+def _show(console: Console, stream: str, machine: str, schedule: Schedule, loaded: Sequence[Loaded]) -> None:
+    steps = "".join(f"\n  while {step}" for step in schedule)
+    table = Table(title=Text(f"{stream} on {machine}{steps}"), title_justify="left")
     table.add_column("design", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for name in ("rebuilds", "pending reads", "harmful", "depth", "found"):
@@ -158,6 +177,7 @@ def _details(console: Console, one: Loaded) -> None:
     for reader, count in outcome.reads_while_pending:
         lines.append(f"while pending: {reader} x {count}, harmful {harmful.get(reader, 0)}")
     lines += [f"{finding.kind}: {finding.text}\n    cause {finding.cause}" for finding in one.findings]
+    lines += [f"step {acted}" for acted in outcome.acted]
     lines += [f"not modelled: {what}" for what in outcome.not_modelled]
     if lines:
         console.print(Text(outcome.design, style="bold"))

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.crashers import CrasherError, differences, read_crasher, summary
+from model.actors import ACTORS, check
 from model.compare import judge
 from model.designs import DESIGNS, REFERENCE
 from model.errors import DescriptionError
+from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from fuzz.campaign.build import Destination
     from fuzz.crashers import Crasher, Expectation
+    from model.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,22 @@ class Replayer:
 
     _machines: dict[str, Destination] = field(default_factory=dict)
 
-    def outcomes(self, data: bytes, machine: str, designs: Sequence[str]) -> dict[str, Expectation]:
+    def outcomes(
+        self,
+        data: bytes,
+        machine: str,
+        designs: Sequence[str],
+        schedule: Schedule = EMPTY_SCHEDULE,
+        *,
+        loadvm: bool = False,
+    ) -> dict[str, Expectation]:
         """What `crashers.summary` says of `data` under each design. Raises CrasherError."""
         destination = self._machine(machine)
-        reference = destination.load(data, REFERENCE())
+        try:
+            check(schedule, ACTORS, destination.machine)
+        except ScheduleError as error:
+            raise CrasherError(str(error)) from None
+        reference = destination.load(data, REFERENCE(), schedule, loadvm=loadvm)
         destination.reset()
         seen: dict[str, Expectation] = {}
         for name in designs:
@@ -59,9 +74,9 @@ class Replayer:
                 raise CrasherError(msg)
             outcome = reference
             if name != REFERENCE.name:
-                outcome = destination.load(data, DESIGNS[name]())
+                outcome = destination.load(data, DESIGNS[name](), schedule, loadvm=loadvm)
                 destination.reset()
-            found = outcome.findings if outcome is reference else judge(reference, outcome)
+            found = outcome.findings if outcome is reference else judge(reference, outcome, survives_failure=loadvm)
             seen[name] = summary(outcome, found)
         return seen
 
@@ -83,7 +98,13 @@ class Replayer:
     def rows(self, crasher: Crasher) -> list[Row]:
         """The crasher under each design of its expectation. Raises CrasherError."""
         try:
-            seen = self.outcomes(crasher.path.read_bytes(), crasher.machine, tuple(crasher.expect))
+            seen = self.outcomes(
+                crasher.path.read_bytes(),
+                crasher.machine,
+                tuple(crasher.expect),
+                crasher.schedule,
+                loadvm=crasher.loadvm,
+            )
         except CrasherError as error:
             msg = f"crasher {crasher.path}: {error}"
             raise CrasherError(msg) from None

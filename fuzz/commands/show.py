@@ -33,8 +33,8 @@ def show(options: ShowOptions) -> int:
             return 0 if channel.fault is None else _unusable(f"{options.stream}: {channel.fault}")
         machine = machine_for(options.stream, options.machine)
         schemas = schemas_for(machine)
-        stream = read_stream(options.stream, schemas, options.snapshot, tolerant=not options.strict)
-        view = View(options, stream, schemas, machine)
+        stream, schedule = read_stream(options.stream, schemas, options.snapshot, tolerant=not options.strict)
+        view = View(options, stream, schemas, machine, schedule)
         view.find()
         with Output(colour=options.color, pager=options.pager and not options.json) as output:
             view.show(output)

@@ -16,6 +16,7 @@ from vmformat.render.coverage import coverage_json, coverage_lines
 from vmformat.render.faults import fault_table, placed
 from vmformat.render.hexdump import hex_lines
 from vmformat.render.json import closing, dump, matches_json, open_json
+from vmformat.render.line import clean, plural
 from vmformat.render.pieces import Pieces
 from vmformat.render.ram import Ram
 from vmformat.render.records import Records, end_of_stream
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class View:
-    """A stream and how it is to be looked at. `faults` are known when it has been printed."""
+    """A stream, the schedule behind it, how they are to be looked at. `faults` are known when it has been printed."""
 
     options: ShowOptions
     stream: Stream
     schemas: Schemas | None
     machine: str | None = None
+    schedule: tuple[str, ...] = ()
     faults: list[Fault] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     progress: Progress = field(init=False)
@@ -120,6 +122,9 @@ class View:
             self._rest(output)
             return
         output.lines(self._watched(records))
+        if self.schedule:
+            output.lines([(("kind", "SCHEDULE"), ("plain", f" {plural(len(self.schedule), 'step')}"))])
+            output.lines([(("plain", f"  {clean(step)}"),) for step in self.schedule])
         output.lines(hints(records.unknown, self.stream, machine=self.machine))
         self.faults = placed(records.faults, self.stream)
         if self.faults:
