@@ -9,9 +9,11 @@ from model.loader import load
 from model.machine import Machine
 from model.outcome import At, Cause, DeviceState, Finding, Outcome, QueueState
 from model.schemas import section_schemas
+from model.session import LIVES, Stage, judge_life, live
 
 __all__ = [
     "DESIGNS",
+    "LIVES",
     "REFERENCE",
     "Abort",
     "At",
@@ -24,9 +26,12 @@ __all__ = [
     "Machine",
     "Outcome",
     "QueueState",
+    "Stage",
     "compare",
     "from_json",
     "judge",
+    "judge_life",
+    "live",
     "load",
     "misfits",
     "parse",

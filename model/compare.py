@@ -129,7 +129,7 @@ def _flapping(reference: Outcome, candidate: Outcome) -> Iterator[Finding]:
 
 
 def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]) -> Iterator[Finding]:
-    for old, new in zip(reference, candidate, strict=True):
+    for old, new in _pairs(reference, candidate):
         if old == new:
             continue
         for what, text in _device(old, new):
@@ -138,6 +138,20 @@ def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[D
                 Cause(design, "device-state", what, "derived", new.kind),
                 f"{new.section}: {text}",
             )
+
+
+def _pairs(
+    reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]
+) -> Iterator[tuple[DeviceState, DeviceState]]:
+    """The same device in both; one that has nothing to tell in one of them is blank there."""
+    if len(reference) == len(candidate):
+        yield from zip(reference, candidate, strict=True)
+        return
+    olds, news = ({one.section: one for one in devices} for devices in (reference, candidate))
+    for section in olds | news:
+        old, new = olds.get(section), news.get(section)
+        kind = (old or new or DeviceState(section, "")).kind
+        yield old or DeviceState(section, kind), new or DeviceState(section, kind)
 
 
 def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:

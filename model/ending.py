@@ -41,7 +41,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         at=at,
         guest_can_cause=state.guest_can_cause if verdict == "refused" else None,
         messages=tuple(state.messages),
-        rebuilds=memory.rebuilds,
+        rebuilds=state.rebuilds,
         forced_commits=state.forced,
         reads_while_pending=tuple(sorted(state.pending_reads.items())),
         harmful_reads=tuple(sorted(state.harmful_reads.items())),
@@ -62,7 +62,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
 def _cost(state: LoadState) -> Cost:
     work = state.memory.work
     return Cost(
-        state.memory.rebuilds,
+        state.rebuilds,
         state.forced,
         state.forced_rebuilds,
         work.views,

@@ -25,6 +25,8 @@ from model.turns import Turns
 from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model.designs import Design
     from model.machine import AnyHandler, Machine
     from model.memory import AddressSpace, FlatView, Region, Use
@@ -96,9 +98,15 @@ class LoadState:
         self.actor = ""
         self.turns = Turns(self, schedule)
         self._commits = 0
+        self._rebuilds = machine.memory.rebuilds
         if design.hears_changes:
             self.memory.heard = self._tree_changed
         self.memory.asks_in_commit = design.asks_in_commit
+
+    @property
+    def rebuilds(self) -> int:
+        """Commits that have rebuilt views since this began."""
+        return self.memory.rebuilds - self._rebuilds
 
     @property
     def kind(self) -> str:
@@ -232,35 +240,53 @@ def load(
     bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
     next load.
     """
-    state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, explain=explain)
-    if not data and not loadvm:
+    return run(LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, explain=explain))
+
+
+def run(state: LoadState) -> Outcome:
+    """The load itself."""
+    machine = state.machine
+    if not state.reader.data and not state.loadvm:
         return Outcome(
-            design.name, "waiting", layout=machine.layout(), told=machine.told(), devices=machine.device_states()
+            state.design.name, "waiting", layout=machine.layout(), told=machine.told(), devices=machine.device_states()
         )
-    machine.memory.getter = state.flat_view
+    return carry_out(state, lambda: _whole_load(state))
+
+
+def _whole_load(state: LoadState) -> tuple[Verdict, Refusal | None]:
+    """From the first byte to the bottom half that applies the run state."""
+    refusal = _load_state(state)
+    if refusal is not None:
+        if refusal.kind == "refused" and not state.listening:
+            text = os.strerror(refusal.errno)
+            last = (
+                f"Error {-refusal.errno} while loading VM state"
+                if state.loadvm
+                else f"load of migration failed: {text}"
+            )
+            state.messages.append(last)
+        if state.loadvm:
+            state.turns.rest()  # the process lives on
+        return refusal.kind, refusal
+    if state.postcopy == DISCARD and not state.loadvm:
+        state.turns.rest()
+        return "waiting", None  # for a LISTEN that never comes; nothing is cleaned up (tried on QEMU 7.2)
+    if state.colo and not state.loadvm:
+        return "hung", None  # it waits for checkpoints of a source and hears nobody else (tried on QEMU 7.2)
+    _finish(state)
+    return "accepted", None
+
+
+def carry_out(state: LoadState, work: Callable[[], tuple[Verdict, Refusal | None]]) -> Outcome:
+    """What comes of some work in the process, done under the design of `state`: its verdict, or how it died of it."""
+    design = state.design
+    state.memory.getter = state.flat_view
     verdict: Verdict = "accepted"
     refusal: Refusal | None = None
     lines: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     try:
-        refusal = _load_state(state)
-        if refusal is not None:
-            verdict = refusal.kind
-            if verdict == "refused" and not state.listening:
-                text = os.strerror(refusal.errno)
-                last = (
-                    f"Error {-refusal.errno} while loading VM state" if loadvm else f"load of migration failed: {text}"
-                )
-                state.messages.append(last)
-            if loadvm:
-                state.turns.rest()  # the process lives on
-        elif state.postcopy == DISCARD and not loadvm:
-            verdict = "waiting"  # for a LISTEN that never comes; nothing is cleaned up (tried on QEMU 7.2)
-            state.turns.rest()
-        elif state.colo and not loadvm:
-            verdict = "hung"  # it waits for checkpoints of a source and hears nobody else (tried on QEMU 7.2)
-        else:
-            _finish(state)
+        verdict, refusal = work()
     except Killed as stop:
         verdict, silent = "aborted", (str(stop),)
     except Abort as stop:

@@ -21,6 +21,7 @@ from model.errors import Abort, DescriptionError
 from model.listening import Recorder, row_of
 from model.memory import NO_WORK, Kind, Memory, Region, format_flat
 from model.schemas import section_schemas
+from model.system_reset import system_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,9 @@ class Machine:
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}
         self._bounds: dict[bytes, dict[int, int]] = {}
+        self.spare = b""
+        """The bytes of the machine's default stream, once somebody has asked for them."""
+
         self.bounce_in_use = False
         self.touched: set[AnyHandler] = set()
         self.touched_functions: set[PciFunction] = set()
@@ -103,6 +107,10 @@ class Machine:
         self.bounce_in_use = False
         if self.block_lengths != self.pristine_lengths:
             self.block_lengths.update(self.pristine_lengths)
+
+    def system_reset(self) -> None:
+        """What `system_reset` does to the loaded machine, by way of the memory API: see `model.system_reset`."""
+        system_reset(self)
 
     def optional(self, name: str) -> Region | None:
         """The first region of that name, None if there is none."""

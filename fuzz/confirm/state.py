@@ -1,21 +1,17 @@
 """Device state, field by field: what a stream brought, and what a program saves again afterwards.
 
 What a section brought is what would be saved again, but for fields that the model knows to be derived, rebuilt or
-dependent on time: a device says so itself (`Effects.saved`), or the table of `model.devices.resaved` does.
+dependent on time: a device says so itself (`model.saved`), or the table of `model.devices.resaved` does.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fuzz.confirm.side import ABSENT, UNKNOWN
-from model import Abort
 from model.devices.resaved import not_kept
-from model.memory import MemoryAbort
-from vmformat import Cmd, Command, Eof, Section, StreamError, read
+from model.saved import Brought, brought, parsed
 from vmformat.pci import INSIDES
 
 if TYPE_CHECKING:
@@ -24,8 +20,10 @@ if TYPE_CHECKING:
     from fuzz.confirm.side import Fields
     from model import Machine
     from model.machine import AnyHandler
-    from vmformat import Leaf, Stream
+    from vmformat import Leaf, Section
 
+
+__all__ = ["Brought", "brought", "expected", "fields", "parsed", "saved_sections"]
 
 _REPEATED = re.compile(r"#\d+")
 """What marks a subsection that came before: of several the last one counts."""
@@ -37,99 +35,32 @@ _IMAGE = ".pixels[]"
 """An array that is compared as a whole: a row of an image, of a million elements of which nobody knows anything."""
 
 
-def parsed(data: bytes, machine: Machine) -> Stream | None:
-    """The stream with the machine's schemas; None when it cannot be read as a whole."""
-    try:
-        return read(data, machine.schemas)
-    except StreamError:
-        return None
-
-
-def fields(section: Section) -> Mapping[str, object]:
+def fields(section: Section) -> dict[str, object]:
     """All values of a section's payload by path; arrays element by element, the pixels of an image as bytes."""
-    return _fields(section.leaves, section.payload)
-
-
-@lru_cache(maxsize=32)
-def _fields(leaves: tuple[Leaf, ...], payload: bytes) -> Mapping[str, object]:
-    """Kept for the next one: of a stream that is loaded, saved and compared, most sections come again and again."""
     found: dict[str, object] = {}
-    for leaf in leaves:
-        path = _REPEATED.sub("", leaf.path)
-        if path.endswith(_IMAGE):
-            found[path] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
+    payload = section.payload
+    for leaf in section.leaves:
+        if leaf.path.endswith(_IMAGE):
+            found[_REPEATED.sub("", leaf.path)] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
             continue
-        if leaf.type in {"unused_buffer", "unused"} or path.endswith(("@version", "@more", "@end")):
-            continue
-        order: Literal["little", "big"] = "little" if leaf.byteorder == "little" else "big"
-        for place, at in _places(leaf, path):
+        for path, at in _places(leaf):
             piece = payload[at : at + leaf.size]
+            value: object = piece
             if leaf.type == "bool":
-                found[place] = int(any(piece))
+                value = int(any(piece))
             elif leaf.integer:
-                found[place] = int.from_bytes(piece, order)
-            else:
-                found[place] = piece
+                value = int.from_bytes(piece, "little" if leaf.byteorder == "little" else "big")
+            if leaf.type not in {"unused_buffer", "unused"} and not path.endswith(("@version", "@more", "@end")):
+                found[_REPEATED.sub("", path)] = value
     return found
 
 
-def _places(leaf: Leaf, path: str) -> Iterable[tuple[str, int]]:
+def _places(leaf: Leaf) -> Iterable[tuple[str, int]]:
     if leaf.count == 1 and not leaf.stride:
-        return [(path, leaf.offset)]
-    head, brackets, tail = path.partition("[]")
-    if not brackets:
-        return [(path, leaf.offset + index * leaf.stride) for index in range(leaf.count)]
-    return [(f"{head}[{index}]{tail}", leaf.offset + index * leaf.stride) for index in range(leaf.count)]
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """A section that was loaded, and what its device says of the fields that would be saved otherwise."""
-
-    section: Section
-    said: Mapping[str, int | bytes | None]
-
-
-def brought(stream: Stream, machine: Machine) -> dict[AnyHandler, Brought]:
-    """The last section of the stream for each handler that is not iterable; the machine is as the load left it.
-
-    Empty where the stream has packages (what is loaded of one depends on how it ends), and where saving kills.
-    """
-    found: dict[AnyHandler, Brought] = {}
-    if not _begin_saving(machine):
-        return found
-    for record in stream.records:
-        if isinstance(record, Eof):
-            break  # nothing behind it is loaded
-        if isinstance(record, Command) and record.cmd == Cmd.PACKAGED:
-            return {}
-        if not isinstance(record, Section):
-            continue
-        handler = machine.find_handler(record.name, record.instance)
-        if handler is not None and handler.effects is not None:
-            found[handler] = Brought(_with_config(record, handler), handler.effects.saved())
-    return found
-
-
-def _begin_saving(machine: Machine) -> bool:
-    """Saving switches dirty logging on, which is a commit (memory.md 2.2): listeners hear of it. False: they abort."""
-    memory = machine.memory
-    try:
-        memory.begin()
-        memory.mark_pending(wanted=True)
-        memory.commit()
-    except (Abort, MemoryAbort):
-        return False
-    return True
-
-
-def _with_config(section: Section, handler: AnyHandler) -> Section:
-    """The section with the config space that the model's function has at the end of the load."""
-    function = handler.function
-    place = next((leaf for leaf in section.leaves if leaf.path.endswith(".vendor_id")), None) if function else None
-    if function is None or place is None or place.offset + len(function.config) > len(section.buffer):
-        return section
-    return section.replace_bytes(place.offset, function.config)
+        yield leaf.path, leaf.offset
+        return
+    for index in range(leaf.count):
+        yield leaf.path.replace("[]", f"[{index}]", 1), leaf.offset + index * leaf.stride
 
 
 def expected(
@@ -148,7 +79,7 @@ def expected(
             continue
         if _in_one_piece(one.section) or _in_one_piece(other):
             continue  # loaded, but no payload of its schema: what is a field of it nobody can tell
-        result[key] = _expected(handler.kind, one, other)
+        result[key] = _expected(handler.kind, one, fields(other))
     return result
 
 
@@ -157,32 +88,23 @@ def _in_one_piece(section: Section) -> bool:
     return [leaf.path for leaf in section.leaves] == ["payload"]
 
 
-def _expected(kind: str, one: Brought, other: Section) -> Fields:
-    section = one.section
-    mine = dict(_kept(kind, section.leaves, section.payload, other.leaves, other.payload))
-    for path, value in one.said.items():
-        if path.endswith("*"):
-            for found in [known for known in mine if known.startswith(path[:-1])]:
-                mine[found] = ABSENT if value is None else value
-        elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
-            mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
-        else:
-            mine[path] = ABSENT if value is None else value
-    return mine
-
-
-@lru_cache(maxsize=32)
-def _kept(
-    kind: str, leaves: tuple[Leaf, ...], payload: bytes, other_leaves: tuple[Leaf, ...], other_payload: bytes
-) -> Fields:
-    """What is saved again of a section that was loaded, as long as its device says nothing else."""
-    theirs = _fields(other_leaves, other_payload)
-    mine = dict(_fields(leaves, payload))
-    for path in (*mine, *(path for path in theirs if path not in mine)):
+def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
+    mine: dict[str, object] = {}
+    for path, value in fields(one.section).items():
+        mine[_REPEATED.sub("", path)] = value  # of a subsection that came twice the last one counts
+    for path in mine.keys() | theirs.keys():
         # Whether a subsection is written depends on the device's state, not on whether it was read.
         optional = "/" in path and (path not in mine or path not in theirs)
         if optional or not_kept(kind, path):
             mine[path] = UNKNOWN
+    for path, value in one.said.items():
+        if path.endswith("*"):
+            for other in [known for known in mine if known.startswith(path[:-1])]:
+                mine[other] = ABSENT if value is None else value
+        elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
+            mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
+        else:
+            mine[path] = ABSENT if value is None else value
     return mine
 
 

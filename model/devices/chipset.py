@@ -82,6 +82,16 @@ class Mch(Effects):
         self._queries()
         return None
 
+    def system_reset(self) -> None:
+        """PCIEXBAR and SMRAM as at reset; PAM is applied again as it is, for its registers are kept."""
+        super().system_reset()
+        config = self.config
+        self._pciexbar(int.from_bytes(config[0x60:0x68], "little"))
+        self.machine.memory.begin()
+        self.pam.update(config[0x90:0x97])
+        self.machine.memory.commit()
+        self._smram()
+
     def _queries(self) -> None:
         """Two registers that a guest asks by writing ones: the loaded value is answered, or lost (pci.md 5.3)."""
         function = self.handler.function
@@ -184,6 +194,18 @@ class Ich9Lpc(Effects):
             memory.add_subregion(self.machine.system, root & 0xFFFF_C000, self.rcrb, 1)
         return None
 
+    def system_reset(self) -> None:
+        """The ports and the root complex registers go."""
+        super().system_reset()
+        memory, ports = self.machine.memory, self.machine.optional("ich9-pm")
+        if ports is not None:
+            memory.begin()
+            memory.set_enabled(ports, enabled=False)
+            memory.set_address(ports, 0)
+            memory.commit()
+        if self.rcrb.container is not None:
+            memory.del_subregion(self.rcrb.container, self.rcrb)
+
 
 class I440fx(Effects):
     """The i440fx host bridge: PAM and SMRAM in one transaction (pci.md 5.3)."""
@@ -231,6 +253,11 @@ class Piix4Pm(Effects):
         self._ports("piix4-pm", _dword(config, 0x40) & 0xFFC0, enabled=bool(config[0x80] & 1))
         self._ports("pm-smbus", _dword(config, 0x90) & 0xFFC0, enabled=bool(config[0xD2] & 1))
         return None
+
+    def system_reset(self) -> None:
+        """The ports of power management close where they are; those of the SMBus stay as a guest has set them."""
+        super().system_reset()
+        self._ports("piix4-pm", _dword(self.config, 0x40) & 0xFFC0, enabled=False)
 
     def _ports(self, name: str, base: int, *, enabled: bool) -> None:
         region, memory = self.machine.optional(name), self.machine.memory

@@ -52,6 +52,19 @@ class Effects:
         """Forget what was loaded."""
         self.loaded = {}
 
+    def system_reset(self) -> None:
+        """What a reset of the running machine does to the device, whose config space has been reset already.
+
+        The base forgets what was loaded. A device with regions that a reset moves, or leaves where they are, says so.
+        """
+        self.reset()
+
+    def follow(self, load: LoadState) -> None:
+        """The process lives on: what the device says and asks from now on belongs to `load`."""
+
+    def resume(self, load: LoadState) -> None:
+        """The guest is started: what the device does before the guest has done anything."""
+
     def field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """A wanted field has been read."""
         self.loaded[path] = value
@@ -140,6 +153,12 @@ class Handler:
         if self.watch is not None:
             self.watch.values.clear()
         self.effects.reset()
+
+    def system_reset(self) -> None:
+        """What a reset of the running machine does: section ids and versions stay, they belong to the program."""
+        if self.watch is not None:
+            self.watch.values.clear()
+        self.effects.system_reset()
 
     @property
     def plan(self) -> Plan:

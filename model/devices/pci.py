@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from model.description import BarEntry, FunctionEntry
     from model.devices.bridge import Bridge
@@ -94,6 +94,18 @@ class PciFunction:
             bar.mapped_at = None
         if self.bridge is not None:
             self.bridge.reset()
+
+    def system_reset(self, kept: Iterable[range]) -> None:
+        """A reset of the running machine: config space as at reset but for the bytes in `kept`, and no BAR mapped.
+
+        The alias of the bus master and the windows of a bridge stay as they are until the next change of config space
+        (asked of QEMU 7.2): the bit and the registers say otherwise meanwhile.
+        """
+        config = bytearray(self.entry.config)
+        for bytes_ in kept:
+            config[bytes_.start : bytes_.stop] = self.config[bytes_.start : bytes_.stop]
+        self.config = bytes(config)
+        self.remap_bars()
 
     def check(self, new: bytes) -> Refusal | None:
         """The byte check: the first byte that differs where it must not, or None (pci.md 1.2).

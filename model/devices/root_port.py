@@ -8,6 +8,7 @@ from model.devices.bridge import slot_has_power
 from model.devices.handler import Effects
 
 if TYPE_CHECKING:
+    from model.devices.pci import PciFunction
     from model.loader import LoadState
     from vmformat import Refusal
 
@@ -24,8 +25,16 @@ class RootPort(Effects):
         """Power for the slot's functions."""
         function = self.handler.function
         if function is not None:
-            power = slot_has_power(function)
-            for child in function.children:
-                self.machine.touched_functions.add(child)
-                child.set_power(power)
+            self._power(function, on=slot_has_power(function))
         return None
+
+    def system_reset(self) -> None:
+        """A slot that holds something has power."""
+        super().system_reset()
+        if self.handler.function is not None:
+            self._power(self.handler.function, on=True)
+
+    def _power(self, function: PciFunction, *, on: bool) -> None:
+        for child in function.children:
+            self.machine.touched_functions.add(child)
+            child.set_power(on)

@@ -53,6 +53,10 @@ class KvmTprOpt(Effects):
         super().reset()
         self.rom = None
 
+    def system_reset(self) -> None:
+        """The ROM stays writable where it is until the next load maps it anew."""
+        super().reset()
+
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Map, then patch."""
         address = self.number("rom_state_paddr")

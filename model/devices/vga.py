@@ -77,6 +77,11 @@ class Vga(Effects):
         self.vbe_shows = False
         self.changed = {}
 
+    def system_reset(self) -> None:
+        """A text mode: nothing is shown directly."""
+        self._show(None, 0)
+        super().system_reset()
+
     def post_load(self, load: LoadState, vmsd: str, path: str) -> Refusal | None:
         """Only the inner vmsd `vga` has the registers and the hook; an ISA card has no outer one."""
         if not path and self.handler.function is not None:

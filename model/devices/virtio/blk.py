@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import struct
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.virtio.device import EINVAL, Virtio
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.description import VirtioEntry
     from model.devices.handler import Handler
     from model.devices.virtio.saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
+
+HEADER: Final = 16
+"""Bytes of a request's header: type, priority, sector."""
 
 
 class VirtioBlk(Virtio):
@@ -31,6 +37,22 @@ class VirtioBlk(Virtio):
         """Pristine: nothing is under way."""
         super().reset()
         self.under_way = []
+
+    def system_reset(self) -> None:
+        """As any device; nothing is under way."""
+        super().system_reset()
+        self.under_way = []
+
+    def resume(self, load: LoadState) -> None:
+        """Requests under way begin anew: their headers are read where they were mapped."""
+        super().resume(load)
+        if self.started and not self.broken:
+            self.resumed += tuple(self._restarted())
+
+    def _restarted(self) -> Iterator[tuple[str, str]]:
+        for index, (block, xlat) in enumerate(self.requests.headers):
+            kind, _, sector = struct.unpack("<IIQ", self.memory.ram.read(block, xlat, HEADER))
+            yield f"restarted request {index}", f"of type {kind:#x} at sector {sector:#x}"
 
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """The queue of a request, then the request."""

@@ -14,6 +14,7 @@ from model.devices.handler import Effects, Handler
 from model.devices.virtio.queue import Queue
 from model.devices.virtio.requests import Requests
 from model.devices.virtio.saved import core_fields
+from model.devices.virtio.start import start, stop
 from model.devices.virtio.transport import NO_VECTOR, Mmio, Pci
 from model.errors import Abort
 from model.memory import Listener
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from model.devices.virtio.saved import Fields
     from model.loader import LoadState
     from model.machine import Machine
-    from model.memory import AddressSpace
+    from model.memory import AddressSpace, Region
 
 EPERM, EINVAL = 1, 22
 QUEUE_MAX: Final = 1024
@@ -94,6 +95,7 @@ class Virtio(Effects):
         self.requests = Requests(self)
         self.load: LoadState | None = None
         self.listener = _CommitListener(self)
+        self.notifiers: list[Region] = []
         self._used_queues = len(entry.queues)
         self.config_space = bytes(entry.config_size)
         self._clear()
@@ -111,6 +113,7 @@ class Virtio(Effects):
         self.extra_state_came = self.selects_kept = False
         self.loaded_queues = 0
         self.has_rings = False
+        self.resumed: tuple[tuple[str, str], ...] = ()
         self.transport.reset()
 
     def reset(self) -> None:
@@ -121,6 +124,7 @@ class Virtio(Effects):
             queue.reset()
         self._used_queues = len(self.entry.queues)
         self.requests.reset()
+        self.notifiers = []
         self.load = None
         self.config_space = bytes(self.entry.config_size)
         self._clear()
@@ -128,11 +132,27 @@ class Virtio(Effects):
     def device_reset(self) -> None:
         """What losing power does to the device. Of the transport's registers those of the queues are cleared."""
         self.machine.touched.add(self.handler)
+        stop(self)
         for queue in self.queues[: self._used_queues]:
             queue.reset()
         kept = self.extra_state_came or self.selects_kept
         self._clear()
         self.selects_kept = kept
+
+    def system_reset(self) -> None:
+        """As losing power; requests under way are dropped, and what they had mapped with them."""
+        self.device_reset()
+        self.requests.reset()
+
+    def follow(self, load: LoadState) -> None:
+        """A device that has loaded something knows where."""
+        if self.load is not None:
+            self.load = load
+
+    def resume(self, load: LoadState) -> None:
+        """A device that has been started goes on."""
+        if self.started and not self.broken:
+            self.resumed = start(self, load)
 
     # What a kind of its own may say
 
@@ -427,4 +447,5 @@ class Virtio(Effects):
             for queue in self.queues[: self._used_queues]
             if queue.desc or queue.last_avail or queue.shadow or queue.used_idx or queue.inuse
         )
-        return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, self.requests.derived())
+        derived = self.requests.derived() + self.resumed
+        return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)

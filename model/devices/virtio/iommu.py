@@ -69,6 +69,14 @@ class VirtioIommu(Virtio):
         super().reset()
         self._forget()
 
+    def system_reset(self) -> None:
+        """As any device; nobody belongs to a domain, and all see the memory as it is."""
+        super().system_reset()
+        self._forget()
+        for _, (plain, remapped) in self._functions():
+            self.memory.set_enabled(remapped, enabled=False)
+            self.memory.set_enabled(plain, enabled=True)
+
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Domains one after the other: who belongs to each, what it maps."""
         assert isinstance(value, int)

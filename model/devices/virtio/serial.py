@@ -48,6 +48,11 @@ class VirtioSerial(Virtio):
         self.place = {}
         self._announced = 0
 
+    def system_reset(self) -> None:
+        """As any device; ports are closed."""
+        super().system_reset()
+        self.open, self.begun, self.place = {}, {}, {}
+
     def own_field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Map, number, ports one by one."""
         if isinstance(value, bytes):
