@@ -351,6 +351,32 @@ def replay_command(
     raise typer.Exit(replay(files))
 
 
+@app.command("shrink")
+def shrink_command(
+    file: Annotated[
+        str, typer.Argument(help="A crasher (.vmstate beside .json), a finding's folder, or any stream; NAME/after.")
+    ],
+    machine: Machine = None,
+    design: Annotated[
+        str | None, typer.Option("--design", "-d", help="The design under which it shows; a crasher may name it.")
+    ] = None,
+    cause: Annotated[
+        list[str] | None,
+        typer.Option(help="A cause that it must go on showing; may be repeated. All that it shows if not given."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="OUT: write OUT.vmstate and OUT.json, a crasher.")
+    ] = None,
+    executions: Annotated[int | None, typer.Option(min=1, help="Stop after so many executions.")] = None,
+    loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Shrink a stream and its schedule to the smallest that shows the same cause."""
+    from fuzz.commands.shrink import ShrinkOptions, run  # noqa: PLC0415
+
+    raise typer.Exit(run(ShrinkOptions(file, machine, design, tuple(cause or ()), output, executions, loadvm, as_json)))
+
+
 @app.command("status")
 def status_command(
     campaign: Annotated[Path, typer.Argument(help="The campaign's folder.")] = Path("campaign"),

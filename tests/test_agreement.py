@@ -13,7 +13,10 @@ from fuzz.corpus import find_machine, find_stream, shipped_machines
 from fuzz.crashers import read_crasher
 from model import DESIGNS, REFERENCE, Machine, load, parse
 
-SHIPPED = [(machine, moment) for machine in shipped_machines() for moment in ("before", "after")]
+SHIPPED = [
+    *((machine, moment) for machine in shipped_machines() for moment in ("before", "after")),
+    ("linux-intel-iommu", "again"),
+]
 
 
 @pytest.mark.qemu

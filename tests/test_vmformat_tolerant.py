@@ -141,7 +141,7 @@ def test_a_package_is_read_tolerantly_too() -> None:
 REAL = [find_stream(f"{name}/before").read_bytes() for name in ("pc-small", "microvm-virtio", "pc-cirrus")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_bytes_are_read_and_written_again(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from(REAL)))

@@ -28,13 +28,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.glob("vmfuzz-*.whl")
-    venv.create(folder / "env", with_pip=True)
-    python = folder / "env" / "bin" / "python"
-    done = run(python, "-m", "pip", "install", "-q", "-r", ROOT / "requirements-run.lock", cwd=folder)
+    venv.create(folder / "env")
+    pip = [sys.executable, "-m", "pip", "--python", folder / "env" / "bin" / "python"]
+    install = [*pip, "install", "-q", "--disable-pip-version-check", "--no-compile"]  # what is used compiles itself
+    done = run(*install, "-r", ROOT / "requirements-run.lock", cwd=folder)
     if done.returncode and "No matching distribution" not in done.stderr and "Connection" in done.stderr:
         pytest.skip("the package index cannot be reached")
     assert done.returncode == 0, done.stderr
-    done = run(python, "-m", "pip", "install", "-q", "--no-deps", wheel, cwd=folder)
+    done = run(*install, "--no-deps", wheel, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -18,7 +18,7 @@ from fuzz.confirm import Against
 from fuzz.confirm.hold import hold
 from fuzz.corpus import find_stream
 from fuzz.crashers import read_crasher
-from model import DESIGNS
+from model import DESIGNS, REFERENCE, judge, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +48,23 @@ def test_crashers_load_alike(path: Path, wrapped: Path) -> None:
     assert held(read_crasher(path).machine, path.read_bytes(), wrapped) == ()
 
 
+def chosen(cases: mutants.Cases) -> mutants.Cases:
+    """Those that end otherwise under this design than under the reference, and a fifth of the others."""
+    return {name: case for i, (name, case) in enumerate(cases.items()) if i % 5 == 0 or ends_otherwise(case)}
+
+
+def ends_otherwise(case: mutants.Case) -> bool:
+    machine, data = mutants.machine(case.machine), mutants.data_of(case)
+    reference = load(machine, data, REFERENCE())
+    machine.reset()
+    outcome = load(machine, data, DESIGNS["wrap-main"]())
+    machine.reset()
+    return any(finding.cause.oracle != "flat-view-while-pending" for finding in judge(reference, outcome))
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_the_cases_of_the_twins_load_alike(table: str, wrapped: Path) -> None:
-    cases: mutants.Cases = import_module(f"test_model_{table}").CASES
+    cases = chosen(import_module(f"test_model_{table}").CASES)
     against = Against(DESIGNS["wrap-main"], binary=str(wrapped), timeout=20.0, save=False)
     found = mutants.hold_all(cases, against)
     assert {name: lines for name, lines in found.items() if lines} == {}

@@ -253,9 +253,10 @@ def _saved(one: Side, other: Side) -> Iterator[tuple[str, str]]:
         left, right = one.saved[key], other.saved[key]
         name = key[0] if not key[1] else f"{key[0]}/{key[1]}"
         groups: dict[str, list[tuple[str, object, object]]] = {}
-        for path in [*left, *(path for path in right if path not in left)]:
-            mine, theirs = left.get(path, ABSENT), right.get(path, ABSENT)
-            if mine is not UNKNOWN and theirs is not UNKNOWN and mine != theirs:
+        pairs = [(path, mine, right.get(path, ABSENT)) for path, mine in left.items() if mine is not UNKNOWN]
+        pairs += [(path, ABSENT, theirs) for path, theirs in right.items() if path not in left]
+        for path, mine, theirs in pairs:
+            if theirs is not UNKNOWN and mine != theirs:
                 groups.setdefault(_ELEMENT.sub("[]", path), []).append((path, mine, theirs))
         for found in groups.values():
             path, mine, theirs = found[0]

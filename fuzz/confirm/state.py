@@ -7,7 +7,8 @@ dependent on time: a device says so itself (`model.saved`), or the table of `mod
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from fuzz.confirm.side import ABSENT, UNKNOWN
 from model.devices.resaved import not_kept
@@ -35,32 +36,41 @@ _IMAGE = ".pixels[]"
 """An array that is compared as a whole: a row of an image, of a million elements of which nobody knows anything."""
 
 
-def fields(section: Section) -> dict[str, object]:
+def fields(section: Section) -> Mapping[str, object]:
     """All values of a section's payload by path; arrays element by element, the pixels of an image as bytes."""
+    return _fields(section.leaves, section.payload)
+
+
+@lru_cache(maxsize=32)
+def _fields(leaves: tuple[Leaf, ...], payload: bytes) -> Mapping[str, object]:
+    """Kept for the next one: of a stream that is loaded, saved and compared, most sections come again and again."""
     found: dict[str, object] = {}
-    payload = section.payload
-    for leaf in section.leaves:
-        if leaf.path.endswith(_IMAGE):
-            found[_REPEATED.sub("", leaf.path)] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
+    for leaf in leaves:
+        path = _REPEATED.sub("", leaf.path)
+        if path.endswith(_IMAGE):
+            found[path] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
             continue
-        for path, at in _places(leaf):
+        if leaf.type in {"unused_buffer", "unused"} or path.endswith(("@version", "@more", "@end")):
+            continue
+        order: Literal["little", "big"] = "little" if leaf.byteorder == "little" else "big"
+        for place, at in _places(leaf, path):
             piece = payload[at : at + leaf.size]
-            value: object = piece
             if leaf.type == "bool":
-                value = int(any(piece))
+                found[place] = int(any(piece))
             elif leaf.integer:
-                value = int.from_bytes(piece, "little" if leaf.byteorder == "little" else "big")
-            if leaf.type not in {"unused_buffer", "unused"} and not path.endswith(("@version", "@more", "@end")):
-                found[_REPEATED.sub("", path)] = value
+                found[place] = int.from_bytes(piece, order)
+            else:
+                found[place] = piece
     return found
 
 
-def _places(leaf: Leaf) -> Iterable[tuple[str, int]]:
+def _places(leaf: Leaf, path: str) -> Iterable[tuple[str, int]]:
     if leaf.count == 1 and not leaf.stride:
-        yield leaf.path, leaf.offset
-        return
-    for index in range(leaf.count):
-        yield leaf.path.replace("[]", f"[{index}]", 1), leaf.offset + index * leaf.stride
+        return [(path, leaf.offset)]
+    head, brackets, tail = path.partition("[]")
+    if not brackets:
+        return [(path, leaf.offset + index * leaf.stride) for index in range(leaf.count)]
+    return [(f"{head}[{index}]{tail}", leaf.offset + index * leaf.stride) for index in range(leaf.count)]
 
 
 def expected(
@@ -79,7 +89,7 @@ def expected(
             continue
         if _in_one_piece(one.section) or _in_one_piece(other):
             continue  # loaded, but no payload of its schema: what is a field of it nobody can tell
-        result[key] = _expected(handler.kind, one, fields(other))
+        result[key] = _expected(handler.kind, one, other)
     return result
 
 
@@ -88,23 +98,32 @@ def _in_one_piece(section: Section) -> bool:
     return [leaf.path for leaf in section.leaves] == ["payload"]
 
 
-def _expected(kind: str, one: Brought, theirs: Mapping[str, object]) -> Fields:
-    mine: dict[str, object] = {}
-    for path, value in fields(one.section).items():
-        mine[_REPEATED.sub("", path)] = value  # of a subsection that came twice the last one counts
-    for path in mine.keys() | theirs.keys():
-        # Whether a subsection is written depends on the device's state, not on whether it was read.
-        optional = "/" in path and (path not in mine or path not in theirs)
-        if optional or not_kept(kind, path):
-            mine[path] = UNKNOWN
+def _expected(kind: str, one: Brought, other: Section) -> Fields:
+    section = one.section
+    mine = dict(_kept(kind, section.leaves, section.payload, other.leaves, other.payload))
     for path, value in one.said.items():
         if path.endswith("*"):
-            for other in [known for known in mine if known.startswith(path[:-1])]:
-                mine[other] = ABSENT if value is None else value
+            for found in [known for known in mine if known.startswith(path[:-1])]:
+                mine[found] = ABSENT if value is None else value
         elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
             mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
         else:
             mine[path] = ABSENT if value is None else value
+    return mine
+
+
+@lru_cache(maxsize=32)
+def _kept(
+    kind: str, leaves: tuple[Leaf, ...], payload: bytes, other_leaves: tuple[Leaf, ...], other_payload: bytes
+) -> Fields:
+    """What is saved again of a section that was loaded, as long as its device says nothing else."""
+    theirs = _fields(other_leaves, other_payload)
+    mine = dict(_fields(leaves, payload))
+    for path in (*mine, *(path for path in theirs if path not in mine)):
+        # Whether a subsection is written depends on the device's state, not on whether it was read.
+        optional = "/" in path and (path not in mine or path not in theirs)
+        if optional or not_kept(kind, path):
+            mine[path] = UNKNOWN
     return mine
 
 

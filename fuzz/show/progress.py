@@ -18,18 +18,19 @@ _EVERY: Final = 0.2
 _WIPE: Final = "\r\x1b[K"
 
 
-class Progress:
-    """Call it with how many of `total` bytes are done. Says nothing unless standard error is a terminal."""
+class Line:
+    """A line that changes: call it with what makes its text. Says nothing unless standard error is a terminal."""
 
-    def __init__(self, total: int, out: IO[str] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total = max(total, 1)
+    def __init__(
+        self, out: IO[str] | None = None, clock: Callable[[], float] = time.monotonic, patience: float = _PATIENCE
+    ) -> None:
         self._out = sys.stderr if out is None else out
         self._clock = clock
-        self._next = clock() + _PATIENCE
+        self._next = clock() + patience
         self._on = self._out.isatty()
         self._said = False
 
-    def __call__(self, done: int) -> None:
+    def __call__(self, text: Callable[[], str]) -> None:
         """So far it is."""
         if not self._on:
             return
@@ -38,7 +39,7 @@ class Progress:
             return
         self._next = now + _EVERY
         self._said = True
-        self._out.write(f"{_WIPE}{min(done / self._total, 1):4.0%} of {size(self._total)}")
+        self._out.write(f"{_WIPE}{text()}")
         self._out.flush()
 
     def done(self) -> None:
@@ -47,3 +48,19 @@ class Progress:
             self._out.write(_WIPE)
             self._out.flush()
             self._said = False
+
+
+class Progress:
+    """Call it with how many of `total` bytes are done."""
+
+    def __init__(self, total: int, out: IO[str] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total = max(total, 1)
+        self._line = Line(out, clock)
+
+    def __call__(self, done: int) -> None:
+        """So far it is."""
+        self._line(lambda: f"{min(done / self._total, 1):4.0%} of {size(self._total)}")
+
+    def done(self) -> None:
+        """Take the line away."""
+        self._line.done()

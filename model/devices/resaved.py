@@ -10,12 +10,13 @@ are taken as unknown in every load.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CLOCK: Final = "goes on with the host's time"
 REBUILT: Final = "rebuilt by the load"
@@ -82,15 +83,22 @@ NOT_KEPT: Final[Mapping[str, Mapping[str, str]]] = {
 """By kind of section, then by path, both with `*` and `?`: why the field is not what was loaded."""
 
 
-@lru_cache(maxsize=65536)
 def not_kept(kind: str, path: str) -> str | None:
     """Why the field of that path in a section of that kind is not saved as it was loaded; None if it is."""
-    for kinds, patterns in NOT_KEPT.items():
-        if not fnmatchcase(kind, kinds):
-            continue
-        if path in patterns:
-            return patterns[path]
-        for pattern, why in patterns.items():
-            if fnmatchcase(path, pattern.replace("[", "[[]")):
+    for exact, patterns in _tables(kind):
+        if path in exact:
+            return exact[path]
+        for matches, why in patterns:
+            if matches(path):
                 return why
     return None
+
+
+@lru_cache(maxsize=1024)
+def _tables(kind: str) -> tuple[tuple[Mapping[str, str], tuple[tuple[Callable[[str], object], str], ...]], ...]:
+    """The tables for a kind: reasons by path, and by what matches a path."""
+    return tuple(
+        (patterns, tuple((re.compile(translate(one.replace("[", "[[]"))).match, why) for one, why in patterns.items()))
+        for kinds, patterns in NOT_KEPT.items()
+        if fnmatchcase(kind, kinds)
+    )

@@ -7,8 +7,10 @@ bridges' and before all others), the right one is enabled for each, one commit f
 all and the requester's context entry does not say pass-through. The entry is looked for under the bus number that the
 bridge above has at that moment. An access that finds such an entry later switches its requester then and there.
 
-Model: the caches of translations, which a load leaves empty and nothing here changes, are not kept. Scalable mode
-(x-scalable-mode=on) is not followed: its requesters are told to be blocked.
+What has been translated is kept: a requester's context entry, and each page under the address that its request bore.
+A load begins with nothing kept, and nothing in a load drops it: a section that comes again finds the tables of before.
+
+Model: scalable mode (x-scalable-mode=on) is not followed: its requesters are told to be blocked.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ IGNORED: Final = 0xBFF0_0000_0000_0000
 TRANSIENT: Final = 1 << 62
 MULTI_LEVEL, DEVICE_TLB, PASS_THROUGH = 0, 1, 2
 SILENT: Final = 2
+KEPT_PAGES: Final = 1024
+"""Pages kept; one more, and all are dropped."""
+KEPT_LEVELS: Final = (1, 2, 3)
 PASID: Final = "pasid=0xffffffff"
 
 
@@ -82,12 +87,16 @@ class IntelIommu(Effects):
         self.by_region = {one.translated: one for one in self.requesters if one.translated is not None}
         self.faults = Faults()
         self.is_silent = self.is_deep = False
+        self.contexts: dict[Requester, tuple[int, int]] = {}
+        self.pages: dict[tuple[int, int, int], tuple[int, int]] = {}
         machine.memory.remap = self.remap
         machine.memory.store = self.store
 
     def reset(self) -> None:
         """Nothing is translated and nothing said."""
         super().reset()
+        self.contexts.clear()
+        self.pages.clear()
         self.faults.reset()
 
     def system_reset(self) -> None:
@@ -203,12 +212,18 @@ class IntelIommu(Effects):
         if not self.loaded.get("dmar_enabled"):
             return self._to(offset, PAGE)
         self.is_silent = self.is_deep = False
-        found = self._walk(one, offset, write=write)
+        bus = self._bus(one)
+        source = bus << 8 | one.devfn
+        for level in KEPT_LEVELS:
+            kept = self.pages.get((source, level, offset >> 9 * level + 3))
+            if kept is not None:
+                page = 1 << 9 * level + 3
+                return self._to(kept[0] | offset & page - 1, page) if kept[1] & (WRITE if write else READ) else None
+        found = self._walk(one, offset, source, write=write)
         if not isinstance(found, Fault):
             return found
-        bus = self._bus(one)
         if not (self.is_silent and found in QUALIFIED):
-            self.faults.report(found, bus << 8 | one.devfn, offset, write=write, deep=self.is_deep)
+            self.faults.report(found, source, offset, write=write, deep=self.is_deep)
         where = f" (dev={bus:02x}:{one.devfn >> 3:02x}:{one.devfn & 7:02x}, iova=0x{offset:x})"
         self.faults.say("vtd_iommu_translate: detected translation failure", where)
         return None
@@ -222,11 +237,17 @@ class IntelIommu(Effects):
     def _to(self, address: int, page: int) -> Remapped:
         return Remapped(self.machine.memory_space, address, page - address % page)
 
-    def _walk(self, one: Requester, address: int, *, write: bool) -> Remapped | Fault:
-        context = self._context(one)
+    def _keep(self, source: int, level: int, address: int, target: int, allowed: int) -> None:
+        if len(self.pages) >= KEPT_PAGES:
+            self.pages.clear()
+        self.pages[source, level, address >> 9 * level + 3] = target, allowed
+
+    def _walk(self, one: Requester, address: int, source: int, *, write: bool) -> Remapped | Fault:
+        context = self.contexts.get(one) or self._context(one)
         if isinstance(context, Fault):
             return context
-        low, high = context
+        low, high = self.contexts[one] = context
+        self.is_silent = bool(low & SILENT)
         if low >> 2 & 3 == PASS_THROUGH:
             self._switch(one)  # so that the next access need not come here
             return self._to(address, PAGE)
@@ -236,7 +257,7 @@ class IntelIommu(Effects):
         if address & ~((1 << min(12 + 9 * top, self.width.bit_length())) - 1):
             say("vtd_iova_to_slpte: detected IOVA overflow", f" (iova=0x{address:x},{PASID})")
             return Fault.BEYOND_WIDTH
-        table = low & -PAGE
+        table, allowed = low & -PAGE, READ | WRITE
         while True:
             index = address >> 12 + 9 * (level - 1) & 511
             data = self._read(table + 8 * index, 8, "vtd_get_slpte")
@@ -253,9 +274,12 @@ class IntelIommu(Effects):
                 where = f" {shown}slpte=0x{entry:x}, {PASID.replace('f', 'F')})"
                 say("vtd_iova_to_slpte: detected splte reserve non-zero", where)
                 return Fault.TABLE_RESERVED
+            allowed &= entry
             if level == 1 or entry & LARGE:
                 page = 1 << 12 + 9 * (level - 1)
-                return self._to(entry & self.width & -page | address & page - 1, page)
+                target = entry & self.width & -page
+                self._keep(source, level, address, target, allowed)
+                return self._to(target | address & page - 1, page)
             table, level = entry & -PAGE & self.width, level - 1
 
     def _reserved(self, level: int, entry: int) -> int:

@@ -1,0 +1,43 @@
+"""What to expect of a crasher: its outcome under each design, as `crashers.summary` keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuzz.crashers import summary
+from model import REFERENCE, judge, load
+from model.schedule import EMPTY_SCHEDULE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fuzz.crashers import Expectation
+    from model import Design, Machine
+    from model.schedule import Schedule
+
+
+def expectations(
+    machine: Machine,
+    data: bytes,
+    schedule: Schedule = EMPTY_SCHEDULE,
+    designs: Iterable[type[Design]] = (),
+    *,
+    loadvm: bool = False,
+) -> dict[str, Expectation]:
+    """What is to be expected of a stream and its schedule under each of the designs, judged against the reference.
+
+    The machine is pristine before and after. Raises what the model raises: then nothing is to be expected.
+    """
+    try:
+        reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule)
+        expected: dict[str, Expectation] = {}
+        for design in designs:
+            machine.reset()
+            if design is REFERENCE:
+                expected[design.name] = summary(reference, reference.findings)
+                continue
+            outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule)
+            expected[design.name] = summary(outcome, judge(reference, outcome, survives_failure=loadvm))
+    finally:
+        machine.reset()
+    return expected

@@ -1,0 +1,51 @@
+"""What a stream shows under one design: its causes, asked again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuzz.engine.target import exception_found
+from model import REFERENCE, Machine, judge, load
+
+if TYPE_CHECKING:
+    from fuzz.shrink.work import Case
+    from model import Description, Design, Finding, Outcome
+
+
+class Judge:
+    """Loads under the reference and under one design. The machine is built once and pristine between two loads."""
+
+    def __init__(self, description: Description, design: type[Design], *, loadvm: bool = False) -> None:
+        self.description = description
+        self.design = design
+        self.loadvm = loadvm
+        self.machine = Machine(description)
+
+    def causes(self, case: Case) -> tuple[str, ...]:
+        """The causes that it shows, as text, sorted. An exception that leaves the model is a cause too."""
+        found: set[str] = set()
+        reference = self._load(case, REFERENCE, found)
+        if self.design is REFERENCE:
+            found |= _texts(reference.findings) if reference is not None else set()
+            return tuple(sorted(found))
+        found.clear()  # what the reference dies of is not the design's
+        outcome = self._load(case, self.design, found)
+        if outcome is not None and reference is not None:
+            found |= _texts(judge(reference, outcome, survives_failure=self.loadvm))
+        elif outcome is not None:
+            found |= _texts(outcome.findings)
+        return tuple(sorted(found))
+
+    def _load(self, case: Case, design: type[Design], found: set[str]) -> Outcome | None:
+        try:
+            outcome = load(self.machine, case.data, design(), loadvm=self.loadvm, schedule=case.schedule)
+            self.machine.reset()
+        except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding, as in a campaign
+            found.add(exception_found(design.name, error).cause)
+            self.machine = Machine(self.description)
+            return None
+        return outcome
+
+
+def _texts(findings: tuple[Finding, ...]) -> set[str]:
+    return {str(finding.cause) for finding in findings}

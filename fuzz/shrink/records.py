@@ -1,0 +1,129 @@
+"""The passes over records: which are there, which packages are needed, which sections can be one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuzz.shrink.ddmin import ddmin
+from fuzz.shrink.work import records as records_of
+from vmformat import Command, Eof, Gap, RamFlag, Section, StreamError, read, write
+from vmformat.edit.records import Slots
+from vmformat.iterable.payloads import decode_records, encode_records
+
+if TYPE_CHECKING:
+    from fuzz.shrink.work import Work
+    from vmformat import Record, Stream
+    from vmformat.paths import Place
+
+
+def end(work: Work) -> None:
+    """A stream that was cut off gets its EOF back, unless the cause needs it gone. The only pass that adds a byte."""
+    base = work.stream
+    if any(isinstance(record, Eof) for record in base.records):
+        return
+    without = base.records[:-1]
+    for records in (base.records, without):
+        ended = base.with_records((*records, Eof()))
+        if _reads_back(ended, work) and work.written(ended):
+            return
+
+
+def _reads_back(stream: Stream, work: Work) -> bool:
+    """Whether the EOF at its end is one, and no part of something that was cut off."""
+    try:
+        found = read(write(stream), work.schemas, tolerant=True).records
+    except StreamError:
+        return False
+    return bool(found) and isinstance(found[-1], Eof) and not any(isinstance(record, Gap) for record in found)
+
+
+def records(work: Work) -> None:
+    """Drop sections, commands and what is no record, in the stream and then inside of each package.
+
+    The EOFs stay: a stream without them is another story than the one that is told.
+    """
+    _level(work, ())
+    done = 0
+    while True:
+        packages = [place for place, record in records_of(work.stream, work.schemas) if _is_package(record)]
+        if done >= len(packages):
+            return
+        _level(work, packages[done])
+        _unpack(work, packages[done])
+        done += 1
+
+
+def _is_package(record: Record) -> bool:
+    return isinstance(record, Command) and bool(record.package)
+
+
+def _level(work: Work, around: Place) -> None:
+    """The records that stand in one package (`()`: in none)."""
+    base = work.stream
+    found = records_of(base, work.schemas)
+    there = [place for place, record in found if place[:-1] == around and not isinstance(record, Eof)]
+
+    def holds(kept: tuple[Place, ...]) -> bool:
+        slots = Slots(base, work.schemas)
+        staying = set(kept)
+        for slot in [slots.at(place) for place in there if place not in staying]:
+            slots.take(slot)
+        return work.slots(slots)
+
+    ddmin(there, holds)
+
+
+def _unpack(work: Work, place: Place) -> None:
+    """What is in a package may stand where the package stands."""
+    slots = Slots(work.stream, work.schemas)
+    slot = slots.at(place)
+    inside = slots.look_into(slot, len(place))
+    if inside:
+        slots.place([one for one in inside if not isinstance(one.record, Eof)], slot, after=True)
+        slots.take(slot)
+        work.slots(slots)
+
+
+def merged(work: Work) -> None:
+    """Two RAM sections of one number, as a START and its END, may be one with the records of both."""
+    at = 0
+    while True:
+        base = work.stream
+        pair = _pair(base.records, at)
+        if pair is None:
+            return
+        at, other = pair
+        first, second = base.records[at], base.records[other]
+        assert isinstance(first, Section)
+        assert isinstance(second, Section)
+        payload = _joined(first, second)
+        rest = [record for i, record in enumerate(base.records) if i != other]
+        if payload is not None:
+            rest[at] = first.replace_payload(payload)
+        if payload is None or not work.written(base.with_records(rest)):
+            at += 1
+
+
+def _pair(records: tuple[Record, ...], start: int) -> tuple[int, int] | None:
+    """The first RAM section from `start` on that another one of its number follows, and that one."""
+    for at in range(start, len(records)):
+        record = records[at]
+        if not isinstance(record, Section) or not record.is_ram:
+            continue
+        for other in range(at + 1, len(records)):
+            one = records[other]
+            if isinstance(one, Section) and one.is_ram and one.section_id == record.section_id:
+                return at, other
+    return None
+
+
+def _joined(first: Section, second: Section) -> bytes | None:
+    """The records of both, without the end of the first: its last record. None if it does not end so."""
+    rows = decode_records(first.name, first.payload, 0, first.context).values()
+    last = rows[-1] if isinstance(rows, list) and rows else None
+    if not isinstance(rows, list) or last != {"address_flags": int(RamFlag.EOS)}:
+        return None
+    try:
+        return encode_records(first.name, rows[:-1], first.context) + second.payload
+    except StreamError:
+        return None
