@@ -21,7 +21,7 @@ from fuzz.show.progress import Line
 from fuzz.shrink import Judge
 from fuzz.shrink.kept import Kept
 from model import DESIGNS, REFERENCE
-from model.schedule import Schedule, join
+from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
 if TYPE_CHECKING:
     from fuzz.shrink import Case
@@ -42,7 +42,7 @@ def test_a_crasher_becomes_one(
     assert f"shows {json.loads(RING.with_suffix('.json').read_text())['expect']['wrap-main']['causes'][0]}" in said.out
     before, crasher = read_crasher(RING), read_crasher(Path("deep/small.json"))
     assert crasher.path.stat().st_size <= before.path.stat().st_size
-    assert (crasher.machine, crasher.schedule) == ("pc-small", None)
+    assert (crasher.machine, crasher.schedule) == ("pc-small", EMPTY_SCHEDULE)
     assert list(crasher.expect) == list(before.expect)
     assert crasher.expect["wrap-main"]["causes"]
     assert not [row for row in Replayer().rows(crasher) if row.differences]
@@ -171,7 +171,7 @@ def test_a_crash_leaves_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         improved(self, case)
         crasher = read_crasher(tmp_path / "out.vmstate")
         assert crasher.path.read_bytes() == case.data
-        assert crasher.schedule == case.schedule.to_json()
+        assert crasher.schedule == case.schedule
         moments.append(len(case.data))
 
     monkeypatch.setattr(Kept, "improved", watched)
@@ -184,7 +184,7 @@ def test_a_crash_leaves_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert moments == sorted(moments, reverse=True)
     assert len(set(moments)) > 1
     crasher = read_crasher(tmp_path / "out.vmstate")
-    assert crasher.schedule is None
+    assert not crasher.schedule
     assert not [row for row in Replayer().rows(crasher) if row.differences]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.vmstate", "out.json", "out.vmstate"]
 
@@ -214,7 +214,7 @@ def test_a_terminal_is_told_how_far_it_is() -> None:
 
 def test_expectations_are_what_a_replay_finds() -> None:
     crasher = read_crasher(RING)
-    judge = Judge(Replayer()._machine(crasher.machine)._machine.description, REFERENCE)
+    judge = Judge(Replayer()._machine(crasher.machine).machine.description, REFERENCE)
     names = ["per-device", "wrap-main"]
     got = expectations(judge.machine, crasher.path.read_bytes(), designs=[DESIGNS[name] for name in names])
     assert got == Replayer().outcomes(crasher.path.read_bytes(), crasher.machine, names)
@@ -240,7 +240,7 @@ UNUSABLE: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "broken JSON": (("broken.vmstate",), "broken.json: "),
     "a list": (("list.vmstate",), "list.json: expected an object"),
-    "a schedule": (("schedule.vmstate",), "schedule.vmstate: schedule: expected `POINT N: ACTOR ...`"),
+    "a schedule": (("schedule.vmstate",), "schedule.vmstate: schedule.json: schedule: expected `POINT N: ACTOR ...`"),
     "an actor": (("actor.vmstate", "-d", "wrap-main"), "actor.vmstate: schedule: step ram 0: nobody: no such actor"),
     "expect": (("expect.vmstate",), "expect.vmstate: expect must be an object"),
     "a cause that is none": (("cause.vmstate",), "cause.vmstate: cause must be a string or a list of them"),

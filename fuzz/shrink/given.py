@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.campaign.findings import DESCRIPTION, WITNESS
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError, named_designs
+from fuzz.schedules import scheduled
 from fuzz.shrink.work import Case
 from fuzz.streams import machine_for, path_of
 from model import REFERENCE
 from model.outcome import Cause
-from model.schedule import Schedule, ScheduleError, split
+from model.schedule import ScheduleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,10 +53,8 @@ def read_given(
     """
     path, said = _files(typed)
     try:
-        data, schedule = split(path.read_bytes())
-        if said.get("schedule") is not None:
-            schedule = Schedule.parse(said["schedule"])
-    except (ScheduleError, TypeError) as error:
+        data, schedule = scheduled(path, path.read_bytes())
+    except ScheduleError as error:
         raise UsageError(f"{typed}: {error}") from None
     machine = machine or _text(typed, said, "machine") or machine_for(typed)
     if machine is None:
