@@ -98,11 +98,15 @@ def load_command(
             help="What others do meanwhile: 'POINT N: ACTOR ...; ...', or a file of steps (docs/schedule.md)."
         ),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="The story of each finding: who read what by which path, and both maps.")
+    ] = False,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
     from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
 
-    raise typer.Exit(run(LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule)))
+    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain)
+    raise typer.Exit(run(options))
 
 
 @app.command("show")

@@ -89,7 +89,7 @@ class LoadState:
         self.harmful_reads: dict[str, int] = {}
         self.findings: dict[Cause, Finding] = {}
         self.explain = explain
-        self.marks: list[Mark] = []
+        self.marks: list[Mark] = [(machine.memory.epoch, "the loader", 0)]
         self.record = 0
         self.within: Within = ""
         self.loadvm = loadvm

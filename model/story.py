@@ -36,6 +36,7 @@ class Story:
     start: int
     length: int
     write: bool
+    maps: bool
     at: int
     unseen: tuple[str, ...]
     before: tuple[Row, ...]
@@ -49,7 +50,7 @@ class Story:
             "offset": self.offset,
             "path": list(self.path),
             "space": self.space,
-            "range": {"start": self.start, "length": self.length, "write": self.write},
+            "range": {"start": self.start, "length": self.length, "write": self.write, "maps": self.maps},
             "differs_at": self.at,
             "unseen": list(self.unseen),
             "before": [_row_json(row) for row in self.before],
@@ -77,6 +78,7 @@ def tell(load: LoadState, view: FlatView, fresh: FlatView, space: AddressSpace, 
         use.addr,
         use.length,
         use.write,
+        use.maps,
         at,
         missed,
         _about(load, view, use, at),

@@ -26,14 +26,15 @@ MOST: Final = 4
 def unseen(memory: Memory, marks: Sequence[Mark], space: AddressSpace, start: int, end: int) -> tuple[str, ...]:
     """The pending changes that may show at start..end-1 of a space, in the order in which they were made.
 
-    Never empty where the published view and a fresh one differ there.
+    `marks`: what was made before the first of them is old. Never empty where the published view and a fresh one differ.
     """
     root = region.view_root(space.root)
     roots = tuple(one for one in dict.fromkeys((space.root, root)) if one is not None)
     first = memory.epoch - len(memory.unseen)
+    begun = marks[0][0] if marks else 0
     told: dict[tuple[object, ...], str] = {}
     for index, (key, records) in enumerate(memory.unseen):
-        if any(changes.touch((records,), one, start, end) for one in roots):
+        if first + index >= begun and any(changes.touch((records,), one, start, end) for one in roots):
             same = (key[0], key[1]) if key[0] not in {"add", "del"} else key
             told.pop(same, None)  # what is set twice counts as it was set last
             told[same] = f"{named(key)} by {_who(marks, first + index)}"

@@ -19,13 +19,14 @@ from rich.text import Text
 
 from fuzz import qemu
 from fuzz.campaign.build import make_mutator
-from fuzz.commands.load import STYLES, machine_of
+from fuzz.commands.load import machine_of
 from fuzz.confirm import Against, Category, hold
 from fuzz.confirm.families import FAMILIES
 from fuzz.confirm.parity import Bench, Tally, campaign
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError, named_designs
+from fuzz.explain.table import STYLES
 from fuzz.qemu import DEFAULT_BINARY, PATIENCE, QemuError
 from model import DescriptionError, Machine, parse
 

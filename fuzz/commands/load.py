@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.designs import UsageError, named_designs
+from fuzz.explain import show
 from fuzz.schedules import scheduled, typed_schedule
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
 from model.actors import ACTORS, check
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from model import Design, Finding, Outcome
     from model.schedule import Schedule
 
-STYLES = {"accepted": "green", "refused": "yellow", "waiting": "yellow", "aborted": "red", "hung": "red"}
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -33,6 +31,7 @@ class Loaded:
     outcome: Outcome
     findings: tuple[Finding, ...]
     mtree: str
+    reference: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class LoadOptions:
     as_json: bool = False
     mtree: bool = False
     schedule: str | None = None
+    explain: bool = False
 
 
 def machine_of(stream: str, machine: str | None) -> str:
@@ -68,18 +68,19 @@ def load_all(
     schedule: Schedule = EMPTY_SCHEDULE,
 ) -> list[Loaded]:
     """The outcome under each design, each against the reference; the machine is pristine before and after."""
-    reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule)
+    reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule, explain=True)
     reference_tree = machine.mtree()
     machine.reset()
     loaded = []
     for design in designs:
         if design is REFERENCE:
-            loaded.append(Loaded(reference, reference.findings, reference_tree))
+            loaded.append(Loaded(reference, reference.findings, reference_tree, reference))
             continue
-        outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule)
+        outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule, explain=True)
         mtree = machine.mtree()
         machine.reset()
-        loaded.append(Loaded(outcome, judge(reference, outcome, survives_failure=loadvm), mtree))
+        findings = judge(reference, outcome, survives_failure=loadvm)
+        loaded.append(Loaded(outcome, findings, mtree, reference))
     return loaded
 
 
@@ -108,7 +109,8 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
     elif options.mtree:
         print(loaded[0].mtree, end="")
     else:
-        _show(console, options.stream, name, schedule, loaded)
+        steps = "".join(f"\n  while {step}" for step in schedule)
+        show(console, f"{options.stream} on {name}{steps}", loaded, explain=options.explain)
         for line in wrong:
             console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
@@ -138,48 +140,3 @@ def _to_json(
         "misfits": list(wrong),
         "outcomes": [one.outcome.to_json(one.findings) for one in loaded],
     }
-
-
-def _show(console: Console, stream: str, machine: str, schedule: Schedule, loaded: Sequence[Loaded]) -> None:
-    steps = "".join(f"\n  while {step}" for step in schedule)
-    table = Table(title=Text(f"{stream} on {machine}{steps}"), title_justify="left")
-    table.add_column("design", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for name in ("rebuilds", "pending reads", "harmful", "depth", "found"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in loaded:
-        outcome = one.outcome
-        table.add_row(
-            outcome.design,
-            Text(outcome.verdict, style=STYLES[outcome.verdict]),
-            str(outcome.rebuilds),
-            str(sum(count for _, count in outcome.reads_while_pending)),
-            str(sum(count for _, count in outcome.harmful_reads)),
-            str(outcome.depth_at_end),
-            str(len(one.findings)),
-        )
-    console.print(table)
-    for one in loaded:
-        _details(console, one)
-
-
-def _details(console: Console, one: Loaded) -> None:
-    outcome = one.outcome
-    lines: list[str] = []
-    if outcome.at is not None:
-        field = f", field {outcome.at.field}" if outcome.at.field else ""
-        lines.append(f"stopped at {outcome.at.offset:#x} in {outcome.at.section or 'the stream'}{field}")
-        lines += [f"died: {error}" for error in outcome.at.errors if error not in outcome.messages]
-    if outcome.guest_can_cause is not None:
-        lines.append(f"a guest {'can' if outcome.guest_can_cause else 'cannot'} cause this refusal")
-    lines += [f"qemu: {message}" for message in outcome.messages]
-    harmful = dict(outcome.harmful_reads)
-    for reader, count in outcome.reads_while_pending:
-        lines.append(f"while pending: {reader} x {count}, harmful {harmful.get(reader, 0)}")
-    lines += [f"{finding.kind}: {finding.text}\n    cause {finding.cause}" for finding in one.findings]
-    lines += [f"step {acted}" for acted in outcome.acted]
-    lines += [f"not modelled: {what}" for what in outcome.not_modelled]
-    if lines:
-        console.print(Text(outcome.design, style="bold"))
-        for line in lines:
-            console.print(Text("  " + line), soft_wrap=True)
