@@ -174,7 +174,7 @@ def test_every_operation_asks_the_getter_once() -> None:
         Use("b", 0x1FFE, 4, write=True),
         Use("c", 0, 8, write=True, maps=True),
         Use("d", 0x9010, 4),
-        Use("e", 0, 0x3000, maps=True),
+        Use("e", 0, 0x3000, maps=True, getter="reference"),
     ]
 
 

@@ -53,10 +53,10 @@ class Modelled:
         """Both sides with the state that is saved again, of the sections in which they may differ."""
         if saved is None or self.side.verdict != "accepted":
             return self.side, program
-        mine = expected(self.loaded, saved)
+        both = expected(self.loaded, saved)
         return (
-            replace(self.side, saved=mine),
-            replace(program, saved={key: fields(saved[key]) for key in mine}),
+            replace(self.side, saved={key: mine for key, (mine, _) in both.items()}),
+            replace(program, saved={key: theirs for key, (_, theirs) in both.items()}),
         )
 
 

@@ -75,21 +75,27 @@ def _places(leaf: Leaf, path: str) -> Iterable[tuple[str, int]]:
 
 def expected(
     loaded: Mapping[AnyHandler, Brought], saved: Mapping[tuple[str, int], Section]
-) -> dict[tuple[str, int], Fields]:
-    """What the model says would be saved of the sections that were loaded.
+) -> dict[tuple[str, int], tuple[Fields, Fields]]:
+    """What the model says would be saved of the sections that were loaded, and what a program did save.
 
-    `saved`: what a program did save. A section whose bytes are those that were loaded needs no taking apart unless the
-    device says something else of them.
+    A section whose bytes are those that were loaded is told as far as the device says something else of them.
     """
-    result: dict[tuple[str, int], Fields] = {}
+    result: dict[tuple[str, int], tuple[Fields, Fields]] = {}
     for handler, one in loaded.items():
         key = (handler.name, handler.instance)
         other = saved.get(key)
-        if other is None or (other.payload == one.section.payload and not one.said):
+        same = other is not None and other.payload == one.section.payload
+        if other is None or (same and not one.said):
             continue
         if _in_one_piece(one.section) or _in_one_piece(other):
             continue  # loaded, but no payload of its schema: what is a field of it nobody can tell
-        result[key] = _expected(handler.kind, one, other)
+        theirs = fields(other)
+        if same:
+            mine = _said(one, theirs)
+            result[key] = mine, {path: theirs[path] for path in mine if path in theirs}
+        else:
+            kept = _kept(handler.kind, one.section.leaves, one.section.payload, other.leaves, other.payload)
+            result[key] = {**kept, **_said(one, kept)}, theirs
     return result
 
 
@@ -98,13 +104,12 @@ def _in_one_piece(section: Section) -> bool:
     return [leaf.path for leaf in section.leaves] == ["payload"]
 
 
-def _expected(kind: str, one: Brought, other: Section) -> Fields:
-    section = one.section
-    mine = dict(_kept(kind, section.leaves, section.payload, other.leaves, other.payload))
+def _said(one: Brought, known: Mapping[str, object]) -> Fields:
+    """What the device says of fields, those that are known."""
+    mine: dict[str, object] = {}
     for path, value in one.said.items():
         if path.endswith("*"):
-            for found in [known for known in mine if known.startswith(path[:-1])]:
-                mine[found] = ABSENT if value is None else value
+            mine.update((found, ABSENT if value is None else value) for found in known if found.startswith(path[:-1]))
         elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
             mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
         else:
