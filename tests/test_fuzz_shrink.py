@@ -17,6 +17,7 @@ from fuzz.corpus import find_stream
 from fuzz.crashers import read_crasher
 from fuzz.engine.target import Found
 from fuzz.expectations import expectations
+from fuzz.schedules import scheduled
 from fuzz.show.progress import Line
 from fuzz.shrink import Judge
 from fuzz.shrink.kept import Kept
@@ -169,9 +170,9 @@ def test_a_crash_leaves_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def watched(self: Kept, case: Case) -> None:
         improved(self, case)
-        crasher = read_crasher(tmp_path / "out.vmstate")
-        assert crasher.path.read_bytes() == case.data
-        assert crasher.schedule == case.schedule
+        assert scheduled(self.path, self.path.read_bytes()) == (case.data, case.schedule)
+        if moments:  # the JSON comes behind the first
+            assert read_crasher(self.path).machine == "pc-small"
         moments.append(len(case.data))
 
     monkeypatch.setattr(Kept, "improved", watched)

@@ -49,8 +49,9 @@ def work(machine: Machine, case: Case, predicate: Callable[[Case], bool]) -> Wor
     def improved(case: Case) -> None:
         assert predicate(case)
         last = before[-1]
-        assert (last.data == case.data) or (last.schedule == case.schedule)
         assert len(case.data) <= len(last.data)
+        assert len(case.schedule) <= len(last.schedule)
+        assert (case.data, case.schedule) != (last.data, last.schedule)
         before.append(case)
 
     return Work(case, predicate, machine, improved)
@@ -301,6 +302,21 @@ def test_schedules(machine: Machine) -> None:
     shrink(one)
     (step,) = one.best.schedule
     assert (step.number, step.arguments) == (5, (next(iter(machine.functions)), "0", "0x0"))
+
+
+def test_records_that_steps_count_by_go_with_their_points(machine: Machine, seed: bytes) -> None:
+    """A step at the N-th section, where it matters that N is that section's number."""
+
+    def holds(case: Case) -> bool:
+        names = [section.name for section in case.parsed(machine.schemas).sections]
+        return "i8254" in names and any(step.number == names.index("i8254") for step in case.schedule)
+
+    number = [section.name for section in read(seed, machine.schemas).sections].index("i8254")
+    case = Case(seed, Schedule.parse([f"turn {number}: monitor-mtree", "turn 3: rcu-reclaim"]))
+    one = work(machine, case, holds)
+    assert shrink(one) == "minimal"
+    assert [section.name for _place, section in one.sections()] == ["i8254"]
+    assert one.best.schedule == Schedule.parse("turn 0: monitor-mtree")
 
 
 def test_the_budget(machine: Machine, seed: bytes) -> None:

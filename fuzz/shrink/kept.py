@@ -1,8 +1,8 @@
 """The best case on disk: a crasher at any moment, whatever kills the process.
 
-A better case differs from the one before in its stream or in its schedule, never in both (`work`). So one file is
-replaced at a time, and stream and schedule belong together always. Until the end nothing is expected of the outcome
-but that it can be loaded; the causes that it shows are told as a note.
+Stream and schedule must belong together always, and only one file can be replaced at a time. So the stream's file ends
+with its schedule (`model.schedule.join`) until the very end, when the JSON has it. Until then nothing is expected of
+the outcome but that it can be loaded; the causes that it shows are told as a note.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fuzz.atomic import write_atomic
 from fuzz.expectations import expectations
 from fuzz.shrink.given import JSON, STREAM
+from model.schedule import EMPTY_SCHEDULE, join
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fuzz.shrink.given import Given
     from fuzz.shrink.work import Case
     from model import Machine
+    from model.schedule import Schedule
 
 
 def output_path(output: Path | None, given: Given, typed: str) -> Path:
@@ -35,14 +37,13 @@ def output_path(output: Path | None, given: Given, typed: str) -> Path:
     return given.path.with_name(f"{given.path.stem}-shrunk{STREAM}")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
     """The crasher that is being written."""
 
     path: Path
     given: Given
     causes: Sequence[str]
-    _written: Case | None = None
 
     def begin(self) -> None:
         """Write the case as it was given. Raises OSError."""
@@ -51,28 +52,25 @@ class Kept:
             described.unlink()  # it belongs to another stream
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.improved(self.given.case)
+        self._describe(EMPTY_SCHEDULE, {self.given.design.name: {}})
 
     def improved(self, case: Case) -> None:
-        """Write what differs from what was written. Raises OSError."""
-        last = self._written
-        if last is None or last.data != case.data:
-            write_atomic(self.path, case.data)
-        if last is None or last.schedule != case.schedule:
-            self._describe(case, {self.given.design.name: {}})
-        self._written = case
+        """Write a better case. Raises OSError."""
+        write_atomic(self.path, join(case.data, case.schedule))
 
     def end(self, case: Case, machine: Machine) -> None:
-        """Write the case whole, with what is expected of it under each design. Raises OSError."""
+        """Write the case as a crasher, with what is expected of it under each design. Raises OSError."""
         self.improved(case)
         try:
             expect = expectations(machine, case.data, case.schedule, self.given.designs, loadvm=self.given.loadvm)
         except Exception:  # noqa: BLE001 - the finding may be that the model raises: then nothing is expected
             expect = {}
-        self._describe(case, expect)
+        self._describe(case.schedule, expect)
+        write_atomic(self.path, case.data)
 
-    def _describe(self, case: Case, expect: dict[str, Any]) -> None:
+    def _describe(self, schedule: Schedule, expect: dict[str, Any]) -> None:
         given = self.given
-        values: dict[str, Any] = {"machine": given.machine, "schedule": case.schedule.to_json()}
+        values: dict[str, Any] = {"machine": given.machine, "schedule": schedule.to_json()}
         if given.loadvm:
             values["loadvm"] = True
         values |= {"cause": list(self.causes), **given.notes, "expect": expect}

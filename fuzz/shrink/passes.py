@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fuzz.shrink import fields, head, leftovers, parts, ram, records, steps
+from fuzz.shrink import fields, head, leftovers, parts, ram, records, shifted, steps
 from fuzz.shrink.work import Spent
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PASSES: Final[Mapping[str, Callable[[Work], None]]] = {
     "fields": fields.fields,
     "opaque": leftovers.opaque,
     "tail": head.tail,
+    "shifted": shifted.shifted,
 }
 """What makes a case smaller, by name: what takes most away comes first, so that what follows has little to load."""
 

@@ -12,10 +12,11 @@ once, which writes it down, so that whatever ends the shrinking leaves a case th
 
 Why it ends
 -----------
-A pass changes the stream or the schedule, never both. What a pass proposes for a stream has fewer bytes; or as many
-bytes, and a value less that differs from what it is at reset, or is zero, or a smaller number. What it proposes for a
-schedule has fewer steps, or smaller words. So nothing comes twice, and passes are repeated until a whole round finds
-nothing; then the result is minimal under every pass at once. Questions are remembered: the last round costs no loads.
+What a pass proposes for a stream has fewer bytes; or as many bytes, and a value less that differs from what it is at
+reset, or is zero, or a smaller number. What it proposes for a schedule has fewer steps, or smaller words. A pass that
+changes one leaves the other as it is; the one that changes both makes both smaller. So nothing comes twice, and passes
+are repeated until a whole round finds nothing; then the result is minimal under every pass at once. Questions are
+remembered: the last round costs no loads.
 
 Nothing here is random and nothing looks at a clock: the same case, machine and design give the same result.
 """
