@@ -84,7 +84,7 @@ def run_command(
 
 @app.command("load")
 def load_command(
-    stream: Annotated[str, typer.Argument(help="A file, or NAME/before, NAME/after.")],
+    stream: Annotated[str | None, typer.Argument(help="A file, or NAME/before, NAME/after.")] = None,
     machine: Machine = None,
     design: DesignNames = None,
     loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
@@ -101,11 +101,45 @@ def load_command(
     explain: Annotated[
         bool, typer.Option("--explain", help="The story of each finding: who read what by which path, and both maps.")
     ] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="What each design makes QEMU do, beside per-device.")] = False,
+    generated: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICES",
+            help="No STREAM: how cost grows over machines of so many virtio devices, as 1..256 or 1,8,24.",
+        ),
+    ] = None,
+    queues: Annotated[
+        str | None, typer.Option(help="With --generated: active queues of each device.  [default: 1..32]")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --generated: write the machines and streams there.")
+    ] = None,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
+    if generated is not None:
+        from fuzz.commands.load_cost import QUEUES, CurveOptions, run_curves  # noqa: PLC0415
+
+        others = {
+            "STREAM": stream,
+            "--machine": machine,
+            "--loadvm": loadvm,
+            "--mtree": mtree,
+            "--schedule": schedule,
+            "--explain": explain,
+        }
+        for name, value in others.items():
+            if value:
+                raise typer.BadParameter(f"not with {name}", param_hint="--generated")
+        raise typer.Exit(run_curves(CurveOptions(generated, queues or QUEUES, tuple(design or ()), as_json, keep)))
+    if stream is None:
+        raise typer.BadParameter("missing: a file, or NAME/after; or give --generated", param_hint="STREAM")
+    for name, given in {"--queues": queues, "--keep": keep}.items():
+        if given is not None:
+            raise typer.BadParameter("only with --generated", param_hint=name)
     from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
 
-    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain)
+    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain, cost)
     raise typer.Exit(run(options))
 
 

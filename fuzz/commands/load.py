@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.corpus import CorpusError, find_machine, find_stream
+from fuzz.cost.table import cost_table
 from fuzz.designs import UsageError, named_designs
 from fuzz.explain import show
 from fuzz.schedules import scheduled, typed_schedule
@@ -46,6 +47,7 @@ class LoadOptions:
     mtree: bool = False
     schedule: str | None = None
     explain: bool = False
+    cost: bool = False
 
 
 def machine_of(stream: str, machine: str | None) -> str:
@@ -111,6 +113,8 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
     else:
         steps = "".join(f"\n  while {step}" for step in schedule)
         show(console, f"{options.stream} on {name}{steps}", loaded, explain=options.explain)
+        if options.cost:
+            console.print(cost_table(loaded[0].reference, [one.outcome for one in loaded]))
         for line in wrong:
             console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
