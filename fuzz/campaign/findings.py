@@ -48,6 +48,8 @@ class Record:
     """Seconds of fuzzing of that worker until then."""
     schedule: list[str] | None = None
     """The steps under which the witness shows it, null for none."""
+    severity: str = ""
+    """How bad it is with this witness, "" where nobody has said."""
 
     @property
     def design(self) -> str:
@@ -98,6 +100,7 @@ class FindingStore:
                 origin.execution,
                 round(origin.seconds, 3),
                 schedule,
+                found.severity,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)

@@ -16,11 +16,15 @@ Feature = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One finding as the campaign keeps it: `cause` is the text of the five joined by "/"."""
+    """One finding as the campaign keeps it: `cause` is the text of the five joined by "/".
+
+    `severity` is the text of a `model.severity.Severity`, "" where the cause alone says it.
+    """
 
     kind: str
     cause: str
     text: str
+    severity: str = ""
 
     @property
     def design(self) -> str:
