@@ -64,7 +64,7 @@ def _main(
 
 @app.command("run")
 def run_command(
-    target: Annotated[str, typer.Option(help="stream or roundtrip.")] = "stream",
+    target: Annotated[str, typer.Option(help="stream, roundtrip or memory.")] = "stream",
     machine: Machines = None,
     design: DesignNames = None,
     time: Annotated[str | None, typer.Option(help="How long, such as 60s, 5m, 2h; no end if not given.")] = None,
@@ -80,6 +80,21 @@ def run_command(
 
     options = RunOptions(target, tuple(machine or ()), tuple(design or ()), time, seed, campaign, executions)
     raise typer.Exit(run(options))
+
+
+@app.command("program")
+def program_command(
+    programs: Annotated[list[Path], typer.Argument(metavar="FILE", help="Programs, as text or as bytes.")],
+    design: DesignNames = None,
+    shrink: Annotated[
+        str | None, typer.Option("--shrink", metavar="CAUSE", help="Print the smallest program with that cause.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run programs of memory-API calls under one or more designs; say what happened."""
+    from fuzz.commands.program import program  # noqa: PLC0415
+
+    raise typer.Exit(program(tuple(programs), tuple(design or ()), shrink, as_json=as_json))
 
 
 @app.command("load")

@@ -9,8 +9,7 @@ from rich.table import Table
 
 from fuzz.campaign.findings import WITNESS, cause_id, records
 from fuzz.campaign.supervisor import all_stats
-from model.outcome import Cause
-from model.severity import Severity, severity_of
+from model.designs import DESIGNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,18 +81,11 @@ def show_command(campaign: Campaign, record: Record) -> str:
     witness = campaign.findings / cause_id(record.cause) / WITNESS
     if record.target == "roundtrip":
         return shlex.join(["vmfuzz", "show", str(witness)])
+    if record.target == "memory":
+        words = ["vmfuzz", "program", str(witness)]
+        return shlex.join([*words, "--design", record.design] if record.design in DESIGNS else words)
     words = ["vmfuzz", "load", str(witness), "--machine", record.machine]
     return shlex.join([*words, "--design", record.design] if record.design != "any" else words)
-
-
-def rank(record: Record) -> Severity:
-    """How bad a finding is: as told with its witness, else by its cause; the least where that says nothing."""
-    if record.severity:
-        return Severity.parse(record.severity)
-    try:
-        return severity_of(record.kind, Cause.parse(record.cause))
-    except (KeyError, ValueError):
-        return Severity.INVARIANT
 
 
 def counted(campaign: Campaign) -> dict[str, int]:
@@ -106,39 +98,36 @@ def counted(campaign: Campaign) -> dict[str, int]:
 
 
 def groups(campaign: Campaign) -> dict[tuple[str, str], list[tuple[Path, Record]]]:
-    """Findings by design and kind, the most severe first, in and among groups."""
+    """Findings by design and kind."""
     grouped: dict[tuple[str, str], list[tuple[Path, Record]]] = {}
-    for place, record in sorted(records(campaign.findings), key=lambda pair: (rank(pair[1]), pair[1].cause)):
+    for place, record in records(campaign.findings):
         grouped.setdefault((record.design, record.kind), []).append((place, record))
     return grouped
 
 
 def final_report(campaign: Campaign, console: Console) -> int:
-    """Print the findings, then a table of design, kind, worst severity, counts; returns the number of causes."""
+    """Print the findings, then the table design x kind x count x smallest witness; returns the number of causes."""
     counts = counted(campaign)
     grouped = groups(campaign)
     table = Table(title="Findings by design", title_justify="left")
     table.add_column("design")
     table.add_column("kind of finding")
-    table.add_column("worst")
     for name in ("causes", "count", "smallest witness"):
         table.add_column(name, justify="right")
-    for (design, kind), found in sorted(
-        grouped.items(), key=lambda item: (item[0][0], rank(item[1][0][1]), item[0][1])
-    ):
+    for (design, kind), found in sorted(grouped.items()):
         total = sum(max(1, counts.get(record.cause, 0)) for _place, record in found)
         smallest = min(record.size for _place, record in found)
-        table.add_row(design, kind, str(rank(found[0][1])), str(len(found)), str(total), f"{smallest} bytes")
+        table.add_row(design, kind, str(len(found)), str(total), f"{smallest} bytes")
     totals(campaign, console)
     if not grouped:
         console.print("No findings.")
         return 0
-    for (design, kind), found in grouped.items():
+    for (design, kind), found in sorted(grouped.items()):
         console.print(f"\n{design}: {kind}", style="bold", markup=False, highlight=False)
-        for _place, record in found:
+        for _place, record in sorted(found, key=lambda pair: (-counts.get(pair[1].cause, 0), pair[1].cause)):
             count = max(1, counts.get(record.cause, 0))
             plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-            console.print(f"  [{rank(record)}] {record.cause}  ({count} times, {record.size} bytes)", **plain)
+            console.print(f"  {record.cause}  ({count} times, {record.size} bytes)", **plain)
             console.print(f"    {record.text}", **plain)
             if record.schedule:
                 console.print(f"    while {'; '.join(record.schedule)}", **plain)
@@ -187,7 +176,6 @@ def campaign_json(campaign: Campaign) -> dict[str, Any]:
         "findings": [
             {
                 "kind": record.kind,
-                "severity": str(rank(record)),
                 "cause": record.cause,
                 "design": record.design,
                 "text": record.text,

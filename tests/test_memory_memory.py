@@ -2,71 +2,82 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
-from memory_programs import Step, World, programs, survives
 
+from fuzz.programs import WORLDS, Program, Stage, ends, run
+from fuzz.programs.program import TREE
+from fuzz.programs.strategies import programs
+from model import REFERENCE, Design
 from model.memory import EMPTY, T64, AddressSpace, FlatRange, Kind, Listener, Memory, MemoryAbort, Region
 from model.memory import TransactionError as NoBegin
-from model.memory.reference import reference_render
-from model.memory.region import view_root
 from model.memory.validate import validate
+
+if TYPE_CHECKING:
+    from model.designs import Load
+    from vmformat import Refusal
 
 C, IO, RAM, A = Kind.CONTAINER, Kind.IO, Kind.RAM, Kind.ALIAS
 
 
-@given(programs)
-@settings(max_examples=80, deadline=None)
-def test_invariants_hold_after_every_step(program: list[Step]) -> None:
-    world = World()
-    for step in program:
-        try:
-            world.step(step)
-        except MemoryAbort:
-            return
-        try:
-            for space in world.spaces:
-                root = view_root(space.root)
-                if root is not None:
-                    reference_render(root)
-        except MemoryAbort:
-            return
-        validate(world.memory, world.regions)
-        for recorder, space in zip(world.recorders, world.spaces, strict=True):
-            assert sorted(recorder.ranges.values(), key=lambda r: r.start) == list(space.current), "I15"
-        if world.memory.depth:
-            for space in world.spaces:
-                root = view_root(space.root)
-                fresh = world.memory.fresh_view(space)
-                assert fresh is EMPTY if root is None else fresh.same_content(reference_render(root))
+TREES = programs(verbs=TREE | {"begin", "commit", "eventfd", "open", "close"})
+STAGE = Stage(WORLDS["board"])
 
 
-@given(programs)
+@given(TREES)
 @settings(max_examples=60, deadline=None)
-def test_batching_ends_in_the_same_views(program: list[Step]) -> None:
-    single, batched = World(), World()
-    if survives(single, program) and survives(batched, program, batch=True):
-        assert single.texts() == batched.texts()
-        assert batched.memory.rebuilds <= max(single.memory.rebuilds, 1)
+def test_invariants_hold_after_every_call(program: Program) -> None:
+    assert run(STAGE, program, REFERENCE(), check=True).findings == ()
 
 
-@given(programs, programs, programs)
-@settings(max_examples=60, deadline=None)
-def test_rollback_restores_everything(before: list[Step], first: list[Step], second: list[Step]) -> None:
-    world = World()
-    if not survives(world, before):
-        return
-    world.memory.checkpoint()
-    pristine = world.snapshot()
-    ends: dict[int, list[str]] = {}
-    for turn, program in enumerate((first, second, first, first + second, first, second)):
-        if survives(world, program):
-            validate(world.memory, world.regions)
-            key = id(program) if program in (first, second) else turn
-            assert ends.setdefault(key, world.texts()) == world.texts()
-        world.memory.rollback()
-        assert world.snapshot() == pristine
-        validate(world.memory, world.regions)
+class Batch(Design):
+    """All in one transaction."""
+
+    name = "batch"
+
+    def load_begins(self, load: Load) -> None:
+        load.memory.begin()
+
+    def load_ends(self, load: Load, error: Refusal | None) -> None:
+        load.memory.commit()
+
+
+@given(TREES)
+@settings(max_examples=50, deadline=None)
+def test_batching_ends_in_the_same_views(program: Program) -> None:
+    single, batched = run(STAGE, program, REFERENCE()), run(STAGE, program, Batch())
+    assert ends(single, batched, reacts=False) == ()
+    assert batched.rebuilds <= max(single.rebuilds, STAGE.memory.rebuilds + 2)
+
+
+@given(TREES, TREES)
+@settings(max_examples=40, deadline=None)
+def test_rollback_restores_everything(first: Program, second: Program) -> None:
+    pristine = snapshot(STAGE)
+    ends_: dict[Program, tuple[object, ...]] = {}
+    for program in (first, second, first, second):
+        assert ends_.setdefault(program, run(STAGE, program, REFERENCE()).end) == run(STAGE, program, REFERENCE()).end
+        assert snapshot(STAGE) == pristine
+        validate(STAGE.memory, STAGE.regions.values())
+
+
+def snapshot(stage: Stage) -> object:
+    """Everything that a rollback has to restore."""
+    memory = stage.memory
+    return (
+        [[_frozen(getattr(r, name)) for name in Region.__slots__] for r in stage.regions.values()],
+        [(id(s), s.name, id(s.root), id(s.current), s.resolved, tuple(s.listeners)) for s in memory.spaces],
+        (memory.depth, memory.update_pending, memory.ioeventfd_pending, memory.rebuilds, memory.epoch),
+        {root: id(view) for root, view in memory.views.items()},
+        tuple(memory.listeners),
+        [dict(r.ranges) for r in stage.recorders.values()],
+    )
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def small() -> tuple[Memory, Region, AddressSpace]:

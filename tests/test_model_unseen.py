@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
-from memory_programs import Step, World, programs
 
-from model.memory import Kind, Memory, MemoryAbort, Region
+from fuzz.programs import WORLDS, Program, Stage, run
+from fuzz.programs.program import TREE
+from fuzz.programs.strategies import programs
+from model import Design
+from model.memory import Kind, Memory, Region
 from model.unseen import MOST, named, unseen
 
+if TYPE_CHECKING:
+    from model.designs import Load
+    from vmformat import Refusal
 
-@given(programs)
-def test_whatever_differs_has_an_unseen_change(program: list[Step]) -> None:
-    world = World(listen=False)
-    memory = world.memory
-    world.memory.checkpoint()
-    memory.begin()
-    try:
-        for step in program:
-            if step[0] not in {"begin", "commit"}:
-                world.mutate(step[0], step[1], step[2], step[3] * 0x800, step[4])
-        fresh = [memory.fresh_view(space) for space in memory.spaces]
-    except MemoryAbort:
-        return
-    for space, new in zip(memory.spaces, fresh, strict=True):
-        old = space.current
-        for edge in {*old.starts, *old.ends, *new.starts, *new.ends}:
-            was, now = (view.find(edge) for view in (old, new))
-            if (was >= 0 and old.infos[was]) != (now >= 0 and new.infos[now]):
-                assert unseen(memory, (), space, edge, edge + 1)
+
+class Looks(Design):
+    """A batch; at its end every edge of every view is held to what is said to be unseen there."""
+
+    name = "looks"
+
+    def load_begins(self, load: Load) -> None:
+        load.memory.begin()
+
+    def load_ends(self, load: Load, error: Refusal | None) -> None:
+        memory = load.memory
+        for space in memory.spaces:
+            old, new = space.current, memory.fresh_view(space)
+            for edge in {*old.starts, *old.ends, *new.starts, *new.ends}:
+                was, now = (view.find(edge) for view in (old, new))
+                if (was >= 0 and old.infos[was]) != (now >= 0 and new.infos[now]):
+                    assert unseen(memory, (), space, edge, edge + 1)
+        memory.commit()
+
+
+STAGE = Stage(WORLDS["board"])
+
+
+@given(programs(verbs=TREE))
+def test_whatever_differs_has_an_unseen_change(program: Program) -> None:
+    assert run(STAGE, program, Looks()).findings == ()
 
 
 def tree() -> tuple[Memory, Region, Region, Region]:

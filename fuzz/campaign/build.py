@@ -9,7 +9,8 @@ from fuzz.mutate import small
 from fuzz.mutate.mutator import Mutator
 from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
-from fuzz.targets import roundtrip, stream
+from fuzz.mutate.programs import ProgramMutator
+from fuzz.targets import memory, roundtrip, stream
 from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
 from model.schedule import EMPTY_SCHEDULE
 from vmformat import StreamError, read
@@ -50,6 +51,8 @@ def read_description(path: Path) -> Description:
 
 def build_target(spec: Spec) -> Target:
     """The target that the spec names."""
+    if spec.target == memory.NAME:
+        return memory.MemoryTarget([DESIGNS[name] for name in spec.designs])
     description = read_description(Path(spec.description))
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
@@ -57,8 +60,10 @@ def build_target(spec: Spec) -> Target:
     return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs)
 
 
-def build_mutator(spec: Spec) -> Mutator:
-    """The mutator for the spec's machine, with its seeds as donors."""
+def build_mutator(spec: Spec) -> Mutator | ProgramMutator:
+    """The mutator for the spec's target: for its machine, with its seeds as donors, or for programs."""
+    if spec.target == memory.NAME:
+        return ProgramMutator(memory.MAX_SIZE)
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
     schedules = spec.target == stream.NAME

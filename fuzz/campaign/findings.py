@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fuzz.engine.target import Found
 
 WITNESS: Final = "witness.vmstate"
+READABLE: Final = "witness.txt"
+"""The witness in its text form, where it has one."""
 DESCRIPTION: Final = "finding.json"
 
 
@@ -48,8 +50,6 @@ class Record:
     """Seconds of fuzzing of that worker until then."""
     schedule: list[str] | None = None
     """The steps under which the witness shows it, null for none."""
-    severity: str = ""
-    """How bad it is with this witness, "" where nobody has said."""
 
     @property
     def design(self) -> str:
@@ -100,10 +100,11 @@ class FindingStore:
                 origin.execution,
                 round(origin.seconds, 3),
                 schedule,
-                found.severity,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)
+            if found.readable:
+                write_atomic(place / READABLE, found.readable.encode())
             write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
             if schedule:
                 write_atomic(place / WITNESS, stream)

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
     from fuzz.engine import Found, Target
     from fuzz.mutate.mutator import Mutator
+    from fuzz.mutate.programs import ProgramMutator
 
 INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram.records")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
 
-READERS: Final = ("vmformat",)
-"""What is under test where streams are only read."""
+UNDER_TEST: Final = {"roundtrip": ("vmformat",), "memory": ("model.memory", "model.designs")}
+"""What is under test where streams are only read, and where programs run."""
 
 WITHOUT: Final = ("model.memory.changes", "model.memory.rendering")
 """Not these: renderings are remembered, so what runs here tells of earlier inputs, not of this one."""
@@ -127,17 +128,18 @@ def main(argv: list[str]) -> None:
     spec = Spec.from_json(Path(argv[1]).read_text())
     features = FeatureMap()
     if spec.probes:
-        under_test = READERS if spec.target == "roundtrip" else INSTRUMENTED
-        install(under_test, features.counters, PROBES, WITHOUT)
+        under_test = UNDER_TEST.get(spec.target, INSTRUMENTED)
+        # Programs forget what was rendered for others.
+        install(under_test, features.counters, PROBES, () if spec.target == "memory" else WITHOUT)
     # Only now: importing these imports the code under test.
     from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
 
     target: Target = build_target(spec)
-    mutator: Mutator = build_mutator(spec)
+    mutator = build_mutator(spec)
     run(spec, target, mutator, features)
 
 
-def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap) -> None:
+def run(spec: Spec, target: Target, mutator: Mutator | ProgramMutator, features: FeatureMap) -> None:
     """Fuzz `target` with `mutator` as the spec says. Does not return."""
     campaign = Path(spec.campaign)
     folder = campaign / "workers" / spec.worker

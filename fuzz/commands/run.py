@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fuzz.corpus import MachineFiles
 
 DEFAULT_MACHINES: Final = ("pc-small", "q35-modern")
-TARGETS: Final = ("stream", "roundtrip")
+TARGETS: Final = ("stream", "roundtrip", "memory")
 LINE_EVERY: Final = 5.0
 """Seconds between status lines when the output is not a terminal."""
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
@@ -87,7 +87,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
         return 2
     console = console or Console()
     workers = tuple(spec.worker for spec in specs)
-    machines = ", ".join(spec.machine for spec in specs)
+    machines = ", ".join(spec.machine for spec in specs if spec.machine) or "none"
     designs = ", ".join(specs[0].designs) or "the reference alone"
     about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
@@ -110,6 +110,8 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
         raise UsageError(missing)
     limit = seconds(options.time)
     designs = chosen_designs(options.designs)
+    if options.target == "memory":
+        return limit, *_programs(options, designs, limit, console)
     machines = [find_machine(name) for name in dict.fromkeys(options.machines or DEFAULT_MACHINES)]
     _check(machines)
     names = worker_names(machines)
@@ -143,6 +145,39 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
         for name, machine in zip(names, machines, strict=True)
     )
     return limit, specs, campaign
+
+
+def _programs(
+    options: RunOptions, designs: tuple[str, ...], limit: float | None, console: Console
+) -> tuple[tuple[Spec, ...], Campaign]:
+    """What runs where no machine takes part: one worker, whose seeds are programs."""
+    from fuzz.programs import seed_inputs  # noqa: PLC0415 - keeps the module light for --help
+
+    if options.machines:
+        msg = f"--machine {options.machines[0]}: the target memory runs programs in worlds of its own, on no machine"
+        raise UsageError(msg)
+    campaign = Campaign(options.campaign)
+    settings, repaired = campaign.open(Settings(options.target, (), designs, options.seed))
+    for line in repaired:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    try:
+        seeds = campaign.seed(options.target, seed_inputs())
+    except OSError as error:
+        msg = f"campaign {campaign.path}: {error.strerror or error}"
+        raise CampaignError(msg) from None
+    spec = Spec(
+        worker=options.target,
+        target=options.target,
+        machine="",
+        description="",
+        seeds=tuple(str(seed.resolve()) for seed in seeds),
+        designs=designs,
+        seed=options.seed + 7_919 * (settings.runs - 1),
+        campaign=str(options.campaign.resolve()),
+        seconds=limit,
+        executions=options.executions,
+    )
+    return (spec,), campaign
 
 
 def _small_seeds(campaign: Campaign, worker: str, machine: MachineFiles) -> tuple[Path, ...]:

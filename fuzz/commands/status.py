@@ -27,7 +27,7 @@ def status(path: Path, console: Console | None = None, *, as_json: bool = False)
         console.print_json(json.dumps(campaign_json(campaign)))
         return 0
     designs = ", ".join(settings.designs) or "the reference alone"
-    held = f", designs {designs}" if settings.target == "stream" else ""
+    held = f", designs {designs}" if settings.target != "roundtrip" else ""
     about = f"{path}: target {settings.target}{held}, seed {settings.seed}, started {settings.runs} times"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
     final_report(campaign, console)

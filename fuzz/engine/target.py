@@ -18,13 +18,13 @@ Feature = tuple[str | int, ...]
 class Found:
     """One finding as the campaign keeps it: `cause` is the text of the five joined by "/".
 
-    `severity` is the text of a `model.severity.Severity`, "" where the cause alone says it.
+    `readable`: the input in a text form, if it has one, to be kept beside the witness.
     """
 
     kind: str
     cause: str
     text: str
-    severity: str = ""
+    readable: str = ""
 
     @property
     def design(self) -> str:

@@ -94,5 +94,5 @@ class StreamTarget:
         for finding in findings:
             cause = str(finding.cause)
             if cause not in found:
-                found[cause] = Found(finding.kind, cause, finding.text, str(finding.severity))
+                found[cause] = Found(finding.kind, cause, finding.text)
                 features.append(("finding", cause))

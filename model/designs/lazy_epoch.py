@@ -26,6 +26,9 @@ class LazyEpoch(WrapMain):
     its dispatch section, and where that begins and ends depends on the pages that the bytes lie in. So it asks
     about whole pages.
 
+    A forced commit lowers the pending flag with everything that listeners changed in their begin callbacks, since it is
+    not the outermost one; the epochs still differ then, and the flag is raised again.
+
     Without the lock it cannot commit. Such a reader runs beside the transaction and may see the time before it.
     """
 
@@ -40,8 +43,7 @@ class LazyEpoch(WrapMain):
         lo, hi = use.addr, use.addr + use.length
         if use.maps:
             lo, hi = lo & -_PAGE, hi + -hi % _PAGE
-        view = memory.rendered(space)
-        if view is not None and not memory.changed(view, lo, hi):
-            return view
-        load.forced_commit()
-        return space.current
+        while (view := memory.rendered(space)) is None or memory.changed(view, lo, hi):
+            load.forced_commit()
+            memory.mark_pending(memory.behind)
+        return view

@@ -166,7 +166,7 @@ class Memory:
             # A begin callback may have rebuilt meanwhile: then the newer table counts (5.4, re-entrancy).
             if self.asks_in_commit:
                 self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False, commits=True))
-            new = self.views[space.resolved]
+            new = self._new_view(space)
             walked += len(new.starts)
             if new is not space.current:
                 if space.listeners:
@@ -178,6 +178,15 @@ class Memory:
             if who.hears_commit:
                 self.work.callbacks += 1
                 self.notify(who, "commit")
+
+    def _new_view(self, space: AddressSpace) -> FlatView:
+        """The view to publish: the table's, of what the root resolves to by now: callbacks may change the tree."""
+        if self._stale:
+            self._resolve()
+        view = self.views.get(space.resolved)
+        if view is None:
+            raise MemoryAbort("address_space_set_flatview: Assertion `new_view' failed.")
+        return view
 
     def _tell(self, space: AddressSpace, new: FlatView) -> None:
         listeners = [who for who in space.listeners if who.hears_ranges]
@@ -407,7 +416,7 @@ class Memory:
         if resolved is not None and resolved not in self.views:
             self.views[resolved] = self._content(resolved).copy(self.epoch)
         self.getter(space, Use("address_space_set_flatview", 0, 0, rcu=False))
-        space.current = self.views[resolved]
+        space.current = self._new_view(space)
         return space
 
     def remove_space(self, space: AddressSpace) -> None:
@@ -448,6 +457,14 @@ class Memory:
         """
         root = region.view_root(space.root)
         return EMPTY if root is None else self._content(root)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the tree has changed since views were made last, flag or no flag.
+
+        The flag falls at the end of a rebuild, with all that a begin callback changed meanwhile.
+        """
+        return bool(self.unseen)
 
     def rendered(self, space: AddressSpace) -> FlatView | None:
         """The last view that was made of what the space's root resolves to now; None if none was.
@@ -531,6 +548,10 @@ class Memory:
             setattr(owner, name, value)
         self._journal.clear()
         self.ram.rollback()
+        if self.spaces is not self._pristine.memory_spaces:
+            known = set(self._pristine.memory_spaces)
+            for watchers in self._watch.values():
+                watchers &= known
         self._pristine.restore(self)
         self._node = self._pristine.node
         self._stale.clear()
@@ -547,6 +568,7 @@ class _Pristine:
         self.work = memory.work.save()
         self.remap, self.store = memory.remap, memory.store
         self.listeners = memory.listeners
+        self.memory_spaces = memory.spaces
         self.spaces = [(space, space.current, space.resolved, space.listeners) for space in memory.spaces]
         self.states = [(who, who.save()) for who in memory.listeners]
 
@@ -562,7 +584,7 @@ class _Pristine:
         memory.work.restore(self.work)
         memory.remap, memory.store = self.remap, self.store
         memory.listeners = self.listeners
-        memory.spaces = [entry[0] for entry in self.spaces]
+        memory.spaces = self.memory_spaces
         for space, current, resolved, listeners in self.spaces:
             space.current, space.resolved, space.listeners = current, resolved, listeners
         for who, state in self.states:

@@ -1,0 +1,62 @@
+"""A program under several designs: what each is to blame for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuzz.programs.run import ends, run
+from fuzz.programs.stage import Stage
+from fuzz.programs.worlds import WORLDS
+from model.designs import REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuzz.programs.program import Program
+    from fuzz.programs.run import Result
+    from model.designs import Design
+    from model.outcome import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a program came to under one design, and the findings against it."""
+
+    result: Result
+    findings: tuple[Finding, ...]
+
+
+class Judge:
+    """Worlds that are built, and the designs that programs run under. The reference is always among them, first."""
+
+    def __init__(self, designs: Sequence[type[Design]], reference: type[Design] = REFERENCE) -> None:
+        self._reference = reference
+        self._designs = tuple(design for design in designs if design is not reference)
+        self._stages: dict[str, Stage] = {}
+
+    def judge(self, program: Program) -> tuple[Judged, ...]:
+        """The reference with every invariant watched, then each design beside it.
+
+        What is harmful without a batch too, inside a transaction of the program's own, is no design's fault; a guard is
+        to notice it nevertheless. Raises what a design's own methods raise; the worlds are then built anew.
+        """
+        try:
+            return self._judge(program)
+        except Exception:
+            self._stages.clear()
+            raise
+
+    def _judge(self, program: Program) -> tuple[Judged, ...]:
+        stage = self._stages.get(program.world)
+        if stage is None:
+            stage = self._stages[program.world] = Stage(WORLDS[program.world])
+        stage.memory.forget()  # what was rendered for other programs must not decide what happens in this one
+        reference = run(stage, program, self._reference(), check=True)
+        own = tuple(found for found in reference.findings if found.cause.oracle != "flat-view-while-pending")
+        judged = [Judged(reference, own)]
+        for design in self._designs:
+            result = run(stage, program, design(), excused=reference.at)
+            findings = (*result.findings, *ends(reference, result, reacts=program.reacts))
+            judged.append(Judged(result, findings))
+        return tuple(judged)
