@@ -149,9 +149,12 @@ class LoadState:
 
     def before_post_load(self) -> None:
         """A post-load function is about to run."""
+        self.design.before_post_load(self)
+
+    def wants_more(self) -> None:
+        """A section has changed something, or is about to, and its next bytes may not be there yet."""
         if self.turns:
             self.turns.at("fields")
-        self.design.before_post_load(self)
 
     def flat_view(self, space: AddressSpace, use: Use) -> FlatView:
         """The getter of this load: the design answers, and what it answers is looked at."""
@@ -212,8 +215,11 @@ class LoadState:
         if second is None or second not in bounds or not reader.data[first] == reader.data[second] == FULL:
             return False
         reader.pos = second
-        _record(self, reader)
-        self.turns.ahead(second, reader.pos)
+        section = self.section, self.instance, self.handler, self.full_section, self.record
+        done = _record(self, reader)
+        self.section, self.instance, self.handler, self.full_section, self.record = section
+        if done is None:  # what the other loader fails at, the load fails at
+            self.turns.ahead(second, reader.pos)
         reader.pos = first
         return True
 

@@ -6,7 +6,7 @@ on them the schedule is part of the input. It is a list of steps; each says at w
 | point | where the loader stands | who runs there |
 |---|---|---|
 | `wait N` | before the N-th record: the channel has no data yet | all, if the loader waits in the main loop |
-| `fields N` | before the N-th post-load function: it waited for the last of the fields | the same |
+| `fields N` | within a section, behind its config space or before a post-load: more is to come | the same |
 | `ram N` | at the N-th of the yields that RAM sections make by themselves (stream.md 2.8) | all |
 | `turn N` | behind the N-th FULL section | all, in a design whose loader takes turns (`takes_turns`) |
 | `inside N` | in the N-th transaction that has something to commit: the lock is held | readers that need none |

@@ -218,7 +218,10 @@ class SectionVisitor:
         """Config space is checked and taken here; the rest is the device's."""
         function = self.handler.function
         if field.type == "pci config" and function is not None and isinstance(value, bytes):
-            return load_config(self.load, function, value)
+            refusal = load_config(self.load, function, value)
+            if refusal is None:
+                self.load.wants_more()
+            return refusal
         if field.type == "int32 le" and function is not None and isinstance(value, int):
             function.state_version = value
             return None
@@ -236,6 +239,7 @@ class SectionVisitor:
     def post_load(self, schema: Schema, path: str, _version: int) -> Refusal | None:
         """The design first, then what the device refuses, then what it does."""
         watch, effects = self.handler.watch, self.handler.effects
+        self.load.wants_more()
         if schema.name not in effects.in_field:
             self.load.before_post_load()
         if watch is not None and schema.name in watch.posts:

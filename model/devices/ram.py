@@ -19,6 +19,8 @@ EINVAL: Final = 22
 VERSION: Final = 4
 PAGE: Final = 4096
 LISTENING: Final = 3
+YIELDS: Final = 32768
+"""Records of one section after which the loader lets the main loop run again (stream.md 2.8)."""
 _OF_A_PAGE: Final = RamFlag.ZERO | RamFlag.PAGE | RamFlag.COMPRESS
 U64: Final = (1 << 64) - 1
 _ZERO_RECORD: Final = struct.Struct(">QB")
@@ -64,6 +66,7 @@ class RamHandler:
         if load.postcopy >= LISTENING:
             return self._while_listening(load, reader)
         load.turns.at("ram")
+        taken = 0
         for record in iter_records(reader, self.state, self.machine.block_lengths):
             if isinstance(record, Refusal):
                 return record
@@ -72,14 +75,21 @@ class RamHandler:
             if refusal is not None:
                 return refusal
             if isinstance(record, RamRecord) and record.block is not None and record.flags & RamFlag.ZERO:
-                self._zeros(load, reader, record.block)
+                taken += self._zeros(load, reader, record.block)
+            taken += 1
+            while taken >= YIELDS:
+                taken -= YIELDS
+                load.turns.at("ram")
         return None
 
-    def _zeros(self, load: LoadState, reader: Reader, name: str) -> None:
-        """The run of zero pages that follows one, as if each were a record of its own; up to one that is refused."""
+    def _zeros(self, load: LoadState, reader: Reader, name: str) -> int:
+        """The run of zero pages that follows one, as if each were a record of its own; up to one that is refused.
+
+        How many there were.
+        """
         length = zero_run(reader.data, reader.pos)
         if not length:
-            return
+            return 0
         block, limit = self.machine.memory.ram.blocks[name], self.machine.block_lengths[name]
         count = 0
         for word, _ in _ZERO_RECORD.iter_unpack(reader.data[reader.pos : reader.pos + length]):
@@ -91,6 +101,7 @@ class RamHandler:
             count += 1
         reader.skip(count * _ZERO_RECORD.size)
         load.step(count)
+        return count
 
     def _while_listening(self, load: LoadState, reader: Reader) -> Refusal | None:
         """Pages on demand: without the capability there is no page to put one together in, so none is taken.
