@@ -60,17 +60,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
 
 
 def _cost(state: LoadState) -> Cost:
-    work = state.memory.work
-    return Cost(
-        state.rebuilds,
-        state.forced,
-        state.forced_rebuilds,
-        work.views,
-        work.ranges,
-        work.walked,
-        work.callbacks,
-        work.caches,
-    )
+    return Cost(state.rebuilds, state.forced, state.forced_rebuilds, *state.work)
 
 
 def _abort_finding(state: LoadState, at: At) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from model.designs import Design
     from model.machine import AnyHandler, Machine
-    from model.memory import AddressSpace, FlatView, Region, Use
+    from model.memory import AddressSpace, Counts, FlatView, Region, Use
     from model.outcome import Verdict
     from model.paths import Within
     from model.schedule import Schedule
@@ -99,6 +99,7 @@ class LoadState:
         self.turns = Turns(self, schedule)
         self._commits = 0
         self._rebuilds = machine.memory.rebuilds
+        self._work = machine.memory.work.save()
         if design.hears_changes:
             self.memory.heard = self._tree_changed
         self.memory.asks_in_commit = design.asks_in_commit
@@ -107,6 +108,11 @@ class LoadState:
     def rebuilds(self) -> int:
         """Commits that have rebuilt views since this began."""
         return self.memory.rebuilds - self._rebuilds
+
+    @property
+    def work(self) -> Counts:
+        """What rebuilding has cost since this began, in the order of `Work.save`."""
+        return self.memory.work.since(self._work)
 
     @property
     def kind(self) -> str:

@@ -180,7 +180,7 @@ class Cost:
 
     - `rebuilds`, `forced_commits`: as in `Outcome`. `forced_rebuilds`: forced commits that found something pending, so
       that they rebuilt.
-    - `views`, `ranges`, `walked`, `callbacks`, `caches`: as in `model.memory.Work`.
+    - `views`, `ranges`, `walked`, `callbacks`, `caches`: as in `model.memory.Work`, in its order.
     """
 
     rebuilds: int = 0

@@ -108,3 +108,11 @@ def test_ring_caches_are_counted_where_they_are_built() -> None:
     assert plain.rebuilds > 1
     assert plain.caches == 3  # nothing is committed after the rings are there
     assert plain.to_json()["caches"] == 3
+
+
+def test_a_load_after_another_counts_its_own() -> None:
+    machine = tiny.machine()
+    first, second = (load(machine, STREAM, DESIGNS["wrap-main"]()).cost for _ in range(2))
+    assert (first.rebuilds, first.views, first.caches) == (1, 2, 6)
+    assert (second.rebuilds, second.views, second.ranges, second.callbacks) == (0, 0, 0, 0)  # all is there already
+    assert second.caches == 3

@@ -24,7 +24,7 @@ from model.memory.region import T64, Kind, Region
 from model.memory.space import AddressSpace
 from model.memory.use import Getter, Remapped, Use, current_view
 from model.memory.view import EMPTY, FlatRange, FlatView
-from model.memory.work import NO_WORK, Work
+from model.memory.work import NO_WORK, Counts, Work
 
 __all__ = [
     "EMPTY",
@@ -33,6 +33,7 @@ __all__ = [
     "AddressSpace",
     "Block",
     "Cache",
+    "Counts",
     "FlatRange",
     "FlatView",
     "Getter",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 Counts: TypeAlias = "tuple[int, int, int, int, int]"
+"""Views, ranges, walked, callbacks, caches."""
+
 NO_WORK: Final[Counts] = (0, 0, 0, 0, 0)
 
 
@@ -46,6 +48,17 @@ class Work:
     def save(self) -> Counts:
         """For `restore`."""
         return (self.views, self.ranges, self.walked, self.callbacks, self.caches)
+
+    def since(self, saved: Counts) -> Counts:
+        """What has come on top of what was saved."""
+        views, ranges, walked, callbacks, caches = saved
+        return (
+            self.views - views,
+            self.ranges - ranges,
+            self.walked - walked,
+            self.callbacks - callbacks,
+            self.caches - caches,
+        )
 
     def restore(self, saved: Counts) -> None:
         """Back to what was saved."""
