@@ -1,0 +1,138 @@
+"""The target `memory`: that it finds what is wrong, and that it says nothing of what is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fuzz.mutate.dice import Dice
+from fuzz.mutate.programs import ProgramMutator
+from fuzz.programs import decode, from_text, seed_inputs
+from fuzz.targets.memory import MAX_SIZE, MemoryTarget
+from model import DESIGNS, Design
+from model.memory import AddressSpace, FlatView, Memory, Region, Use, changes, listener, region, rendering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fuzz.engine import Found
+    from model.designs import Load
+
+
+def search(target: MemoryTarget, executions: int, seed: int = 1) -> Iterator[tuple[int, Found]]:
+    """The engine's loop in small: mutants of what showed something new. Yields findings with their execution."""
+    mutator, dice = ProgramMutator(MAX_SIZE), Dice(seed)
+    pool = list(seed_inputs())
+    seen: set[object] = set()
+    for number in range(executions):
+        data = pool[number] if number < len(pool) else mutator.mutate(dice.pick(pool), MAX_SIZE, dice.word(31))
+        done = target.run(data)
+        yield from ((number + 1, found) for found in done.found)
+        if new := set(done.features) - seen:
+            seen |= new
+            pool.append(data)
+
+
+def causes(target: MemoryTarget, executions: int) -> Counter[str]:
+    return Counter(found.cause for _, found in search(target, executions))
+
+
+def test_the_memory_core_holds() -> None:
+    assert causes(MemoryTarget(()), 250) == Counter()
+
+
+def first_among_equals_is_last(siblings: list[Region], new: Region) -> list[Region]:
+    at = sum(other.priority >= new.priority for other in siblings)
+    return [*siblings[:at], new, *siblings[at:]]
+
+
+def no_alias_offsets(root: Region, old: FlatView | None = None, spans: object = None) -> FlatView:
+    """A renderer that shows every alias's target from its start."""
+    kept: dict[Region, int] = {}
+    way = [root]
+    while way:
+        one = way.pop()
+        way += [*one.subregions, *([one.alias] if one.alias else [])]
+        if one.alias is not None:
+            kept.setdefault(one, one.alias_offset)
+            one.alias_offset = 0
+    try:
+        return GENUINE(root)
+    finally:
+        for one, offset in kept.items():
+            one.alias_offset = offset
+
+
+GENUINE = rendering.render
+NOTIFY = Memory.notify
+CARRY = changes.carry_up
+
+
+def not_told(memory: Memory, who: object, event: str, *args: object) -> None:
+    if event != "region_del":
+        NOTIFY(memory, who, event, *args)  # type: ignore[arg-type]
+
+
+def added_before_removed(old: FlatView, new: FlatView, nops: bool = True) -> object:
+    return [], [(True, piece) for piece in new]
+
+
+def no_way_through_aliases(mr: Region, lo: int, hi: int, root: Region, roots: object, found: object) -> None:
+    if not mr.aliases:
+        CARRY(mr, lo, hi, root, roots, found)  # type: ignore[arg-type]
+
+
+def root_without_shortcut(root: Region) -> Region | None:
+    return root if root.enabled else None
+
+
+def nothing_pending_in_nested_ones(memory: Memory, wanted: bool) -> None:
+    memory.update_pending |= wanted and memory.depth == 1
+
+
+FAULTS: dict[str, tuple[object, str, Callable[..., object], str]] = {
+    "a tie of priorities broken the other way": (region, "insert", first_among_equals_is_last, "I9"),
+    "alias offsets dropped": (rendering, "render", no_alias_offsets, "I5"),
+    "a listener not told of what goes": (Memory, "notify", not_told, "I15"),
+    "a difference that removes nothing": (listener, "diff", added_before_removed, "I15"),
+    "changes not carried through aliases": (changes, "carry_up", no_way_through_aliases, "I5"),
+    "a flag not set": (Memory, "mark_pending", nothing_pending_in_nested_ones, "I5"),
+    "a root that is never resolved": (region, "view_root", root_without_shortcut, "I5"),
+}
+
+
+@pytest.mark.parametrize(("place", "name", "fault", "law"), FAULTS.values(), ids=FAULTS)
+def test_seeded_faults_are_found(
+    place: object, name: str, fault: Callable[..., object], law: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, fault)
+    number, found = next(search(MemoryTarget(()), 60))
+    print(f"{found.cause} in {number} executions")
+    assert found.cause == f"per-device/invariant/memory/{law}/program"
+    assert from_text(found.readable)
+
+
+def test_guards_are_asked_both_questions() -> None:
+    found = causes(MemoryTarget([DESIGNS[name] for name in ("assert-depth", "stale-list", "lazy-epoch")]), 150)
+    kinds = {(cause.split("/")[0], cause.split("/")[3].partition("-")[0]) for cause in found if "/guard/" in cause}
+    assert {("assert-depth", "stopped"), ("stale-list", "missed"), ("stale-list", "stopped")} <= kinds
+    assert ("assert-depth", "missed") not in kinds
+    assert [cause for cause in found if cause.startswith("lazy-epoch") and "bare:" not in cause] == []
+
+
+class Fails(Design):
+    name = "fails"
+
+    def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
+        raise LookupError("a design's own fault")
+
+
+def test_an_exception_is_a_finding_and_the_next_program_runs() -> None:
+    target = MemoryTarget([Fails])
+    data = seed_inputs()[0]
+    (found,) = target.run(data).found
+    assert found.cause == "any/exception/test_targets_memory.flat_view/LookupError/-"
+    assert target.run(b"").found == ()
+    assert decode(b"").calls == ()
