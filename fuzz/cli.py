@@ -125,7 +125,7 @@ def load_command(
         ),
     ] = None,
     queues: Annotated[
-        str | None, typer.Option(help="With --generated: active queues of each device.  [default: 1..32]")
+        str | None, typer.Option(help="With --generated: active queues of each device; 1..32 if not given.")
     ] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --generated: write the machines and streams there.")
