@@ -7,8 +7,9 @@ compare; verdicts are compared always (DESIGN.md, Contracts).
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from model.layouts import apart, kinds, ranges, space_kind
 from model.outcome import Cause, DeviceState, Finding, Layout, Outcome
@@ -16,6 +17,11 @@ from model.severity import PINNED_KIND, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from model.outcome import QueueState
+
+
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 def compare(reference: Outcome, candidate: Outcome, *, survives_failure: bool = False) -> tuple[Finding, ...]:
@@ -129,7 +135,7 @@ def _flapping(reference: Outcome, candidate: Outcome) -> Iterator[Finding]:
 
 
 def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]) -> Iterator[Finding]:
-    for old, new in _pairs(reference, candidate):
+    for old, new in pairs(reference, candidate):
         if old == new:
             continue
         for what, text in _device(old, new):
@@ -140,11 +146,11 @@ def _devices(design: str, reference: tuple[DeviceState, ...], candidate: tuple[D
             )
 
 
-def _pairs(
+def pairs(
     reference: tuple[DeviceState, ...], candidate: tuple[DeviceState, ...]
 ) -> Iterator[tuple[DeviceState, DeviceState]]:
     """The same device in both; one that has nothing to tell in one of them is blank there."""
-    if len(reference) == len(candidate):
+    if [one.section for one in reference] == [one.section for one in candidate]:
         yield from zip(reference, candidate, strict=True)
         return
     olds, news = ({one.section: one for one in devices} for devices in (reference, candidate))
@@ -159,14 +165,28 @@ def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:
         yield "broken", f"broken is {new.broken}, {old.broken} in the reference"
     if old.started != new.started:
         yield "started", f"started is {new.started}, {old.started} in the reference"
-    for before, after in zip(old.queues, new.queues, strict=False):
+    for before, after in queue_pairs(old, new):
         for name in ("num", "last_avail", "shadow_avail", "used", "inuse", "caches"):
             left, right = getattr(before, name), getattr(after, name)
             if left != right:
                 yield name, f"queue {after.index} {name} is {right}, {left} in the reference"
     if len(old.queues) != len(new.queues):
         yield "queues", f"{len(new.queues)} queues are set up, {len(old.queues)} in the reference"
-    for name in sorted({key for key, _ in (*old.derived, *new.derived)}):
-        left, right = dict(old.derived).get(name), dict(new.derived).get(name)
-        if left != right:
-            yield name.rstrip(" 0123456789").replace(" ", "-"), f"{name} is {right}, {left} in the reference"
+    was, now = dict(old.derived), dict(new.derived)
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            text = f"{name} is {now.get(name, 'nothing')}, {was.get(name, 'nothing')} in the reference"
+            yield _derived_kind(name), text
+
+
+def queue_pairs(old: DeviceState, new: DeviceState) -> Iterator[tuple[QueueState, QueueState]]:
+    """The queues that both tell of."""
+    after = {queue.index: queue for queue in new.queues}
+    for queue in old.queues:
+        if queue.index in after:
+            yield queue, after[queue.index]
+
+
+def _derived_kind(name: str) -> str:
+    """A name of something derived without its numbers: the same for all ports, slots and segments."""
+    return _INDEX.sub("[]", name.rstrip(" 0123456789")).replace(" ", "-")

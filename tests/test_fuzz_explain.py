@@ -158,7 +158,7 @@ def test_the_table_can_be_pasted_into_a_mail(loaded: list[Loaded]) -> None:
     head, wrapped = text.splitlines()[2], next(line for line in text.splitlines() if line.startswith("wrap-main"))
     assert head.split() == ["design", "verdict", "rebuilds", "pending", "what", "differs"]
     assert wrapped.split(maxsplit=5) == [
-        "wrap-main", "accepted", "1", "3", "(3)", "wrong-state: broken 1 device, indices 1 queue",
+        "wrap-main", "accepted", "1", "3", "(3)", "wrong-state: broken 1 device, indices 1 queue,",
     ]  # fmt: skip
 
 

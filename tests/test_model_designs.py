@@ -123,7 +123,12 @@ def test_a_ring_that_only_the_final_view_shows_is_a_harmful_read() -> None:
     )
     assert not reference.devices[0].broken
     assert found.devices[0].broken
-    assert {finding.cause.reader for finding in compare(reference, found)} == {"broken", "shadow_avail", "used"}
+    assert {finding.cause.reader for finding in compare(reference, found)} == {
+        "broken",
+        "interrupt-line",
+        "shadow_avail",
+        "used",
+    }
 
 
 def test_assert_depth_dies_at_the_first_reader(machine: Machine) -> None:

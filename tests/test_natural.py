@@ -241,7 +241,7 @@ def assert_ends(found: Outcome, ends: Ends) -> None:
     queue = next((q for q in device.queues if q.index == 0), None)
     indices = (0, 0, 0, 0) if queue is None else (queue.last_avail, queue.shadow_avail, queue.used, queue.inuse)
     assert (device.broken, indices) == (ends.broken, ends.queue)
-    assert tuple(where for _, where in device.derived) == ends.maps
+    assert tuple(where for name, where in device.derived if name.startswith("request")) == ends.maps
 
 
 @pytest.mark.parametrize("design", [PER_DEVICE, WRAP_MAIN])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.compare import pairs, queue_pairs
 from model.outcome import most_severe
 
 if TYPE_CHECKING:
@@ -68,15 +69,15 @@ def _phrases(finding: Finding, outcome: Outcome) -> Iterator[str]:
             yield f"{oracle} {cause.change}".replace("-", " ")
 
 
-def _devices(before: Sequence[DeviceState], after: Sequence[DeviceState]) -> Iterator[str]:
+def _devices(before: tuple[DeviceState, ...], after: tuple[DeviceState, ...]) -> Iterator[str]:
     """Differences of device state, counted."""
     broken = healed = indices = caches = 0
     others: dict[str, int] = {}
-    for old, new in zip(before, after, strict=True):
+    for old, new in pairs(before, after):
         broken += new.broken and not old.broken
         healed += old.broken and not new.broken
         others["started"] = others.get("started", 0) + (old.started != new.started)
-        for left, right in zip(old.queues, new.queues, strict=False):
+        for left, right in queue_pairs(old, new):
             indices += any(getattr(left, name) != getattr(right, name) for name in _INDICES)
             caches += left.caches != right.caches
         others["queues set up"] = others.get("queues set up", 0) + abs(len(old.queues) - len(new.queues))

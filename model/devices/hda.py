@@ -89,7 +89,8 @@ class IntelHda(Effects):
         return {} if self.status is None else {"int_sts": self.status}
 
     def state(self) -> DeviceState | None:
-        """The buffers of the running streams."""
-        if not self.lists:
-            return None
-        return DeviceState(self.handler.name, self.handler.kind, derived=tuple(self.lists.items()))
+        """The buffers of the running streams, and the interrupt status."""
+        told = list(self.lists.items())
+        if self.status:
+            told.append(("interrupt status", f"{self.status:#x}"))
+        return DeviceState(self.handler.name, self.handler.kind, derived=tuple(told)) if told else None

@@ -24,6 +24,7 @@ from model.devices.handler import Effects, Handler
 from model.devices.options import device_options, is_on, number
 from model.devices.vtd_faults import QUALIFIED, Fault, Faults
 from model.memory import Kind, Remapped, try_read
+from model.outcome import DeviceState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +135,11 @@ class IntelIommu(Effects):
     def saved(self) -> Mapping[str, int | bytes | None]:
         """What faults have left in the registers."""
         return self.faults.saved()
+
+    def state(self) -> DeviceState | None:
+        """What faults have come to."""
+        told = self.faults.derived()
+        return DeviceState(self.handler.name, self.handler.kind, derived=told) if told else None
 
     # The tables in guest memory
 

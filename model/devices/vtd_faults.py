@@ -122,6 +122,14 @@ class Faults:
     def _set(self, offset: int, value: int) -> None:
         struct.pack_into("<I", self.registers, offset, value)
 
+    def derived(self) -> tuple[tuple[str, str], ...]:
+        """The recorded fault and the status register, if a load has changed any register."""
+        if self.registers == self.loaded:
+            return ()
+        low, high = struct.unpack_from("<QQ", self.registers, RECORD)
+        status, control = self._words(STATUS)
+        return (("fault record", f"{high:#x} {low:#x}"), ("fault status", f"{status:#x}, control {control:#x}"))
+
     def saved(self) -> Mapping[str, int | bytes | None]:
         """The registers that are not as they were loaded."""
         pairs = enumerate(zip(self.loaded, self.registers, strict=True))

@@ -447,5 +447,5 @@ class Virtio(Effects):
             for queue in self.queues[: self._used_queues]
             if queue.desc or queue.last_avail or queue.shadow or queue.used_idx or queue.inuse
         )
-        derived = self.requests.derived() + self.resumed
+        derived = self.requests.derived() + self.transport.derived() + self.resumed
         return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)

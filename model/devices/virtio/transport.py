@@ -50,6 +50,10 @@ class Mmio:
     def interrupt(self, isr: int) -> None:
         """Tell the driver of a changed config."""
 
+    def derived(self) -> tuple[tuple[str, str], ...]:
+        """What interrupts have come to while loading, for the outcome."""
+        return (("interrupt line", "up"),) if self.level else ()
+
 
 class Pci(Mmio):
     """A PCI function: MSI-X if it has vectors, else a line whose number is whatever its config space says."""
@@ -67,7 +71,15 @@ class Pci(Mmio):
         self.table = b""
         self.config_vector = NO_VECTOR
         self.pending: set[int] = set()
+        self.messages = 0
         self.level = None
+
+    def derived(self) -> tuple[tuple[str, str], ...]:
+        """Also vectors that wait for their mask, and messages sent."""
+        told = super().derived()
+        if self.pending:
+            told += (("vectors pending", ", ".join(map(str, sorted(self.pending)))),)
+        return (*told, ("messages sent", str(self.messages))) if self.messages else told
 
     def _control(self) -> int:
         """The high byte of MSI-X control, 0 without MSI-X."""
@@ -96,4 +108,5 @@ class Pci(Mmio):
             self.pending.add(vector)
             return
         address = int.from_bytes(entry[:8], "little")
+        self.messages += 1
         write(self.memory, space, address, entry[8:12], "msi_send_message")
