@@ -29,6 +29,7 @@ FLAGS: Final = frozenset({"virtio/broken", "virtio/started", "virtio/disabled"})
 """Subsections of the virtio core that are written only when they say yes."""
 
 _CORE: Final = "virtio.core."
+_HEAD: Final = "virtio.head."
 
 
 def parsed(data: bytes, machine: Machine) -> Stream | None:
@@ -124,7 +125,7 @@ def _loads(record: object, machine: Machine) -> AnyHandler | None:
 
 def edited(one: Brought) -> Section:
     """The section with what its device says of it."""
-    section = _with_flags(one)
+    section = _with_flags(_with_config_space(one))
     buffer = bytearray(section.payload)
     places = {path: leaf for leaf in section.leaves for path, leaf in _rows(leaf)}
     for path, value in one.said.items():
@@ -146,6 +147,24 @@ def _rows(leaf: Leaf) -> Iterator[tuple[str, Leaf]]:
     for index in range(leaf.count):
         at = leaf.offset + index * leaf.stride
         yield leaf.path.replace("[]", f"[{index}]", 1), replace(leaf, offset=at, count=1, stride=0)
+
+
+def _with_config_space(one: Brought) -> Brought:
+    """With as many bytes of virtio config space as the device has, where the stream brought fewer or more."""
+    section, size = one.section, one.said.get(f"{_HEAD}config_len")
+    found = next((leaf for leaf in section.leaves if leaf.path == f"{_HEAD}config_len"), None)
+    if section.layout is None or found is None or not isinstance(size, int):
+        return one
+    if int.from_bytes(section.payload[found.offset : found.offset + found.size], "big") == size:
+        return one
+    values: Any = section.decoded().values()
+    head, said = values["virtio"]["head"], one.said.get(f"{_HEAD}config")
+    config = said if isinstance(said, bytes) else head["config"]
+    values["virtio"]["head"] = {**head, "config_len": size, "config": config[:size].ljust(size, b"\0")}
+    try:
+        return replace(one, section=replace(section, payload=encode(section.layout, values, section.version)))
+    except StreamError:
+        return one
 
 
 def _with_flags(one: Brought) -> Section:
