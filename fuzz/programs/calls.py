@@ -18,8 +18,10 @@ def _add(run: Run, name: str, container: str, at: int, priority: int) -> None:
     stage = run.stage
     region, holder = stage.regions[name], stage.regions[container]
     if stage.may_hold(container, name) and region.container is None:
+        epoch = run.memory.epoch
         run.memory.add_subregion(holder, at, region, priority)
-        _wins(region)
+        if run.memory.epoch == epoch + 1:  # no listener changed the tree meanwhile
+            _wins(region)
 
 
 def _del(run: Run, name: str) -> None:
@@ -32,8 +34,9 @@ def _move(run: Run, name: str, at: int) -> None:
     region = run.stage.regions[name]
     if region.addr == at:
         return
+    epoch = run.memory.epoch
     run.memory.set_address(region, at)
-    if region.container is not None:
+    if run.memory.epoch == epoch + 2:  # out and in, and nothing else
         _wins(region)
 
 

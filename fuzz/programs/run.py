@@ -204,7 +204,7 @@ class Run:
             return
         if memory.epoch == epoch:
             self._verbs.discard(call.verb)
-        elif call.verb == "renew" or (region is not None and region.addr != addr):
+        elif region is not None and (call.verb == "renew" or (region.addr != addr and not _marks(region))):
             self.moved_at = rebuilds
 
     def _as_other(self, call: Call, *, lock: bool) -> None:
@@ -347,6 +347,11 @@ class Run:
         if cause not in self.findings:
             self.findings[cause] = Finding(kind, cause, text)
         self.log.append(f"  {kind}: {text}")
+
+
+def _marks(region: Region) -> bool:
+    """Whether putting a region where it is marks an update pending (memory.md 2.2)."""
+    return region.container is not None and region.container.enabled and region.enabled
 
 
 def _use(space: AddressSpace, use: Use) -> str:
