@@ -58,9 +58,19 @@ _ORACLES: Final = {
 }
 
 
+STAGES: Final = ("load", "reset", "again", "recovery", "resume", "resave")
+"""What an oracle is told by first when it speaks of a stage of a process's life (`model.session`)."""
+
+
+def without_stage(oracle: str) -> tuple[str, str]:
+    """The stage that an oracle names, "" for none, and the oracle."""
+    stage, _, rest = oracle.partition("-")
+    return (stage, rest) if rest and stage in STAGES else ("", oracle)
+
+
 def severity_of(kind: str, cause: Cause) -> Severity:
     """The rank of a finding by its kind and cause alone; who knows what it led to may know better."""
-    match cause.oracle:
+    match without_stage(cause.oracle)[1]:
         case "verdict":
             return Severity.PINNED if kind == PINNED_KIND else _ENDS[cause.change.rpartition(">")[2]]
         case "device-state":

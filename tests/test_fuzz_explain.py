@@ -112,6 +112,11 @@ WORDS = {
         {},
         "wrong-state: layout of memory, ranges of I-O come and go",
     ),
+    "a later stage": (
+        ("again-verdict/loader/accepted->refused/d", "resume-device-state/used/derived/virtio-blk"),
+        {},
+        "wrong-state: resume: used of virtio blk, again: refused in d",
+    ),
     "pairing": (("pairing/loader/commit-without-lock/stream",), {}, "assertion: commit without the BQL"),
     "guards": (
         ("guard/reader/missed-region/d", "guard/reader/stopped-benign/d", "flat-view-while-pending/reader/x/d"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from model.compare import pairs, queue_pairs
 from model.outcome import most_severe
+from model.severity import without_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +46,14 @@ def what_differs(reference: Outcome | None, outcome: Outcome, findings: Sequence
 
 def _phrases(finding: Finding, outcome: Outcome) -> Iterator[str]:
     cause = finding.cause
-    match cause.oracle:
+    stage, oracle = without_stage(cause.oracle)
+    if stage:
+        plain = replace(finding, cause=replace(cause, oracle=oracle))
+        yield from (f"{stage}: {phrase}" for phrase in _phrases(plain, outcome))
+        return
+    match oracle:
+        case "device-state":
+            yield f"{cause.reader} of {cause.device}".replace("-", " ")
         case "verdict":
             where = f" in {cause.device}" if cause.device != "stream" else ""
             before, _, now = cause.change.partition("->")
@@ -65,7 +74,7 @@ def _phrases(finding: Finding, outcome: Outcome) -> Iterator[str]:
             yield f"the design raises {cause.change}"
         case "flat-view-while-pending" | "guard":
             return
-        case oracle:
+        case _:
             yield f"{oracle} {cause.change}".replace("-", " ")
 
 
