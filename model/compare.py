@@ -162,9 +162,9 @@ def pairs(
 
 def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:
     if old.broken != new.broken:
-        yield "broken", f"broken is {new.broken}, {old.broken} in the reference"
+        yield "broken" if new.broken else "not-broken", f"broken is {new.broken}, {old.broken} in the reference"
     if old.started != new.started:
-        yield "started", f"started is {new.started}, {old.started} in the reference"
+        yield "started" if new.started else "not-started", f"started is {new.started}, {old.started} in the reference"
     for before, after in queue_pairs(old, new):
         for name in ("num", "last_avail", "shadow_avail", "used", "inuse", "caches"):
             left, right = getattr(before, name), getattr(after, name)
