@@ -113,6 +113,10 @@ def load_command(
             help="What others do meanwhile: 'POINT N: ACTOR ...; ...', or a file of steps (docs/schedule.md)."
         ),
     ] = None,
+    points: Annotated[
+        bool,
+        typer.Option("--points", help="Print where a schedule may have steps; takes one design."),
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="The story of each finding: who read what by which path, and both maps.")
     ] = False,
@@ -141,6 +145,7 @@ def load_command(
             "--loadvm": loadvm,
             "--mtree": mtree,
             "--schedule": schedule,
+            "--points": points,
             "--explain": explain,
         }
         for name, value in others.items():
@@ -154,7 +159,7 @@ def load_command(
             raise typer.BadParameter("only with --generated", param_hint=name)
     from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
 
-    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain, cost)
+    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain, cost, points)
     raise typer.Exit(run(options))
 
 

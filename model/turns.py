@@ -15,6 +15,7 @@ Where the loader lets go (stream.md 2.8, memory.md 10):
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from model.actors import ACTORS
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
     from model.outcome import Result
     from model.schedule import Point, Schedule, Step
     from vmformat import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A point that a load has passed: where the stream was read, in which section, and how things stood.
+
+    `section`: "" between sections. `lets_go`: whether who needs the lock can run there. `pending`: whether a
+    transaction is open that has something to commit.
+    """
+
+    point: Point
+    number: int
+    offset: int
+    section: str
+    lets_go: bool
+    pending: bool
+
 
 END: Final = "end"
 """Where steps run that waited until the load was over."""
@@ -41,12 +59,19 @@ class Turns:
         self._passed: dict[Point, int] = {}
         self._overtaken: dict[int, int] = {}
         self.acted: list[Acted] = []
+        self.watched: list[Passed] | None = None
         if any(step.point == "inside" for step in self._left):
             load.memory.before_commit = self._inside
 
     def __bool__(self) -> bool:
-        """Whether anybody may still run, or has run ahead."""
-        return bool(self._left or self._waiting or self._overtaken)
+        """Whether anybody may still run, or has run ahead, or wants to know."""
+        return bool(self._left or self._waiting or self._overtaken) or self.watched is not None
+
+    def watch(self) -> list[Passed]:
+        """From here on note each point that is passed."""
+        self.watched = []
+        self._load.memory.before_commit = self._inside
+        return self.watched
 
     def at(self, point: Point) -> None:
         """The loader is at a point; `ram` and `turn` are let go at with nobody waiting, too."""
@@ -63,6 +88,11 @@ class Turns:
     def _due(self, point: Point) -> tuple[int, list[Step]]:
         number = self._passed.get(point, 0)
         self._passed[point] = number + 1
+        if self.watched is not None:
+            load, memory = self._load, self._load.memory
+            pending = bool(memory.depth and memory.update_pending)
+            lets_go = point != "inside" and self._lets_go(point)
+            self.watched.append(Passed(point, number, load.reader.offset, load.told_section, lets_go, pending))
         steps = [step for step in self._left if step.point == point and step.number == number]
         for step in steps:
             self._left.remove(step)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from fuzz.commands.load_points import passed, point_lines, points_json
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
 from fuzz.designs import UsageError, named_designs
@@ -48,6 +49,7 @@ class LoadOptions:
     schedule: str | None = None
     explain: bool = False
     cost: bool = False
+    points: bool = False
 
 
 def machine_of(stream: str, machine: str | None) -> str:
@@ -104,6 +106,11 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         return _unusable(f"machine {name}: {error}")
     except OSError as error:
         return _unusable(f"{error.filename}: {error.strerror}")
+    if options.points:
+        points = passed(machine, data, designs[0], schedule, loadvm=options.loadvm)
+        lines = [json.dumps(points_json(points), indent=2)] if options.as_json else point_lines(points, machine, data)
+        print("\n".join(lines))
+        return 0
     loaded = load_all(machine, data, designs, loadvm=options.loadvm, schedule=schedule)
     wrong = misfits(machine, data)
     if options.as_json:
@@ -122,9 +129,10 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
 
 def _designs(options: LoadOptions) -> tuple[type[Design], ...]:
     designs = named_designs(options.designs)
-    if options.mtree and len(designs) != 1:
-        msg = f"--mtree takes exactly one --design, found {len(designs)}"
-        raise UsageError(msg)
+    for name, wanted in (("--mtree", options.mtree), ("--points", options.points)):
+        if wanted and len(designs) != 1:
+            msg = f"{name} takes exactly one --design, found {len(designs)}"
+            raise UsageError(msg)
     return designs
 
 
