@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     from model import Design, Finding, Outcome
     from model.schedule import Schedule
+
+
+ABSENT: Final = ": not in the stream"
+FEW: Final = 4
+"""Absent things that get a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,18 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         show(console, f"{options.stream} on {name}{steps}", loaded, explain=options.explain)
         if options.cost:
             console.print(cost_table(loaded[0].reference, [one.outcome for one in loaded]))
-        for line in wrong:
+        for line in _gathered(wrong):
             console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
+
+
+def _gathered(wrong: Sequence[str]) -> list[str]:
+    """The lines for people: what is merely absent goes into one, since a shrunk stream lacks nearly everything."""
+    absent = [line.removesuffix(ABSENT) for line in wrong if line.endswith(ABSENT)]
+    if len(absent) <= FEW:
+        return list(wrong)
+    rest = [line for line in wrong if not line.endswith(ABSENT)]
+    return [*rest, f"{len(absent)} things are not in the stream: {', '.join(absent[:FEW])}, ..."]
 
 
 def _designs(options: LoadOptions) -> tuple[type[Design], ...]:
