@@ -99,12 +99,12 @@ WORDS = {
     "derived": (
         ("device-state/slot/derived/xhci",),
         {"devices": (DEVICE, dataclasses.replace(DEVICE, derived=(("slot 1", "gone"), ("slot 2", "gone"))))},
-        "wrong-state: slot x 2",
+        "wrong-state: virtio-blk slot x 2",
     ),
     "refused": (
         ("verdict/loader/accepted->refused/ich9_ahci",),
-        {"verdict": "refused", "guest_can_cause": True},
-        "refusal: refused in ich9_ahci (a guest can cause it)",
+        {"verdict": "refused"},
+        "refusal: refused in ich9_ahci",
     ),
     "elsewhere": (("verdict/loader/refused->refused/stream",), {}, "refusal: refused elsewhere"),
     "layout": (
@@ -121,7 +121,7 @@ WORDS = {
     "guards": (
         ("guard/reader/missed-region/d", "guard/reader/stopped-benign/d", "flat-view-while-pending/reader/x/d"),
         {},
-        "wrong-state: guard misses 1, guard stops 1 that is benign",
+        "wrong-state: guard misses 1, guard stops 1 benign",
     ),
     "stale reads": (("flat-view-while-pending/r/x/d",), {}, "wrong-state: stale reads, nothing seen of them"),
     "an oracle of somebody else": (("cost/loader/grows-with-queues/d",), {}, "cost: cost grows with queues"),

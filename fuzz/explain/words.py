@@ -34,22 +34,22 @@ def what_differs(reference: Outcome | None, outcome: Outcome, findings: Sequence
         if finding.cause.oracle == "device-state" and reference is not None:
             phrases.update(dict.fromkeys(_devices(reference.devices, outcome.devices)))
         else:
-            phrases.update(dict.fromkeys(_phrases(finding, outcome)))
+            phrases.update(dict.fromkeys(_phrases(finding)))
     missed = sum(1 for one in ordered if one.cause.oracle == "guard" and one.cause.change.startswith("missed-"))
     stopped = sum(1 for one in ordered if one.cause.oracle == "guard") - missed
     if missed:
         phrases[f"guard misses {missed}"] = None
     if stopped:
-        phrases[f"guard stops {stopped} that {'is' if stopped == 1 else 'are'} benign"] = None
+        phrases[f"guard stops {stopped} benign"] = None
     return f"{ordered[0].severity}: {', '.join(phrases) or 'stale reads, nothing seen of them'}"
 
 
-def _phrases(finding: Finding, outcome: Outcome) -> Iterator[str]:
+def _phrases(finding: Finding) -> Iterator[str]:
     cause = finding.cause
     stage, oracle = without_stage(cause.oracle)
     if stage:
         plain = replace(finding, cause=replace(cause, oracle=oracle))
-        yield from (f"{stage}: {phrase}" for phrase in _phrases(plain, outcome))
+        yield from (f"{stage}: {phrase}" for phrase in _phrases(plain))
         return
     match oracle:
         case "device-state":
@@ -58,8 +58,7 @@ def _phrases(finding: Finding, outcome: Outcome) -> Iterator[str]:
             where = f" in {cause.device}" if cause.device != "stream" else ""
             before, _, now = cause.change.partition("->")
             word = now if before != now else f"{now} elsewhere"
-            pinned = " (a guest can cause it)" if outcome.guest_can_cause and now == "refused" else ""
-            yield f"{word}{where}{pinned}"
+            yield f"{word}{where}"
         case "layout":
             yield f"layout of {cause.device}"
         case "listener-trace" if cause.change == "flapped":
@@ -93,7 +92,7 @@ def _devices(before: tuple[DeviceState, ...], after: tuple[DeviceState, ...]) ->
         was, now = dict(old.derived), dict(new.derived)
         for name in sorted(was.keys() | now.keys()):
             if was.get(name) != now.get(name):
-                kind = name.rpartition(".")[2].rstrip(" 0123456789")
+                kind = f"{new.kind} {name.rpartition('.')[2].rstrip(' 0123456789')}"
                 others[kind] = others.get(kind, 0) + 1
     if broken:
         yield f"broken {_counted(broken, 'device')}"
