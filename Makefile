@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN := .venv-run
 DEV := .venv
+# One more than there are processors: tests also wait for programs.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 
 .PHONY: fuzz test check lint types fix demo clean
 
@@ -9,7 +11,7 @@ fuzz: $(RUN)/.done
 	$(RUN)/bin/vmfuzz run --machine pc-small --machine q35-modern --time 60s --seed 1 --campaign ./campaign || test $$? -eq 1
 
 test: $(DEV)/.done
-	$(DEV)/bin/pytest -n auto --dist loadfile
+	$(DEV)/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint types test
 

@@ -153,7 +153,8 @@ def test_equal_seeds_give_equal_campaigns(machine: str, tmp_path: Path) -> None:
     seen = []
     for name in ("one", "other"):
         campaign = Campaign(tmp_path / name)
-        run(RunOptions(machines=(machine,), campaign=campaign.path, executions=200, time="60s", seed=5), quiet())
+        designs = ("v1-flag-eof", "wrap-main")
+        run(RunOptions("stream", (machine,), designs, "60s", 5, campaign.path, 150), quiet())
         corpus = sorted(entry.name for entry in campaign.corpus("tiny").iterdir())
         seen.append((corpus, [(record.cause, record.sha256) for _, record in records(campaign.findings)]))
     assert seen[0] == seen[1]
