@@ -320,6 +320,20 @@ def test_records_that_steps_count_by_go_with_their_points(machine: Machine, seed
     assert one.best.schedule == Schedule.parse("turn 0: monitor-mtree")
 
 
+def test_merged_sections_are_one_point_less(machine: Machine) -> None:
+    def holds(case: Case) -> bool:
+        sections = case.parsed(machine.schemas).sections
+        pages = [row["address_flags"] & ~0xFFF for one in sections if one.is_ram for row in _rows(one)]
+        return {0x1000, 0x2000} <= set(pages) and [step.number for step in case.schedule] == [len(sections)]
+
+    parts = _ram(machine, {0x1000: b"\1" * 4096}, {0x2000: b"\2" * 4096})
+    case = Case(write(Stream(records=(*parts, Eof()))), Schedule.parse("wait 2: monitor-mtree"))
+    one = work(machine, case, holds)
+    assert shrink(one) == "minimal"
+    assert [section.kind for _place, section in one.sections()] == [Kind.START]
+    assert one.best.schedule == Schedule.parse("wait 1: monitor-mtree")
+
+
 def test_the_budget(machine: Machine, seed: bytes) -> None:
     one = Work(Case(seed), lambda case: b"i8254" in case.data, machine, budget=5)
     assert shrink(one) == "budget"

@@ -11,6 +11,8 @@ from vmformat.edit.records import Slots
 from vmformat.iterable.payloads import decode_records, encode_records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fuzz.shrink.work import Work
     from vmformat import Record, Stream
     from vmformat.paths import Place
@@ -86,35 +88,28 @@ def _unpack(work: Work, place: Place) -> None:
 
 def merged(work: Work) -> None:
     """Two RAM sections of one number, as a START and its END, may be one with the records of both."""
-    at = 0
-    while True:
-        base = work.stream
-        pair = _pair(base.records, at)
-        if pair is None:
-            return
-        at, other = pair
-        first, second = base.records[at], base.records[other]
-        assert isinstance(first, Section)
-        assert isinstance(second, Section)
-        payload = _joined(first, second)
-        rest = [record for i, record in enumerate(base.records) if i != other]
-        if payload is not None:
-            rest[at] = first.replace_payload(payload)
-        if payload is None or not work.written(base.with_records(rest)):
-            at += 1
+    while any(work.written(candidate) for candidate in merges(work.stream)):
+        pass
 
 
-def _pair(records: tuple[Record, ...], start: int) -> tuple[int, int] | None:
-    """The first RAM section from `start` on that another one of its number follows, and that one."""
-    for at in range(start, len(records)):
-        record = records[at]
-        if not isinstance(record, Section) or not record.is_ram:
+def merges(stream: Stream) -> Iterator[Stream]:
+    """The stream with two RAM sections made one, for each two that follow each other and have one number."""
+    last: dict[int, int] = {}
+    for other, second in enumerate(stream.records):
+        if not isinstance(second, Section) or not second.is_ram:
             continue
-        for other in range(at + 1, len(records)):
-            one = records[other]
-            if isinstance(one, Section) and one.is_ram and one.section_id == record.section_id:
-                return at, other
-    return None
+        at = last.get(second.section_id)
+        last[second.section_id] = other
+        if at is None:
+            continue
+        first = stream.records[at]
+        assert isinstance(first, Section)
+        payload = _joined(first, second)
+        if payload is not None:
+            rest = list(stream.records)
+            rest[at] = first.replace_payload(payload)
+            del rest[other]
+            yield stream.with_records(rest)
 
 
 def _joined(first: Section, second: Section) -> bytes | None:

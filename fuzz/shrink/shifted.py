@@ -1,7 +1,8 @@
 """The pass `shifted`: records that are there only because steps count by them.
 
-A step says at the how-many-th point of its kind somebody acts. A section that is dropped takes its points with it, and
-the step then means a later one. So a record is dropped and steps come earlier at once, which no other pass does.
+A step says at the how-many-th point of its kind somebody acts. A section that is dropped, or becomes one with another,
+takes its points with it, and the step then means a later one. So a record goes and steps come earlier at once, which
+no other pass does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fuzz.shrink.records import merges
 from fuzz.shrink.work import Case
 from fuzz.shrink.work import records as records_of
 from model.schedule import Schedule
@@ -26,13 +28,19 @@ FARTHEST: Final = 4
 
 
 def shifted(work: Work) -> None:
-    """Each record, from the last one, with each way that steps may be meant when it is gone."""
+    """Each record, from the last one, and each merge, with each way that steps may be meant when it is gone."""
     if not work.best.schedule:
         return
     for place, record in reversed(records_of(work.stream, work.schemas)):
-        data = None if isinstance(record, Eof) else _without(work, place)
-        if data is not None:
-            any(work.attempt(Case(data, earlier)) for earlier in list(_earlier(work.best.schedule)))
+        if not isinstance(record, Eof):
+            _try(work, _without(work, place))
+    while any(_try(work, write(candidate)) for candidate in merges(work.stream)):
+        pass
+
+
+def _try(work: Work, data: bytes | None) -> bool:
+    steps = _earlier(work.best.schedule)
+    return data is not None and any(work.attempt(Case(data, earlier)) for earlier in steps)
 
 
 def _without(work: Work, place: Place) -> bytes | None:
