@@ -33,6 +33,16 @@ def scheduled(path: Path, data: bytes) -> tuple[bytes, Schedule]:
     return stream, EMPTY_SCHEDULE
 
 
+def machine_beside(path: Path) -> str | None:
+    """The machine that the JSON beside a kept stream names; None without one."""
+    for beside in (path.with_suffix(".json"), path.parent / DESCRIPTION):
+        values = _read(beside)
+        name = values.get("machine") if values is not None else None
+        if isinstance(name, str):
+            return name
+    return None
+
+
 def _read(path: Path) -> Mapping[str, Any] | None:
     try:
         values = json.loads(path.read_bytes()) if path.is_file() else None

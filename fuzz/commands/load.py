@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
 from fuzz.designs import UsageError, named_designs
 from fuzz.explain import show
-from fuzz.schedules import scheduled, typed_schedule
+from fuzz.schedules import machine_beside, scheduled, typed_schedule
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
 from model.actors import ACTORS, check
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
@@ -58,11 +59,18 @@ class LoadOptions:
 
 
 def machine_of(stream: str, machine: str | None) -> str:
-    """The machine's name: as given, else the NAME of a stream typed NAME/after. Raises UsageError."""
+    """The machine's name: as given, else that of the JSON beside a kept stream, else NAME of NAME/after.
+
+    Raises UsageError.
+    """
     if machine is not None:
         return machine
     owner, _, moment = stream.rpartition("/")
-    if owner and moment in {"before", "after"}:
+    path = Path(stream)
+    named = machine_beside(path) if path.is_file() else None
+    if named is not None:
+        return named
+    if owner and moment and not path.is_file():
         return owner
     msg = f"--machine: not given, and the stream {stream} names none as NAME/after does"
     raise UsageError(msg)
