@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 import tiny
@@ -17,8 +18,12 @@ from model import DESIGNS, REFERENCE, from_json
 from model.actors import ACTORS, check
 from model.schedule import EMPTY_SCHEDULE, MAX_STEPS, Schedule, Step, join, split
 
+if TYPE_CHECKING:
+    from fuzz.engine.target import Feature
+
 BLK = tiny.blk(command=6, bar=0xFE000000, desc=0x2000, avail=0x3000, used=0x4000)
 SEED = tiny.HEADER + tiny.timer() + BLK + tiny.EOF
+NATURAL = tiny.HEADER + tiny.ram({}) + 5 * tiny.timer() + BLK + tiny.timer() + tiny.EOF
 DESCRIPTION = from_json(tiny.description())
 STEPS = Schedule.parse("wait 2: vcpu-access 0xfe000000 4; ram 0: vcpu-remap 0000:00:02.0 4 0xfd000000")
 
@@ -93,7 +98,7 @@ def test_a_stream_with_a_schedule_is_mutated_as_one_without() -> None:
 
 def test_most_inputs_of_a_campaign_have_none() -> None:
     made, corpus = mutator(), [SEED]
-    for seed in range(1500):
+    for seed in range(800):
         corpus.append(made.mutate(corpus[seed * 7919 % len(corpus)], 65536, seed))
     share = sum(bool(split(data)[1]) for data in corpus) / len(corpus)
     print(f"{share:.0%} of inputs have a schedule")
@@ -116,3 +121,34 @@ def test_the_target_loads_under_the_schedule(design: str) -> None:
     assert ("acted", "vcpu-access", "wait", "done") in facts  # under the reference
     assert ("died" if design == "thread-local-check" else "harmful") in {fact[3] for fact in facts}
     assert not [fact for fact in alone.features if fact[0] == "acted"]
+
+
+KNOWN = {
+    # what is known of the design and shows by a schedule: part of a cause
+    "thread-local-check": "verdict/loader/accepted->aborted/",
+    "v4-depth-or-rcu": "guard/vcpu-remap/missed-",
+    "p21-bql-assert": "guard/vcpu-access/missed-",
+    "threaded-sections": "layout/flat-view/",
+    "threaded-batch": "flat-view-while-pending/vcpu-remap/region:unmapped-to-io/",
+}
+EXECUTIONS = 3000
+
+
+@pytest.mark.parametrize("design", KNOWN)
+def test_what_is_known_to_show_by_a_schedule_is_found(design: str) -> None:
+    """A campaign in small: an input with a new fact is kept, and mutated in its turn."""
+    made, corpus = mutator(), [NATURAL]
+    facts: set[Feature] = set()
+    target = StreamTarget(lambda: Destination(DESCRIPTION), REFERENCE, [DESIGNS[design]])
+    for seed in range(1, EXECUTIONS):
+        data = made.mutate(corpus[seed * 7919 % len(corpus)], 65536, seed)
+        execution = target.run(data)
+        if any(KNOWN[design] in found.cause for found in execution.found):
+            break
+        fresh = {*execution.features} - facts
+        if fresh:
+            facts |= fresh
+            corpus.append(data)
+    print(f"{design}: {seed} executions")
+    assert seed < EXECUTIONS - 1
+    assert split(data)[1]

@@ -29,6 +29,7 @@ from fuzz.designs import UsageError, named_designs
 from fuzz.explain.table import STYLES
 from fuzz.qemu import DEFAULT_BINARY, PATIENCE, QemuError
 from model import DescriptionError, Machine, parse
+from model.schedule import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,7 @@ def _streams(options: ConfirmOptions, against: Against, console: Console) -> int
     with nullcontext() if not console.is_terminal else console.status("loading in QEMU"):
         for stream, machine in asked:
             name = machine_of(stream, machine)
-            data = find_stream(stream).read_bytes()
+            data, _ = split(find_stream(stream).read_bytes())  # a schedule is none of QEMU's business
             if name not in built:
                 built[name] = _machine(name)
             shown = stream if options.streams else f"{built[name].name}/{Path(stream).stem}"
