@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
+from fuzz.campaign.findings import records
+from fuzz.commands.program import read_program
+from fuzz.commands.run import RunOptions, run
+from fuzz.engine import available
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.programs import ProgramMutator
-from fuzz.programs import decode, from_text, seed_inputs
+from fuzz.programs import decode, encode, from_text, seed_inputs
 from fuzz.targets.memory import MAX_SIZE, MemoryTarget
 from model import DESIGNS, Design
 from model.memory import AddressSpace, FlatView, Memory, Region, Use, changes, listener, region, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from fuzz.engine import Found
     from model.designs import Load
@@ -120,6 +127,46 @@ def test_guards_are_asked_both_questions() -> None:
     assert {("assert-depth", "stopped"), ("stale-list", "missed"), ("stale-list", "stopped")} <= kinds
     assert ("assert-depth", "missed") not in kinds
     assert [cause for cause in found if cause.startswith("lazy-epoch") and "bare:" not in cause] == []
+
+
+LOST = {
+    # what a listener does meanwhile: findings by design
+    "begin: del flash\nresize top 0x0\nfind flash 0x0 0x1": {"v6-do-commit/invariant/memory/I5/program"},
+    "enable master\nbegin: offset master 0x800\nresize bus 0x0\nread memory 0x2000 0x1": {
+        "v6-do-commit/verdict/memory/ended->died/program",
+        "lazy-epoch/verdict/memory/ended->died/program",
+    },
+    "commit: add dimm bus 0x0 1\nbegin\ncommit\ndel dimm\ndisable card\nread memory 0x1000 0x1": {
+        "v6-do-commit/flat-view-while-pending/address_space_read/after-several/program"
+    },
+    "disable ram\nbare: read memory 0x1000 0x1": {
+        "v6-do-commit/flat-view-while-pending/bare:address_space_read/after-disable/program",
+        "force-depth0/pairing/loader/commit-without-lock/program",
+        "lazy-epoch/guard/bare:address_space_read/missed-after-disable/program",
+    },
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LOST.items(), ids=[text.replace("\n", "; ") for text in LOST])
+def test_what_forced_commits_do(text: str, expected: set[str]) -> None:
+    target = MemoryTarget([DESIGNS[name] for name in ("v6-do-commit", "force-depth0", "lazy-epoch")])
+    found = target.run(encode(from_text(f"world board\n{text}\n"))).found
+    assert {one.cause for one in found} == expected
+
+
+@pytest.mark.skipif(bool(available()), reason=available() or "atheris is here")
+def test_a_campaign_needs_no_machine_and_keeps_programs_as_text(tmp_path: Path) -> None:
+    said = io.StringIO()
+    folder = tmp_path / "campaign"
+    options = RunOptions("memory", designs=("stale-list",), campaign=folder, executions=30)
+    assert run(options, Console(file=said, width=200)) == 1
+    kept = records(folder / "findings")
+    assert {record.design for _, record in kept} == {"stale-list"}
+    for place, record in kept:
+        program = read_program(place / "witness.txt")
+        assert program == read_program(place / "witness.vmstate")
+        assert f"vmfuzz program {place}/witness.vmstate --design stale-list" in said.getvalue()
+        assert record.machine == ""
 
 
 class Fails(Design):

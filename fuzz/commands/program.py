@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
 from fuzz.designs import UsageError, named_designs
 from fuzz.programs import Judge, Judged, Program, ProgramError, decode, from_text, shrink
+from model.designs import DESIGNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,10 +108,9 @@ def _one(one: Program, results: Sequence[Judged], wanted: set[str], console: Con
 
 def _many(judged: Sequence[Sequence[Judged]], wanted: set[str], console: Console) -> None:
     """Sums over all programs, a row for each design."""
-    table = Table()
-    table.add_column("design")
-    for name in ("ended", "died", "aborted", *_COUNTS, "causes"):
-        table.add_column(name, justify="right")
+    heads = ("ended", "died", "aborted", *_COUNTS, "causes")
+    wide = max(map(len, (*DESIGNS, *wanted)))
+    console.print(f"{'design':<{wide}}  {'  '.join(heads)}", **_PLAIN)
     for sides in zip(*judged, strict=True):
         if sides[0].result.design not in wanted:
             continue
@@ -119,5 +118,6 @@ def _many(judged: Sequence[Sequence[Judged]], wanted: set[str], console: Console
         causes = {str(found.cause) for side in sides for found in side.findings}
         sums = [sum(getattr(side.result, name) for side in sides) for name in _COUNTS]
         ways = [verdicts.count(verdict) for verdict in ("ended", "died", "aborted")]
-        table.add_row(sides[0].result.design, *map(str, (*ways, *sums, len(causes))))
-    console.print(table)
+        values = zip(heads, (*ways, *sums, len(causes)), strict=True)
+        cells = "  ".join(f"{value:>{len(head)}}" for head, value in values)
+        console.print(f"{sides[0].result.design:<{wide}}  {cells}", **_PLAIN)

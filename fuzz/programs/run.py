@@ -101,7 +101,7 @@ class Run:
         self._number = 0
         self._commits = 0
         self._verbs: set[str] = set()
-        self._seen = self.memory.rebuilds
+        self._seen = self._first = self.memory.rebuilds
 
     # What a design may use
 
@@ -114,8 +114,10 @@ class Run:
         self.log.append(f"  {message}")
 
     def forced_commit(self) -> None:
-        """Commit now, at any depth."""
+        """Commit now, at any depth. Without the lock a commit asserts, wherever it comes from."""
         self.forced += 1
+        if not self.memory.has_lock:
+            raise TransactionError("memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed.")
         if self._commits >= MAX_COMMITS:
             self.find("recursion", "pairing", "loader", "recursion-without-end", "a commit asks, which commits, ...")
             raise Killed("SIGSEGV: the stack overflows")
@@ -140,19 +142,20 @@ class Run:
         try:
             self._carry_out()
             end = self._end()
+        except TransactionError as error:
+            verdict = "died"
+            change = "commit-without-lock" if "iothread_locked" in str(error) else "commit-without-begin"
+            self.find("unpaired transaction", "pairing", "loader", change, str(error))
         except MemoryAbort as error:
             verdict = "died"
             self.log.append(f"  {error}")
-        except TransactionError as error:
-            verdict = "died"
-            self.find("unpaired transaction", "pairing", "loader", "commit-without-begin", str(error))
         except (Abort, Exit) as error:
             verdict = "aborted"
             self.log.append(f"  aborted: {error}")
         except AssertionError as error:
             verdict = "died"
             self.find("invariant", "invariant", "memory", str(error).partition(":")[0], str(error))
-        rebuilds = memory.rebuilds
+        rebuilds = memory.rebuilds - self._first
         self.stage.reset()
         return Result(
             self.design.name,
