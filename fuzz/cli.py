@@ -74,11 +74,14 @@ def run_command(
         int | None,
         typer.Option(min=1, help="Stop each worker after so many executions, those of earlier runs counted."),
     ] = None,
+    loadvm: Annotated[
+        bool, typer.Option("--loadvm", help="Load as snapshots: then a reset, and the stream again (docs/session.md).")
+    ] = False,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs
 
-    options = RunOptions(target, tuple(machine or ()), tuple(design or ()), time, seed, campaign, executions)
+    options = RunOptions(target, tuple(machine or ()), tuple(design or ()), time, seed, campaign, executions, loadvm)
     raise typer.Exit(run(options))
 
 
@@ -102,7 +105,9 @@ def load_command(
     stream: Annotated[str | None, typer.Argument(help="A file, or NAME/before, NAME/after.")] = None,
     machine: Machine = None,
     design: DesignNames = None,
-    loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
+    loadvm: Annotated[
+        bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing; then reset, load again.")
+    ] = False,
     as_json: Json = False,
     mtree: Annotated[
         bool, typer.Option("--mtree", help="Print the final flat views as `info mtree -f` does; takes one design.")
@@ -134,6 +139,12 @@ def load_command(
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --generated: write the machines and streams there.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Then start the guest: what begins anew, and by what was mapped.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Then save again, and load that under the reference design.")
+    ] = False,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
     if generated is not None:
@@ -147,6 +158,8 @@ def load_command(
             "--schedule": schedule,
             "--points": points,
             "--explain": explain,
+            "--resume": resume,
+            "--again": again,
         }
         for name, value in others.items():
             if value:
@@ -159,7 +172,20 @@ def load_command(
             raise typer.BadParameter("only with --generated", param_hint=name)
     from fuzz.commands.load import LoadOptions, run  # noqa: PLC0415
 
-    options = LoadOptions(stream, machine, tuple(design or ()), loadvm, as_json, mtree, schedule, explain, cost, points)
+    options = LoadOptions(
+        stream,
+        machine,
+        tuple(design or ()),
+        loadvm,
+        as_json,
+        mtree,
+        schedule,
+        explain,
+        cost,
+        points,
+        resume,
+        again,
+    )
     raise typer.Exit(run(options))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuzz.crashers import summary
-from model import REFERENCE, judge, load
+from model import REFERENCE, judge_stages, stages_of
 from model.schedule import EMPTY_SCHEDULE
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ def expectations(
 
     The machine is pristine before and after. Raises what the model raises: then nothing is to be expected.
     """
+    expected: dict[str, Expectation] = {}
     try:
-        reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule)
-        expected: dict[str, Expectation] = {}
+        reference = stages_of(machine, data, REFERENCE, loadvm=loadvm, schedule=schedule)
         for design in designs:
-            machine.reset()
-            if design is REFERENCE:
-                expected[design.name] = summary(reference, reference.findings)
-                continue
-            outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule)
-            expected[design.name] = summary(outcome, judge(reference, outcome, survives_failure=loadvm))
+            stages = reference
+            found = reference[0].outcome.findings
+            if design is not REFERENCE:
+                stages = stages_of(machine, data, design, loadvm=loadvm, schedule=schedule)
+                found = judge_stages(reference, stages, loadvm=loadvm)
+            expected[design.name] = summary(stages[0].outcome, found)
     finally:
         machine.reset()
     return expected

@@ -84,7 +84,7 @@ def show_command(campaign: Campaign, record: Record) -> str:
     if record.target == "memory":
         words = ["vmfuzz", "program", str(witness)]
         return shlex.join([*words, "--design", record.design] if record.design in DESIGNS else words)
-    words = ["vmfuzz", "load", str(witness), "--machine", record.machine]
+    words = ["vmfuzz", "load", str(witness), "--machine", record.machine, *(["--loadvm"] if record.loadvm else [])]
     return shlex.join([*words, "--design", record.design] if record.design != "any" else words)
 
 

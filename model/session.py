@@ -1,4 +1,4 @@
-"""The life of a process beyond one load: stage by stage, an outcome each, and how two lives differ.
+"""The life of a process beyond one load: stage by stage, an outcome each.
 
 Three lives, each beginning with the load of a stream:
 
@@ -11,12 +11,10 @@ Three lives, each beginning with the load of a stream:
   machine's own default stream (`recovery`).
 
 The loads of one process share `Machine.process`, where a design keeps what outlives a load, and the memory API's
-transaction as the stage before has left it. Nothing is put back between stages.
+transaction as the stage before has left it. Nothing is put back between stages. What is wrong with a life,
+`model.aftermath` says.
 
-A finding of a later stage names it in its oracle: `reset-layout`, `again-verdict`, `resume-device-state`,
-`resave-device-state`. `again`, `recovery` and `resume` are silent about what the load showed already, and all of them
-where the verdicts of the load parted: what follows then follows from that. A reset that changes no view, because a
-transaction was left open, is `reset` itself (stream.md 2.9, row 9).
+Cost: a life takes three loads or four; nobody lives who is not asked to.
 """
 
 from __future__ import annotations
@@ -24,20 +22,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from model.compare import judge
 from model.default_stream import default_stream
 from model.designs import REFERENCE
-from model.loader import LoadState, carry_out, run
-from model.outcome import Cause, Finding
+from model.loader import LoadState, carry_out, load, run
 from model.saved import saved_stream
+from model.schedule import EMPTY_SCHEDULE
 from vmformat import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from model.designs import Design
     from model.machine import Machine
     from model.outcome import Outcome, Verdict
+    from model.schedule import Schedule
     from vmformat import Refusal
 
 LOAD: Final = "load"
@@ -52,19 +50,45 @@ class Stage:
     outcome: Outcome
 
 
-def live(machine: Machine, data: bytes, design: type[Design], life: str) -> tuple[Stage, ...]:
+def live(
+    machine: Machine,
+    data: bytes,
+    design: type[Design],
+    life: str,
+    *,
+    loadvm: bool = False,
+    schedule: Schedule = EMPTY_SCHEDULE,
+) -> tuple[Stage, ...]:
     """One of `LIVES` under a design, as far as the process lives; the machine is pristine before and after.
 
-    Each load gets an object of the design of its own. Raises what `model.load` raises.
+    Each load gets an object of the design of its own. `loadvm`: the first load is one of a snapshot, as it always is in
+    the life of that name. `schedule`: what others do during the first load. Raises what `model.load` raises, and leaves
+    the machine as it then is.
     """
-    try:
-        return tuple(_LIFE[life](machine, data, design))
-    finally:
-        machine.reset()
+    loadvm = loadvm or life == "loadvm"
+    first = LoadState(machine, data, design(), machine.process, loadvm=loadvm, schedule=schedule)
+    stages = tuple(_LIFE[life](first, data, design))
+    machine.reset()
+    return stages
 
 
-def _resume(machine: Machine, data: bytes, design: type[Design]) -> Iterator[Stage]:
-    load = LoadState(machine, data, design(), machine.process)
+def stages_of(
+    machine: Machine,
+    data: bytes,
+    design: type[Design],
+    *,
+    loadvm: bool = False,
+    schedule: Schedule = EMPTY_SCHEDULE,
+) -> tuple[Stage, ...]:
+    """What a stream is judged by: its load, or as a snapshot the life that begins so; as `live`."""
+    if loadvm:
+        return live(machine, data, design, "loadvm", schedule=schedule)
+    outcome = load(machine, data, design(), schedule=schedule)
+    machine.reset()
+    return (Stage(LOAD, outcome),)
+
+
+def _resume(load: LoadState, _data: bytes, _design: type[Design]) -> Iterator[Stage]:
     yield (first := Stage(LOAD, run(load)))
     if first.outcome.verdict == "accepted":
         state = _next(load)
@@ -81,8 +105,9 @@ def _start(state: LoadState) -> tuple[Verdict, Refusal | None]:
     return "accepted", None
 
 
-def _resave(machine: Machine, data: bytes, design: type[Design]) -> Iterator[Stage]:
-    yield (first := Stage(LOAD, run(LoadState(machine, data, design(), machine.process))))
+def _resave(load: LoadState, data: bytes, design: type[Design]) -> Iterator[Stage]:
+    machine = load.machine
+    yield (first := Stage(LOAD, run(load)))
     saved = saved_stream(data, machine) if first.outcome.verdict == "accepted" else None
     if saved is not None:
         machine.reset()
@@ -90,8 +115,8 @@ def _resave(machine: Machine, data: bytes, design: type[Design]) -> Iterator[Sta
         yield Stage("resave", replace(outcome, design=design.name))
 
 
-def _loadvm(machine: Machine, data: bytes, design: type[Design]) -> Iterator[Stage]:
-    load = LoadState(machine, data, design(), machine.process, loadvm=True)
+def _loadvm(load: LoadState, data: bytes, design: type[Design]) -> Iterator[Stage]:
+    machine = load.machine
     yield (stage := Stage(LOAD, run(load)))
     failed = stage.outcome.verdict == "refused"
     for name, stream in (("reset", None), ("again", data), ("recovery", _spare(machine) if failed else None)):
@@ -140,55 +165,3 @@ def _spare(machine: Machine) -> bytes:
 
 
 _LIFE: Final = {"resume": _resume, "resave": _resave, "loadvm": _loadvm}
-
-
-def judge_life(reference: Sequence[Stage], candidate: Sequence[Stage]) -> tuple[Finding, ...]:
-    """What is wrong with a life beyond its load, against the same life under the reference design."""
-    found: dict[Cause, Finding] = {}
-    seen: set[tuple[str, ...]] = set()
-    parted = False
-    for before, (old, new) in enumerate(zip(reference, candidate, strict=False), start=-1):
-        findings = judge(old.outcome, new.outcome, survives_failure=True)
-        if old.name == LOAD:
-            seen.update(_without_design(finding) for finding in findings)
-            parted = old.outcome.verdict != new.outcome.verdict
-            continue
-        if old.name == "reset":
-            found |= {finding.cause: finding for finding in _frozen(reference[before], old, candidate[before], new)}
-        if parted:
-            continue
-        findings = tuple(one for one in findings if _is_news(one, old.name, seen))
-        for finding in findings:
-            renamed = replace(finding.cause, oracle=f"{old.name}-{finding.cause.oracle}")
-            text = f"{old.name}: {finding.text}"
-            found.setdefault(renamed, replace(finding, cause=renamed, text=text, rank=finding.severity))
-    return tuple(sorted(found.values()))
-
-
-def _is_news(finding: Finding, stage: str, seen: set[tuple[str, ...]]) -> bool:
-    """Whether a finding of a stage says more than the load did: it lasts, or it is another one."""
-    lasts = stage == "resave" or (stage == "reset" and finding.cause.oracle == "layout")
-    return lasts or _without_design(finding) not in seen
-
-
-def _without_design(finding: Finding) -> tuple[str, ...]:
-    cause = finding.cause
-    return (cause.oracle, cause.reader, cause.change, cause.device)
-
-
-def _frozen(old_load: Stage, old: Stage, new_load: Stage, new: Stage) -> Iterator[Finding]:
-    """The reset changes views, and under the design none."""
-    changed = _changed(old_load.outcome, old.outcome)
-    if not changed or _changed(new_load.outcome, new.outcome) or not new.outcome.depth_at_end:
-        return
-    design, depth = new.outcome.design, new.outcome.depth_at_end
-    text = (
-        f"system_reset changes the view of no address space, of {changed} under {old.outcome.design}: "
-        f"{depth} transaction(s) open since the load, and the layout never changes again"
-    )
-    yield Finding("divergence", Cause(design, "reset", "system_reset", "nothing-changes", "machine"), text)
-
-
-def _changed(before: Outcome, after: Outcome) -> int:
-    pairs: Iterable[tuple[object, object]] = zip(before.layout, after.layout, strict=True)
-    return sum(1 for old, new in pairs if old != new)

@@ -45,6 +45,7 @@ UNUSABLE = {
     "no program": ("program", "/nothing"),
     "design of a program": ("program", "/nothing", "-d", "nothing"),
     "cause of a program": ("program", "/dev/null", "--shrink", "a/b/c/d/e"),
+    "nothing is loaded": ("run", "--target", "roundtrip", "--loadvm"),
     "crasher": ("replay", "/nothing"),
     "capture to nowhere": ("capture", "--", "-machine", "pc"),
     "no campaign": ("status", "/nothing"),

@@ -112,6 +112,23 @@ def test_without_the_engine_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert bench() == 2
 
 
+def test_a_campaign_of_snapshot_loads_stays_one(machine: str, tmp_path: Path) -> None:
+    """What is kept depends on it, so going on without the option goes on with it; findings say how they are shown."""
+    pytest.importorskip("atheris")
+    campaign = Campaign(tmp_path / "campaign")
+    for loadvm, executions in ((True, 30), (False, 60)):
+        options = RunOptions(
+            machines=(machine,), designs=("v1-flag-eof",), campaign=campaign.path, executions=executions, loadvm=loadvm
+        )
+        console = quiet()
+        assert run(options, console) == 1
+        assert campaign.settings().loadvm
+    found = {record.cause: record for _, record in records(campaign.findings)}
+    record = found["v1-flag-eof/again-pairing/loader/commit-without-begin/stream"]
+    assert record.loadvm
+    assert "--loadvm --design v1-flag-eof" in console.export_text()
+
+
 def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
     place = tmp_path / "campaign"
@@ -127,6 +144,7 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     assert (stats.executions, stats.state) == (400, "stopped: executions")
     assert set(stats.findings) == set(causes)
     assert list(campaign.corpus("tiny").iterdir())
+    assert not campaign.settings().loadvm
     # Each finding shows itself again, under its own design, from the witness on disk.
     replayer = Replayer()
     for folder, record in records(campaign.findings):

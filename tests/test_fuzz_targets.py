@@ -8,7 +8,7 @@ import pytest
 
 from fuzz.targets import laws, roundtrip, stream
 from fuzz.targets.situations import message_kind, of_outcome
-from model import REFERENCE, At, Cause, Design, DeviceState, Finding, Outcome, QueueState
+from model import REFERENCE, At, Cause, Design, DeviceState, Finding, Outcome, QueueState, Stage
 from vmformat import Configuration, Eof, Header, Stream, write
 
 if TYPE_CHECKING:
@@ -28,15 +28,12 @@ class Fake:
 
     def __init__(self, answers: dict[tuple[str, bytes], Callable[[], Outcome]]) -> None:
         self.answers = answers
-        self.resets = 0
         Fake.built += 1
 
-    def load(self, data: bytes, design: Design, schedule: Schedule) -> Outcome:
+    def stages(self, data: bytes, design: type[Design], schedule: Schedule, *, loadvm: bool) -> tuple[Stage, ...]:
         answer = self.answers.get((design.name, data))
-        return answer() if answer else Outcome(design.name, "accepted")
-
-    def reset(self) -> None:
-        self.resets += 1
+        first = Stage("load", answer() if answer else Outcome(design.name, "accepted"))
+        return (first, Stage("reset", Outcome(design.name, "accepted"))) if loadvm else (first,)
 
 
 HARMFUL = Finding("harmful read", Cause("batched", "flat-view-while-pending", "vring", "region", "virtio-blk"), "stale")

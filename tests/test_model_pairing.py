@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 import tiny
 
-from model import REFERENCE, Cause, Design, load
+from model import REFERENCE, Cause, Design, judge_life, load
 from model.outcome import Finding
-from model.session import judge_life, live
+from model.session import live
 from model.severity import Severity
 
 if TYPE_CHECKING:

@@ -33,3 +33,15 @@ def test_finds_both_kinds_of_wrong(machine: str, seed: int, tmp_path: Path) -> N
     harmful = {cause for cause in causes if cause.startswith("wrap-main/flat-view-while-pending/")}
     assert any("virtio_init_region_cache" in cause for cause in harmful), harmful
     assert any(cause.startswith("wrap-main/device-state/") for cause in causes)
+
+
+def test_finds_what_shows_only_after_a_snapshot_load(tmp_path: Path) -> None:
+    """A transaction left open, and the reset that changes nothing; a flag left set, and the load that dies of it."""
+    folder = tmp_path / "campaign"
+    options = RunOptions(
+        machines=("pc-small",), designs=("v1-flag-eof",), seed=1, campaign=folder, executions=60, loadvm=True
+    )
+    assert run(options, Console(file=io.StringIO())) == 1
+    found = {record.cause: record for _place, record in records(folder / "findings")}
+    assert found["v1-flag-eof/reset/system_reset/nothing-changes/machine"].loadvm
+    assert "v1-flag-eof/again-pairing/loader/commit-without-begin/stream" in found

@@ -11,7 +11,7 @@ from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.targets import memory, roundtrip, stream
-from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas
+from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas, stages_of
 from model.schedule import EMPTY_SCHEDULE
 from vmformat import StreamError, read
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
-    from model import Description, Design, Outcome
+    from model import Description, Design, Outcome, Stage
     from model.schedule import Schedule
 
 SLACK = 64 << 10
@@ -38,6 +38,12 @@ class Destination:
     ) -> Outcome:
         """Load from the pristine state; `loadvm`: as a snapshot."""
         return load(self.machine, data, design, loadvm=loadvm, schedule=schedule)
+
+    def stages(
+        self, data: bytes, design: type[Design], schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
+    ) -> tuple[Stage, ...]:
+        """The load, or as a snapshot the life that begins so; pristine before and after."""
+        return stages_of(self.machine, data, design, loadvm=loadvm, schedule=schedule)
 
     def reset(self) -> None:
         """Return to the pristine state."""
@@ -57,7 +63,7 @@ def build_target(spec: Spec) -> Target:
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [DESIGNS[name] for name in spec.designs]
-    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs)
+    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm)
 
 
 def build_mutator(spec: Spec) -> Mutator | ProgramMutator:
@@ -66,7 +72,7 @@ def build_mutator(spec: Spec) -> Mutator | ProgramMutator:
         return ProgramMutator(memory.MAX_SIZE)
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
-    schedules = spec.target == stream.NAME
+    schedules = spec.target == stream.NAME and not spec.loadvm  # a snapshot is loaded without letting go of the lock
     return make_mutator(read_description(Path(spec.description)), seeds, limit, schedules=schedules)
 
 

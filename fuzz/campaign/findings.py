@@ -50,6 +50,8 @@ class Record:
     """Seconds of fuzzing of that worker until then."""
     schedule: list[str] | None = None
     """The steps under which the witness shows it, null for none."""
+    loadvm: bool = False
+    """Whether it shows as a snapshot."""
 
     @property
     def design(self) -> str:
@@ -100,6 +102,7 @@ class FindingStore:
                 origin.execution,
                 round(origin.seconds, 3),
                 schedule,
+                origin.loadvm,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)
@@ -129,6 +132,7 @@ class Origin:
     target: str
     execution: int
     seconds: float
+    loadvm: bool = False
 
 
 def read_record(place: Path) -> Record | None:

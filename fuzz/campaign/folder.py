@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
@@ -43,6 +43,8 @@ class Settings:
     seed: int
     runs: int = 0
     """How many times the campaign was started; each start explores with another random sequence."""
+    loadvm: bool = False
+    """Whether streams are loaded as snapshots; once asked for it stays so, since what is kept depends on it."""
 
 
 class Campaign:
@@ -80,6 +82,7 @@ class Campaign:
                 tuple(map(str, values["designs"])),
                 int(values["seed"]),
                 int(values["runs"]),
+                values.get("loadvm") is True,
             )
         except FileNotFoundError:
             msg = f"campaign {self.path}: not a campaign (no campaign.json in it)"
@@ -99,10 +102,11 @@ class Campaign:
                 msg = f"campaign {self.path}: is a file, not a folder"
                 raise CampaignError(msg)
             known = self.path / "campaign.json"
-            runs = 0
+            runs, loadvm = 0, settings.loadvm
             if known.exists():
                 try:
-                    runs = self.settings().runs
+                    before = self.settings()
+                    runs, loadvm = before.runs, loadvm or before.loadvm
                 except CampaignError as error:
                     repaired.append(f"{error}; started anew, corpus and findings kept")
             elif self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
@@ -111,7 +115,7 @@ class Campaign:
                     raise CampaignError(msg)
                 repaired.append(f"campaign {self.path}: campaign.json was missing; corpus and findings kept")
             self.findings.mkdir(parents=True, exist_ok=True)
-            settings = Settings(settings.target, settings.machines, settings.designs, settings.seed, runs + 1)
+            settings = replace(settings, runs=runs + 1, loadvm=loadvm)
             write_atomic(known, json.dumps({"format": FORMAT, **asdict(settings)}, indent=2).encode() + b"\n")
             for entry in sorted((self.path / "corpus").glob("*")):
                 repaired.extend(repair_corpus(entry))

@@ -23,6 +23,8 @@ class Spec:
     seconds: float | None = None
     executions: int | None = None
     """Stop after so many, those of the worker's earlier runs among them."""
+    loadvm: bool = False
+    """Load as a snapshot, and go on with the process."""
     probes: bool = True
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""

@@ -72,7 +72,7 @@ class WorkerReport:
         number = self._executions_before + execution
         seconds = self._seconds_before + time.monotonic() - self._started
         self.stats.saw(found.cause, found.kind, number, seconds)
-        self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, seconds))
+        self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, seconds, self._spec.loadvm))
 
     def _keep(self, found: Found, data: bytes, origin: Origin) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from fuzz import lives
 from fuzz.commands.load_points import passed, point_lines, points_json
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
@@ -40,6 +41,12 @@ class Loaded:
     findings: tuple[Finding, ...]
     mtree: str
     reference: Outcome | None = None
+    lives: lives.Lives = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome object, with the stages behind the load if there are any."""
+        shown = self.outcome.to_json(self.findings)
+        return {**shown, "stages": lives.to_json(self.lives)} if self.lives else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,13 @@ class LoadOptions:
     explain: bool = False
     cost: bool = False
     points: bool = False
+    resume: bool = False
+    again: bool = False
+
+    @property
+    def lives(self) -> tuple[str, ...]:
+        """The lives beyond the load that are asked for."""
+        return lives.asked(resume=self.resume, again=self.again, loadvm=self.loadvm)
 
 
 def machine_of(stream: str, machine: str | None) -> str:
@@ -83,21 +97,27 @@ def load_all(
     *,
     loadvm: bool = False,
     schedule: Schedule = EMPTY_SCHEDULE,
+    beyond: Sequence[str] = (),
 ) -> list[Loaded]:
-    """The outcome under each design, each against the reference; the machine is pristine before and after."""
+    """The outcome under each design, each against the reference; the machine is pristine before and after.
+
+    `beyond`: lives to go on with behind the load (`model.session`).
+    """
     reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule, explain=True)
     reference_tree = machine.mtree()
     machine.reset()
+    life = lives.lived(machine, data, REFERENCE, beyond, loadvm=loadvm, schedule=schedule)
     loaded = []
     for design in designs:
         if design is REFERENCE:
-            loaded.append(Loaded(reference, reference.findings, reference_tree, reference))
+            loaded.append(Loaded(reference, reference.findings, reference_tree, reference, life))
             continue
         outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule, explain=True)
         mtree = machine.mtree()
         machine.reset()
-        findings = judge(reference, outcome, survives_failure=loadvm)
-        loaded.append(Loaded(outcome, findings, mtree, reference))
+        own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
+        findings = (*judge(reference, outcome, survives_failure=loadvm), *lives.judged(life, own))
+        loaded.append(Loaded(outcome, findings, mtree, reference, own))
     return loaded
 
 
@@ -124,7 +144,7 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         lines = [json.dumps(points_json(points), indent=2)] if options.as_json else point_lines(points, machine, data)
         print("\n".join(lines))
         return 0
-    loaded = load_all(machine, data, designs, loadvm=options.loadvm, schedule=schedule)
+    loaded = load_all(machine, data, designs, loadvm=options.loadvm, schedule=schedule, beyond=options.lives)
     wrong = misfits(machine, data)
     if options.as_json:
         print(json.dumps(_to_json(options.stream, machine, schedule, loaded, wrong), indent=2))
@@ -135,6 +155,7 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         show(console, f"{options.stream} on {name}{steps}", loaded, explain=options.explain)
         if options.cost:
             console.print(cost_table(loaded[0].reference, [one.outcome for one in loaded]))
+        lives.show(console, [(one.outcome.design, one.lives) for one in loaded])
         for line in _gathered(wrong):
             console.print(Text(f"does not fit: {line}"), soft_wrap=True)
     return 1 if any(one.findings for one in loaded) else 0
@@ -172,5 +193,5 @@ def _to_json(
         "machine_sha256": machine.description.sha256,
         "schedule": schedule.to_json(),
         "misfits": list(wrong),
-        "outcomes": [one.outcome.to_json(one.findings) for one in loaded],
+        "outcomes": [one.to_json() for one in loaded],
     }

@@ -11,7 +11,7 @@ from rich.table import Table
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.crashers import CrasherError, differences, read_crasher, summary
 from model.actors import ACTORS, check
-from model.compare import judge
+from model.aftermath import judge_stages
 from model.designs import DESIGNS, REFERENCE
 from model.errors import DescriptionError
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
@@ -65,19 +65,18 @@ class Replayer:
             check(schedule, ACTORS, destination.machine)
         except ScheduleError as error:
             raise CrasherError(str(error)) from None
-        reference = destination.load(data, REFERENCE(), schedule, loadvm=loadvm)
-        destination.reset()
+        reference = destination.stages(data, REFERENCE, schedule, loadvm=loadvm)
         seen: dict[str, Expectation] = {}
         for name in designs:
             if name not in DESIGNS:
                 msg = f"design {name}: no such design; there are {', '.join(DESIGNS)}"
                 raise CrasherError(msg)
-            outcome = reference
+            stages = reference
+            found = reference[0].outcome.findings
             if name != REFERENCE.name:
-                outcome = destination.load(data, DESIGNS[name](), schedule, loadvm=loadvm)
-                destination.reset()
-            found = outcome.findings if outcome is reference else judge(reference, outcome, survives_failure=loadvm)
-            seen[name] = summary(outcome, found)
+                stages = destination.stages(data, DESIGNS[name], schedule, loadvm=loadvm)
+                found = judge_stages(reference, stages, loadvm=loadvm)
+            seen[name] = summary(stages[0].outcome, found)
         return seen
 
     def _machine(self, name: str) -> Destination:

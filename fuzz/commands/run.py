@@ -46,6 +46,8 @@ class RunOptions:
     campaign: Path = Path("campaign")
     executions: int | None = None
     """Stop each worker after so many executions, those of earlier runs of the campaign among them."""
+    loadvm: bool = False
+    """Load as snapshots, and go on with the process after the load."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -105,6 +107,9 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     if options.target not in TARGETS:
         msg = f"--target {options.target}: no such target; there are {', '.join(TARGETS)}"
         raise UsageError(msg)
+    if options.loadvm and options.target != "stream":
+        msg = f"--loadvm: the target {options.target} loads nothing"
+        raise UsageError(msg)
     missing = available()
     if missing:
         raise UsageError(missing)
@@ -116,7 +121,8 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     _check(machines)
     names = worker_names(machines)
     campaign = Campaign(options.campaign)
-    asked = Settings(options.target, tuple(machine.typed for machine in machines), designs, options.seed)
+    typed = tuple(machine.typed for machine in machines)
+    asked = Settings(options.target, typed, designs, options.seed, loadvm=options.loadvm)
     settings, repaired = campaign.open(asked)
     repaired = (
         *repaired,
@@ -141,6 +147,7 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
             campaign=str(options.campaign.resolve()),
             seconds=limit,
             executions=options.executions,
+            loadvm=settings.loadvm,
         )
         for name, machine in zip(names, machines, strict=True)
     )

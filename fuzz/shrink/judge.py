@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuzz.engine.target import exception_found
-from model import REFERENCE, Machine, judge, load
+from model import REFERENCE, Machine, judge_stages, stages_of
 
 if TYPE_CHECKING:
     from fuzz.shrink.work import Case
-    from model import Description, Design, Finding, Outcome
+    from model import Description, Design, Finding, Stage
 
 
 class Judge:
@@ -26,25 +26,23 @@ class Judge:
         found: set[str] = set()
         reference = self._load(case, REFERENCE, found)
         if self.design is REFERENCE:
-            found |= _texts(reference.findings) if reference is not None else set()
+            found |= _texts(reference[0].outcome.findings) if reference is not None else set()
             return tuple(sorted(found))
         found.clear()  # what the reference dies of is not the design's
-        outcome = self._load(case, self.design, found)
-        if outcome is not None and reference is not None:
-            found |= _texts(judge(reference, outcome, survives_failure=self.loadvm))
-        elif outcome is not None:
-            found |= _texts(outcome.findings)
+        stages = self._load(case, self.design, found)
+        if stages is not None and reference is not None:
+            found |= _texts(judge_stages(reference, stages, loadvm=self.loadvm))
+        elif stages is not None:
+            found |= _texts(stages[0].outcome.findings)
         return tuple(sorted(found))
 
-    def _load(self, case: Case, design: type[Design], found: set[str]) -> Outcome | None:
+    def _load(self, case: Case, design: type[Design], found: set[str]) -> tuple[Stage, ...] | None:
         try:
-            outcome = load(self.machine, case.data, design(), loadvm=self.loadvm, schedule=case.schedule)
-            self.machine.reset()
+            return stages_of(self.machine, case.data, design, loadvm=self.loadvm, schedule=case.schedule)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding, as in a campaign
             found.add(exception_found(design.name, error).cause)
             self.machine = Machine(self.description)
             return None
-        return outcome
 
 
 def _texts(findings: tuple[Finding, ...]) -> set[str]:

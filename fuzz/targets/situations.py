@@ -10,10 +10,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fuzz.engine.target import Feature
     from model.outcome import DeviceState, Outcome
+    from model.session import Stage
 
 _NUMBER: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]*\d[0-9a-fA-F]*")
 _QUOTED: Final = re.compile(r"['\"][^'\"]*['\"]")
@@ -57,6 +58,15 @@ def of_outcome(outcome: Outcome) -> Iterator[Feature]:
         yield ("forced", design, bucket(outcome.forced_commits))
     for acted in outcome.acted:
         yield ("acted", acted.step.actor, acted.where.partition(" ")[0], acted.result)
+
+
+def of_stages(stages: Sequence[Stage]) -> Iterator[Feature]:
+    """What one design made of the stream, and how the process lived on."""
+    yield from of_outcome(stages[0].outcome)
+    for stage in stages[1:]:
+        outcome = stage.outcome
+        yield ("stage", stage.name, outcome.design, outcome.verdict, min(outcome.depth_at_end, 8))
+        yield ("stage-rebuilds", stage.name, outcome.design, bucket(outcome.rebuilds))
 
 
 def of_devices(devices: tuple[DeviceState, ...]) -> Iterator[Feature]:

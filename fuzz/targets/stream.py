@@ -12,33 +12,33 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.target import Execution, Feature, Found, exception_found
 from fuzz.targets import situations
-from model.compare import judge
+from model.aftermath import judge_stages
 from model.schedule import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model.designs import Design
-    from model.outcome import Finding, Outcome
+    from model.outcome import Finding
     from model.schedule import Schedule
+    from model.session import Stage
 
 NAME: Final = "stream"
 
 
 class Destination(Protocol):
-    """A machine that can load a stream: `model.machine` behind the two calls a target needs."""
+    """A machine that can load a stream: `model.machine` behind the one call a target needs."""
 
-    def load(self, data: bytes, design: Design, schedule: Schedule) -> Outcome:
-        """Load `data` from the pristine state under a fresh design object, while others do what `schedule` says."""
-        ...
+    def stages(self, data: bytes, design: type[Design], schedule: Schedule, *, loadvm: bool) -> tuple[Stage, ...]:
+        """Load `data` under a design, while others do what `schedule` says; pristine before and after.
 
-    def reset(self) -> None:
-        """Return to the pristine state."""
+        `loadvm`: as a snapshot, and go on with the process (`model.session`).
+        """
         ...
 
 
 class StreamTarget:
-    """Loads under designs side by side. `designs` maps names to classes; the reference is never among them."""
+    """Loads under designs side by side; the reference is never among `designs`. `loadvm`: as snapshots."""
 
     name = NAME
 
@@ -47,10 +47,13 @@ class StreamTarget:
         build: Callable[[], Destination],
         reference: type[Design],
         designs: Sequence[type[Design]],
+        *,
+        loadvm: bool = False,
     ) -> None:
         self._build = build
         self._machine = build()
         self._reference = reference
+        self._loadvm = loadvm
         self._designs = tuple(design for design in designs if design.name != reference.name)
 
     def run(self, data: bytes) -> Execution:
@@ -60,34 +63,36 @@ class StreamTarget:
         data, schedule = split(data)
         reference = self._load(data, self._reference, schedule, found)
         if reference is not None:
-            features.extend(situations.of_outcome(reference))
-            features.extend(situations.of_devices(reference.devices))
-            features.extend(situations.of_layout(reference))
-            self._take(reference.findings, found, features)
+            outcome = reference[0].outcome
+            features.extend(situations.of_stages(reference))
+            features.extend(situations.of_devices(outcome.devices))
+            features.extend(situations.of_layout(outcome))
+            self._take(outcome.findings, found, features)
         for design in self._designs:
-            outcome = self._load(data, design, schedule, found)
-            if outcome is None:
+            stages = self._load(data, design, schedule, found)
+            if stages is None:
                 continue
-            features.extend(situations.of_outcome(outcome))
+            features.extend(situations.of_stages(stages))
+            outcome = stages[0].outcome
             if reference is None:
                 self._take(outcome.findings, found, features)
             else:
-                if outcome.devices != reference.devices:
+                if outcome.devices != reference[0].outcome.devices:
                     features.extend(situations.of_devices(outcome.devices))
-                self._take(judge(reference, outcome), found, features)
+                self._take(judge_stages(reference, stages, loadvm=self._loadvm), found, features)
         features.extend(("exception", one.cause) for one in found.values() if one.kind == "exception")
         return Execution(features, tuple(found.values()))
 
-    def _load(self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found]) -> Outcome | None:
+    def _load(
+        self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found]
+    ) -> tuple[Stage, ...] | None:
         try:
-            outcome = self._machine.load(data, design(), schedule)
-            self._machine.reset()
+            return self._machine.stages(data, design, schedule, loadvm=self._loadvm)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding
             one = exception_found(design.name, error)
             found[one.cause] = one
             self._machine = self._build()
             return None
-        return outcome
 
     @staticmethod
     def _take(findings: tuple[Finding, ...], found: dict[str, Found], features: list[Feature]) -> None:
