@@ -13,6 +13,7 @@ from fuzz.designs import UsageError, named_designs
 from fuzz.schedules import scheduled
 from fuzz.shrink.work import Case
 from fuzz.streams import machine_for, path_of
+from fuzz.targets.stream import NAME
 from model import REFERENCE
 from model.outcome import Cause
 from model.schedule import ScheduleError
@@ -52,6 +53,8 @@ def read_given(
     Raises UsageError, and OSError of files that cannot be read.
     """
     path, said = _files(typed)
+    if said.get("target", NAME) != NAME:
+        raise UsageError(f"{typed}: a finding of the target {said['target']}, and only those of {NAME} can be shrunk")
     try:
         data, schedule = scheduled(path, path.read_bytes())
     except ScheduleError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
 
 from fuzz.shrink.ddmin import ddmin
 from fuzz.shrink.work import records as records_of
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from fuzz.shrink.work import Work
     from vmformat import Record, Stream
     from vmformat.paths import Place
+
+
+FEW: Final = 7
+"""Records of which all sets are tried: 2**7 of them."""
 
 
 def end(work: Work) -> None:
@@ -72,7 +77,20 @@ def _level(work: Work, around: Place) -> None:
             slots.take(slot)
         return work.slots(slots)
 
-    ddmin(there, holds)
+    ddmin(there[::-1] if work.from_front else there, holds)
+
+
+def fewest(work: Work) -> None:
+    """Where few records are left, any set of them that is smaller by two or more: dropping one by one cannot see it."""
+    base = work.stream
+    there = [i for i, record in enumerate(base.records) if not isinstance(record, Eof)]
+    if len(there) > FEW:
+        return
+    for size in range(len(there) - 1):
+        for kept in combinations(there, size):
+            chosen = [one for i, one in enumerate(base.records) if isinstance(one, Eof) or i in kept]
+            if work.written(base.with_records(chosen)):
+                return
 
 
 def _unpack(work: Work, place: Place) -> None:
