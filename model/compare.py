@@ -47,11 +47,14 @@ def judge(reference: Outcome, candidate: Outcome, *, survives_failure: bool = Fa
     if candidate.verdict == "aborted" and any(finding.cause.oracle == "pairing" for finding in own):
         against = tuple(finding for finding in against if finding.cause.oracle != "verdict")  # it died of just that
     if candidate.harmful_reads:
-        own = tuple(_with_consequences(finding, against) for finding in own)
+        seen = "nothing that shows at the end"
+        if candidate.verdict != "accepted" or reference.verdict != "accepted":
+            seen = "nothing that shows, in a load that is not accepted"
+        own = tuple(_with_consequences(finding, against, seen) for finding in own)
     return (*own, *against)
 
 
-def _with_consequences(finding: Finding, against: tuple[Finding, ...]) -> Finding:
+def _with_consequences(finding: Finding, against: tuple[Finding, ...], nothing: str) -> Finding:
     """A harmful read with what it may have led to: what the same kind of device derived, or said."""
     if finding.cause.oracle != "flat-view-while-pending":
         return finding
@@ -67,7 +70,7 @@ def _with_consequences(finding: Finding, against: tuple[Finding, ...]) -> Findin
     story = finding.story
     if story is not None:
         lines = tuple(other.text.removeprefix(f"{section}: ") for other in led_to)
-        story = replace(story, led_to=lines or ("nothing that shows at the end",))
+        story = replace(story, led_to=lines or (nothing,))
     return replace(finding, rank=rank, story=story)
 
 
@@ -111,6 +114,7 @@ def _verdict_differs(reference: Outcome, candidate: Outcome) -> Finding:
         PINNED_KIND if pins else "divergence",
         Cause(candidate.design, "verdict", "loader", change, at.kind if at is not None else "stream"),
         text,
+        story=candidate.fatal,
     )
 
 

@@ -92,6 +92,7 @@ class LoadState:
         self.marks: list[Mark] = [(machine.memory.epoch, "the loader", 0)]
         self.record = 0
         self.within: Within = ""
+        self.fatal: Story | None = None
         self.loadvm = loadvm
         self.takes_turns = design.takes_turns and not loadvm
         self.running = False
@@ -168,6 +169,8 @@ class LoadState:
         try:
             view = self.design.flat_view(self, space, use)
         except Abort:
+            if self.explain and not use.commits:
+                self.fatal = uses.story_of(self, space, use)
             if self.design.guards:
                 uses.stopped(self, space, use)
             raise

@@ -170,8 +170,8 @@ class Finding:
 
 
 def most_severe(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings in the order in which people want them: the worst first, equals by kind and cause."""
-    return sorted(findings, key=lambda finding: (finding.severity, finding))
+    """Findings in the order in which people want them: the worst first, equals by kind and cause, guards last."""
+    return sorted(findings, key=lambda finding: (finding.severity, finding.cause.oracle == "guard", finding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,7 @@ class Outcome:
     how often it was told something.
     `acted`: the steps of the schedule in the order in which they ran. `steps` is the work of the load in model steps
     (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
+    `fatal`: the story of the use of a view at which the design let the program die, if stories were asked for.
     """
 
     design: str
@@ -229,6 +230,7 @@ class Outcome:
     acted: tuple[Acted, ...] = ()
     steps: int = 0
     cost: Cost = field(default=Cost(), repr=False)
+    fatal: Story | None = field(default=None, compare=False, repr=False)
 
     def to_json(self, findings: tuple[Finding, ...] | None = None) -> dict[str, Any]:
         """The outcome object of `vmfuzz load --json`, with the `findings` judged against the reference if given."""

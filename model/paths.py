@@ -2,7 +2,7 @@
 
 A reader in this house is named after the function that makes the use. What calls it in a load, and what it calls until
 the view is there, stands here. The same function may be called from elsewhere: from a memory listener's commit, or when
-the received run state is applied.
+the received run state is applied. Held against backtraces of the program as far as its functions are exported.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _CALLED_ELSEWHERE: Final[dict[tuple[Within, str], tuple[str, ...]]] = {
 }
 
 _MAP: Final = ("dma_memory_map", "address_space_map")
-_READ: Final = ("dma_memory_read", "address_space_read_full")
+_RW: Final = ("dma_memory_rw", "address_space_rw", "address_space_read_full")
+_READ: Final = ("dma_memory_read", *_RW)
 _CALLED: Final[dict[str, tuple[str, ...]]] = {
     "ahci_map_clb_address": ("map_page", *_MAP),
     "ahci_map_fis_address": ("map_page", *_MAP),
@@ -49,7 +50,7 @@ _CALLED: Final[dict[str, tuple[str, ...]]] = {
     "cpu_physical_memory_read": ("cpu_physical_memory_rw", "address_space_rw", "address_space_read_full"),
     "cpu_physical_memory_write": ("cpu_physical_memory_rw", "address_space_rw", "address_space_write"),
     "handle_cmd": _MAP,
-    "intel_hda_parse_bdl": _READ,
+    "intel_hda_parse_bdl": ("pci_dma_read", *_RW),
     "memory_region_find": ("memory_region_find_rcu",),
     "monitor-mtree": ("hmp_info_mtree", "mtree_info_flatview"),
     "msi_send_message": ("address_space_stl_le",),

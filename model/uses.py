@@ -17,6 +17,7 @@ from model.story import tell
 if TYPE_CHECKING:
     from model.loader import LoadState
     from model.memory import AddressSpace, FlatView, Use
+    from model.story import Story
 
 
 def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> None:
@@ -44,8 +45,17 @@ def stopped(load: LoadState, space: AddressSpace, use: Use) -> None:
         return
     what = "shows what a fresh one would" if pending else "is the fresh one: nothing is pending"
     line = f"{load.section or 'the loader'}: {use.reader} is stopped though the view {what}"
-    story = tell(load, space.current, space.current, space, use) if load.explain else None
-    load.find("guard", "guard", use.reader, "stopped-benign", line, story=story)
+    load.find("guard", "guard", use.reader, "stopped-benign", line, story=load.fatal)
+
+
+def story_of(load: LoadState, space: AddressSpace, use: Use) -> Story:
+    """The story of a use that the design has answered by dying: of the view that is published."""
+    view = space.current
+    try:
+        fresh = load.memory.fresh_view(space)
+    except MemoryAbort:
+        fresh = view
+    return tell(load, view, fresh, space, use)
 
 
 def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> tuple[str, str, FlatView] | None:

@@ -112,7 +112,8 @@ PATHS = [
     (
         Use("vtd_get_slpte", 0, 1),
         "",
-        "vtd_iova_to_slpte vtd_get_slpte dma_memory_read address_space_read_full address_space_to_flatview",
+        """vtd_iova_to_slpte vtd_get_slpte dma_memory_read dma_memory_rw address_space_rw address_space_read_full
+        address_space_to_flatview""",
     ),
     (Use("somebody", 0, 1, getter="dispatch"), "", "somebody address_space_to_dispatch address_space_to_flatview"),
 ]

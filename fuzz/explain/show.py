@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fuzz.commands.load import Loaded
     from model import Finding
+    from model.story import Story
 
 
 def show(console: Console, title: str, loaded: Sequence[Loaded], *, explain: bool = False) -> None:
@@ -42,11 +43,13 @@ def findings(loaded: Sequence[Loaded], *, explain: bool = False) -> list[list[st
         for finding in one.findings:
             shared.setdefault(_alike(finding), []).append((finding, one))
     found = []
+    told: set[Story] = set()
     order = {id(finding): index for index, finding in enumerate(most_severe(group[0][0] for group in shared.values()))}
     for group in sorted(shared.values(), key=lambda group: order[id(group[0][0])]):
         finding, one = group[0]
         designs = [other.outcome.design for _, other in group]
-        found.append(whole(finding, designs, one.reference, one.outcome) if explain else short(finding, designs))
+        lines = whole(finding, designs, one.reference, one.outcome, told) if explain else short(finding, designs)
+        found.append(lines)
     return found
 
 

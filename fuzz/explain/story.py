@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.explain.drawing import side_by_side
@@ -35,11 +36,18 @@ def short(finding: Finding, designs: Sequence[str]) -> list[str]:
     return lines + (_labelled("under", [", ".join(designs)]) if len(designs) > 1 else [])
 
 
-def whole(finding: Finding, designs: Sequence[str], reference: Outcome | None, outcome: Outcome) -> list[str]:
-    """With all that is known. What a guard misses has its story elsewhere: it is a harmful read, too."""
+def whole(
+    finding: Finding, designs: Sequence[str], reference: Outcome | None, outcome: Outcome, told: set[Story]
+) -> list[str]:
+    """With all that is known. A story that is among those `told` is not told again."""
     lines = short(finding, designs)
-    if finding.story is not None and not finding.cause.change.startswith("missed-"):
-        lines += _story(finding.story)
+    if finding.story is not None:
+        story = replace(finding.story, led_to=())
+        if story in told:
+            lines += _labelled("story", ["as told above"]) + _labelled("led to", finding.story.led_to)
+        else:
+            lines += _story(finding.story)
+        told.add(story)
     elif finding.cause.oracle in {"layout", "listener-trace"} and reference is not None:
         lines += _layouts(finding, reference, outcome)
     return lines
