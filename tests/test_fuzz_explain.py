@@ -183,14 +183,13 @@ def test_each_story_is_told_once(loaded: list[Loaded]) -> None:
 
 def test_what_a_design_died_of_has_a_story_and_a_guard_refers_to_it(loaded: list[Loaded]) -> None:
     told = findings(loaded, explain=True)
+    again = "  story     as told above"
     verdict = next(one for one in told if "aborted where per-device says accepted" in one[0])
-    assert any(line.startswith("  path      virtio_load -> virtio_init_region_cache") for line in verdict)
+    assert verdict[-1] == again
     recursion = next(one for one in told if "recursion" in one[0])
-    assert recursion[-1] == "  story     as told above"
+    assert any(line.startswith("  path      virtio_load -> virtio_init_region_cache") for line in recursion)
     missed = next(one for one in told if "the guard let pass" in one[0])
-    assert missed[-1] == "  story     as told above"
-    drawings = ["\n".join(one[one.index(line) :]) for one in told for line in one if "the view it got" in line]
-    assert len(drawings) >= 1
+    assert missed[-1] == again
 
 
 def test_without_explain_there_is_no_drawing(loaded: list[Loaded]) -> None:
