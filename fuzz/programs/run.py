@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.programs.calls import CALLS
 from fuzz.programs.program import READS, TREE
 from fuzz.programs.rings import Caches
-from fuzz.programs.watch import Watch, settled
+from fuzz.programs.watch import Watch, forbidden, settled
 from model.errors import Abort, Exit, Killed
 from model.memory import MemoryAbort, TransactionError, explain
 from model.outcome import Cause, Finding
@@ -149,6 +149,8 @@ class Run:
         except MemoryAbort as error:
             verdict = "died"
             self.log.append(f"  {error}")
+            if self.watch is not None and "2**64" in str(error) and not forbidden(self.stage):
+                self.find("invariant", "invariant", "memory", "I20", f"I20: {error}")
         except (Abort, Exit) as error:
             verdict = "aborted"
             self.log.append(f"  aborted: {error}")

@@ -40,6 +40,7 @@ class Stage:
         self.recorders = {name: Recorder() for name in self.spaces}
         for name, space in self.spaces.items():
             self.memory.register(self.recorders[name], space)
+            self.recorders[name].updates = self.memory.rebuilds
         self.react: Callable[[str], None] = _nobody
         first = next(iter(self.spaces.values()))
         self.memory.register(_Reactor(self), first)
@@ -76,6 +77,8 @@ class Recorder(Listener):
     def __init__(self) -> None:
         super().__init__()
         self.ranges: dict[int, FlatRange] = {}
+        self.updates = 0
+        """Updates heard to their end."""
         self._told: list[list[tuple[bool, int]]] = []
 
     def begin(self) -> None:
@@ -86,6 +89,7 @@ class Recorder(Listener):
         """All removals before all additions, each ascending."""
         _check(bool(self._told), "I16: commit without begin")
         told = self._told.pop()
+        self.updates += 1
         removed = [start for added, start in told if not added]
         added = [start for added, start in told if added]
         _check([is_new for is_new, _ in told] == [False] * len(removed) + [True] * len(added), "I14: del after add")
@@ -112,12 +116,13 @@ class Recorder(Listener):
         return not self._told and sorted(self.ranges.values(), key=lambda piece: piece.start) == list(space.current)
 
     def save(self) -> object:
-        """The ranges."""
-        return dict(self.ranges)
+        """The ranges, and the updates heard."""
+        return dict(self.ranges), self.updates
 
     def restore(self, state: object) -> None:
         """The ranges again, no update under way."""
-        self.ranges, self._told = dict(state), []  # type: ignore[call-overload]
+        assert isinstance(state, tuple)
+        self.ranges, self.updates, self._told = dict(state[0]), state[1], []
 
 
 class _Reactor(Listener):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from model.memory import EMPTY, MemoryAbort
 from model.memory.reference import reference_render
@@ -10,9 +10,14 @@ from model.memory.region import view_root
 from model.memory.validate import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fuzz.programs.run import Run
     from fuzz.programs.stage import Stage
     from model.memory import AddressSpace, FlatView
+
+
+_Of = TypeVar("_Of")
 
 
 class Watch:
@@ -46,6 +51,8 @@ def settled(stage: Stage) -> None:
     """Everything that must hold when nothing is open. Raises AssertionError."""
     validate(stage.memory, stage.regions.values())
     for name, recorder in stage.recorders.items():
+        heard, made = recorder.updates, stage.memory.rebuilds
+        _check(heard == made, f"I16: {name}'s listener heard {heard} updates of {made}")
         _check(recorder.agrees(stage.spaces[name]), f"I15: what {name}'s listener was told is not what it shows")
 
 
@@ -56,12 +63,23 @@ def _renderings(stage: Stage) -> None:
         if root is None:
             _check(stage.memory.fresh_view(space) is EMPTY, "I8: the empty view")
             continue
-        try:
-            expected = reference_render(root)
-        except MemoryAbort:
-            continue
-        fresh = stage.memory.fresh_view(space)
-        _check(fresh.same_content(expected), f"I5: {space}: {fresh.text()} not {expected.text()}")
+        expected, fresh = _alive(reference_render, root), _alive(stage.memory.fresh_view, space)
+        _check((expected is None) == (fresh is None), f"I20: {space} is rendered by one renderer only")
+        if expected is not None and fresh is not None:
+            _check(fresh.same_content(expected), f"I5: {space}: {fresh.text()} not {expected.text()}")
+
+
+def forbidden(stage: Stage) -> bool:
+    """Whether the literal renderer agrees that no commit would survive this tree (I20)."""
+    roots = (view_root(space.root) for space in stage.memory.spaces)
+    return any(root is not None and _alive(reference_render, root) is None for root in roots)
+
+
+def _alive(render: Callable[[_Of], FlatView], of: _Of) -> FlatView | None:
+    try:
+        return render(of)
+    except MemoryAbort:
+        return None
 
 
 def _check(condition: bool, text: str) -> None:
