@@ -131,7 +131,10 @@ class LoadState:
         self.messages.append(message)
 
     def forced_commit(self) -> None:
-        """Commit now, at any depth. One within another is not counted: it finds nothing that the outer one left."""
+        """Commit now, at any depth. One within another is not counted: it finds nothing that the outer one left.
+
+        Raises TransactionError for who has not the lock, as a commit does that closes a transaction.
+        """
         if self._commits == 0:
             self.forced += 1
             self.forced_rebuilds += self.memory.update_pending

@@ -227,6 +227,15 @@ def test_a_getter_that_commits_meets_itself(machine: Machine) -> None:
     assert causes(machine, NATURAL, "force-depth0") == set()
 
 
+@pytest.mark.parametrize("design", ["force-naive", "force-depth0"])
+def test_a_reader_without_the_lock_cannot_commit(machine: Machine, design: str) -> None:
+    data = tiny.HEADER + tiny.blk(command=2, bar=0xFE000000) + tiny.EOF
+    reads = "wait 1: vcpu-access 0x0 4"
+    assert causes(machine, data, design) == set()
+    assert "pairing/loader/commit-without-lock/stream" in causes(machine, data, design, reads)
+    assert outcome(machine, data, "v6-do-commit", schedule=reads).verdict == "accepted"
+
+
 @pytest.mark.parametrize("design", ["v6-do-commit", "force-depth0", "v7-rcu-dispatch", "v8-rcu-getref"])
 def test_what_the_forced_commits_are_for(behind_iommu: Machine, design: str) -> None:
     by_reference = {"v7-rcu-dispatch", "v8-rcu-getref"}

@@ -30,7 +30,7 @@ not caught. The KVM coalesced-MMIO flush at `begin` is not modelled: it exists o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from model.memory import changes, listener, region, rendering
 from model.memory.changes import Node
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 _LISTS = frozenset({"add", "del"})
 """Mutations of a list of children, which say nothing new about the container itself."""
+NO_LOCK: Final = "memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed."
 _MAX_NODES = 20_000
 _MAX_CONTENTS = 2_000
 """What the trie may remember before it starts anew: some 20 MB each."""
@@ -118,7 +119,7 @@ class Memory:
                 "memory_region_transaction_commit: Assertion `memory_region_transaction_depth' failed."
             )
         if not self.has_lock:
-            raise TransactionError("memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed.")
+            raise TransactionError(NO_LOCK)
         if self.before_commit is not None and self.update_pending:
             self.before_commit()
         self.depth -= 1
@@ -128,8 +129,10 @@ class Memory:
     def do_commit(self) -> None:
         """The work of an outermost commit, at whatever depth: rebuild the views if an update is pending.
 
-        Raises MemoryAbort for a layout at which QEMU aborts.
+        Raises TransactionError without the lock, MemoryAbort for a layout at which QEMU aborts.
         """
+        if not self.has_lock:
+            raise TransactionError(NO_LOCK)
         if self.update_pending:
             self._rebuild()
         elif self.ioeventfd_pending:
