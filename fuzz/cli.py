@@ -29,7 +29,8 @@ Machine = Annotated[
     str | None, typer.Option("--machine", "-m", help="The machine; not needed when STREAM is typed NAME/after.")
 ]
 DesignNames = Annotated[
-    list[str] | None, typer.Option("--design", "-d", help="A load design, or `all`; may be repeated.")
+    list[str] | None,
+    typer.Option("--design", "-d", help="A load design, `all`, or FILE:CLASS for your own; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -428,11 +429,15 @@ def confirm_command(
 @app.command("replay")
 def replay_command(
     files: Annotated[list[Path], typer.Argument(help="Crashers (.vmstate beside .json), or folders of them.")],
+    design: Annotated[
+        list[str] | None,
+        typer.Option("--design", "-d", help="FILE:CLASS, your own design of which crashers tell; may be repeated."),
+    ] = None,
 ) -> None:
     """Hold crashers against the outcome expected of each design."""
     from fuzz.commands.replay import replay  # noqa: PLC0415
 
-    raise typer.Exit(replay(files))
+    raise typer.Exit(replay(files, designs=tuple(design or ())))
 
 
 @app.command("shrink")

@@ -1,9 +1,10 @@
-"""Designs as they are typed on a command line."""
+"""Designs as they are typed on a command line: a name of the house, or FILE:CLASS for one of the user's own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuzz.own_design import TAKEN, DesignFileError, made_of, own_design, typed_as
 from model.designs import DESIGNS, REFERENCE
 
 if TYPE_CHECKING:
@@ -19,14 +20,37 @@ class UsageError(Exception):
 def named_designs(names: Sequence[str]) -> tuple[type[Design], ...]:
     """The designs named, in the order asked, each once: the reference without a name, every one for `all`.
 
-    Raises UsageError for a name that is none.
+    Raises UsageError for a name that is none, for a FILE:CLASS that cannot be used, and for two of one name.
     """
-    if not names:
-        return (REFERENCE,)
-    if "all" in names:
-        return tuple(DESIGNS.values())
-    for name in names:
-        if name not in DESIGNS:
-            msg = f"--design {name}: no such design; there are {', '.join(DESIGNS)}, all"
-            raise UsageError(msg)
-    return tuple(DESIGNS[name] for name in dict.fromkeys(names))
+    found: dict[str, type[Design]] = {}
+    for name in names or (REFERENCE.name,):
+        for design in DESIGNS.values() if name == "all" else (design_named(name),):
+            if found.setdefault(design.name, design) is not design:
+                raise UsageError(f"--design {name}: another design is called {design.name} too")
+    return tuple(found.values())
+
+
+def design_named(name: str) -> type[Design]:
+    """The one design of a name, or in FILE:CLASS. Raises UsageError."""
+    if name in DESIGNS:
+        return DESIGNS[name]
+    if ":" in name:
+        try:
+            return own_design(name)
+        except DesignFileError as error:
+            raise UsageError(f"--design {name}: {error}") from None
+    raise UsageError(f"--design {name}: no such design; there are {', '.join(DESIGNS)}, all, and FILE:CLASS for yours")
+
+
+def text_of(design: type[Design]) -> str:
+    """What names it from any folder: its name, or FILE:CLASS with the whole path."""
+    return typed_as(design) or design.name
+
+
+def text_for(name: str, texts: Sequence[str]) -> str:
+    """What to type for a design of that name, of which one of `texts` may be the FILE:CLASS. No file is run for it."""
+    if name in DESIGNS or name in TAKEN:
+        return name
+    own = [text for text in texts if ":" in text]
+    known = [text for text in own if (design := made_of(text)) is not None and design.name == name]
+    return next(iter(known or own), name)

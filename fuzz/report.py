@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from fuzz.campaign.findings import WITNESS, cause_id, records
+from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.supervisor import all_stats
+from fuzz.designs import text_for
 from model.designs import DESIGNS
 
 if TYPE_CHECKING:
@@ -81,11 +83,20 @@ def show_command(campaign: Campaign, record: Record) -> str:
     witness = campaign.findings / cause_id(record.cause) / WITNESS
     if record.target == "roundtrip":
         return shlex.join(["vmfuzz", "show", str(witness)])
+    design = text_for(record.design, _designs(campaign))
     if record.target == "memory":
         words = ["vmfuzz", "program", str(witness)]
-        return shlex.join([*words, "--design", record.design] if record.design in DESIGNS else words)
+        return shlex.join([*words, "--design", design] if design in DESIGNS or ":" in design else words)
     words = ["vmfuzz", "load", str(witness), "--machine", record.machine, *(["--loadvm"] if record.loadvm else [])]
-    return shlex.join([*words, "--design", record.design] if record.design != "any" else words)
+    return shlex.join([*words, "--design", design] if design != "any" else words)
+
+
+def _designs(campaign: Campaign) -> tuple[str, ...]:
+    """The designs that the campaign was last asked for, as they are typed."""
+    try:
+        return campaign.settings().designs
+    except CampaignError:
+        return ()
 
 
 def counted(campaign: Campaign) -> dict[str, int]:

@@ -19,7 +19,9 @@ from model.commands import DISCARD, GO_ON, LISTENING, Done, run_command
 from model.ending import outcome_of
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
+from model.memory import FlatView
 from model.outcome import Cause, Finding, Outcome
+from model.raised import WrongReturn, hook_of
 from model.schedule import EMPTY_SCHEDULE
 from model.turns import Turns
 from vmformat import Reader, Refusal
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from model.designs import Design
     from model.machine import AnyHandler, Machine
-    from model.memory import AddressSpace, Counts, FlatView, Region, Use
+    from model.memory import AddressSpace, Counts, Region, Use
     from model.outcome import Verdict
     from model.paths import Within
     from model.schedule import Schedule
@@ -177,6 +179,8 @@ class LoadState:
             if self.design.guards:
                 uses.stopped(self, space, use)
             raise
+        if not isinstance(view, FlatView):
+            raise WrongReturn("flat_view", "a FlatView", view)
         if self.memory.depth and self.memory.update_pending and not use.commits:
             uses.used_while_pending(self, view, space, use)
         return view
@@ -314,12 +318,13 @@ def carry_out(state: LoadState, work: Callable[[], tuple[Verdict, Refusal | None
         state.exited = True
     except Hang:
         verdict = "hung"
-    except Exception as error:
-        if not _raised_by(design, error):
+    except (Exception, SystemExit) as error:
+        hook = hook_of(design, error)
+        if not hook:
             raise
-        verdict, silent = "aborted", (f"the design raised {type(error).__name__}: {error}",)
         text = f"{type(error).__name__}: {error}"
-        state.find("exception", "exception", _hook(design, error), type(error).__name__, text)
+        verdict, silent = "aborted", (f"the design raised {text}",)
+        state.find("exception", "exception", hook, type(error).__name__, text)
     if verdict not in {"accepted", "waiting"} and (refusal is None or refusal.kind != verdict):
         state.messages.extend(lines)
         refusal = Refusal(0, lines or silent, state.reader.offset, "")
@@ -462,24 +467,3 @@ def _finish(state: LoadState) -> None:
     state.mark("the run state")
     state.design.run_state_change(state)
     state.turns.rest()
-
-
-def _raised_by(design: Design, error: BaseException) -> bool:
-    """Whether a method of the design is among those that the exception passed on its way."""
-    return bool(_hook(design, error))
-
-
-def _hook(design: Design, error: BaseException) -> str:
-    """The outermost method of the design, or of a class below `Design` that it inherits from, on an exception's way."""
-    codes = {
-        value.__code__: name
-        for owner in type(design).__mro__[:-2]
-        for name, value in vars(owner).items()
-        if callable(value) and hasattr(value, "__code__")
-    }
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code in codes:
-            return codes[trace.tb_frame.f_code]
-        trace = trace.tb_next
-    return ""

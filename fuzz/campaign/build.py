@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.designs import design_named
 from fuzz.mutate import small
 from fuzz.mutate.mutator import Mutator
 from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.targets import memory, roundtrip, stream
-from model import DESIGNS, REFERENCE, Machine, load, parse, section_schemas, stages_of
+from model import REFERENCE, Machine, load, parse, section_schemas, stages_of
 from model.schedule import EMPTY_SCHEDULE
 from vmformat import StreamError, read
 
@@ -58,11 +59,11 @@ def read_description(path: Path) -> Description:
 def build_target(spec: Spec) -> Target:
     """The target that the spec names."""
     if spec.target == memory.NAME:
-        return memory.MemoryTarget([DESIGNS[name] for name in spec.designs])
+        return memory.MemoryTarget([design_named(name) for name in spec.designs])
     description = read_description(Path(spec.description))
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
-    designs = [DESIGNS[name] for name in spec.designs]
+    designs = [design_named(name) for name in spec.designs]
     return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.crashers import CrasherError, differences, read_crasher, summary
+from fuzz.designs import UsageError, design_named
 from model.actors import ACTORS, check
 from model.aftermath import judge_stages
 from model.designs import DESIGNS, REFERENCE
@@ -17,11 +18,12 @@ from model.errors import DescriptionError
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from fuzz.campaign.build import Destination
     from fuzz.crashers import Crasher, Expectation
+    from model.designs import Design
     from model.schedule import Schedule
 
 
@@ -48,6 +50,8 @@ class Row:
 class Replayer:
     """Loads crashers; a machine is built once for all crashers that name it."""
 
+    own: Mapping[str, type[Design]] = field(default_factory=dict)
+    """Designs beside those of the house, by name."""
     _machines: dict[str, Destination] = field(default_factory=dict)
 
     def outcomes(
@@ -68,13 +72,14 @@ class Replayer:
         reference = destination.stages(data, REFERENCE, schedule, loadvm=loadvm)
         seen: dict[str, Expectation] = {}
         for name in designs:
-            if name not in DESIGNS:
-                msg = f"design {name}: no such design; there are {', '.join(DESIGNS)}"
+            design = self.own.get(name) or DESIGNS.get(name)
+            if design is None:
+                msg = f"design {name}: no such design; there are {', '.join((*DESIGNS, *self.own))}"
                 raise CrasherError(msg)
             stages = reference
             found = reference[0].outcome.findings
             if name != REFERENCE.name:
-                stages = destination.stages(data, DESIGNS[name], schedule, loadvm=loadvm)
+                stages = destination.stages(data, design, schedule, loadvm=loadvm)
                 found = judge_stages(reference, stages, loadvm=loadvm)
             seen[name] = summary(stages[0].outcome, found)
         return seen
@@ -122,12 +127,15 @@ def files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def replay(paths: Sequence[Path], console: Console | None = None) -> int:
-    """Replay crashers and print a row each. Exit status: 0 as expected, 1 something differs, 2 unusable."""
+def replay(paths: Sequence[Path], console: Console | None = None, designs: Sequence[str] = ()) -> int:
+    """Replay crashers and print a row each. Exit status: 0 as expected, 1 something differs, 2 unusable.
+
+    `designs`: those of the user's own that crashers expect something of, FILE:CLASS.
+    """
     try:
-        replayer = Replayer()
+        replayer = Replayer({design.name: design for design in map(design_named, designs)})
         rows = [row for path in files(paths) for row in replayer.rows(read_crasher(path))]
-    except (CrasherError, OSError) as error:
+    except (CrasherError, UsageError, OSError) as error:
         Console(stderr=True).print(f"vmfuzz replay: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
     console = console or Console()

@@ -16,7 +16,7 @@ from fuzz.campaign.folder import Campaign, CampaignError, Settings
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.supervisor import Supervisor
 from fuzz.corpus import CorpusError, find_machine
-from fuzz.designs import UsageError, named_designs
+from fuzz.designs import UsageError, named_designs, text_of
 from fuzz.engine import available
 from fuzz.report import final_report, status_line, status_table
 from model.designs import REFERENCE
@@ -62,8 +62,11 @@ def seconds(text: str | None) -> float | None:
 
 
 def chosen_designs(names: Sequence[str]) -> tuple[str, ...]:
-    """The designs to load under besides the reference: all of them when none is named. Raises UsageError."""
-    return tuple(design.name for design in named_designs(names or ("all",)) if design.name != REFERENCE.name)
+    """The designs to load under besides the reference: all of them when none is named. Raises UsageError.
+
+    As a worker in any folder finds them.
+    """
+    return tuple(text_of(design) for design in named_designs(names or ("all",)) if design is not REFERENCE)
 
 
 def worker_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:

@@ -22,14 +22,15 @@ from fuzz.programs.program import READS, TREE
 from fuzz.programs.rings import Caches
 from fuzz.programs.watch import Watch, forbidden, settled
 from model.errors import Abort, Exit, Killed
-from model.memory import MemoryAbort, TransactionError, explain
+from model.memory import FlatView, MemoryAbort, TransactionError, explain
 from model.outcome import Cause, Finding
+from model.raised import WrongReturn, hook_of
 
 if TYPE_CHECKING:
     from fuzz.programs.program import Call, Program
     from fuzz.programs.stage import Stage
     from model.designs import Design
-    from model.memory import AddressSpace, FlatView, Region, Use
+    from model.memory import AddressSpace, Region, Use
 
 DEVICE: Final = "program"
 """The device kind in causes: nothing but calls."""
@@ -154,9 +155,15 @@ class Run:
         except (Abort, Exit) as error:
             verdict = "aborted"
             self.log.append(f"  aborted: {error}")
-        except AssertionError as error:
+        except (Exception, SystemExit) as error:
             verdict = "died"
-            self.find("invariant", "invariant", "memory", str(error).partition(":")[0], str(error))
+            if hook := hook_of(self.design, error):
+                text = f"{type(error).__name__}: {error}"
+                self.find("exception", "exception", hook, type(error).__name__, text)
+            elif isinstance(error, AssertionError):
+                self.find("invariant", "invariant", "memory", str(error).partition(":")[0], str(error))
+            else:
+                raise
         rebuilds = memory.rebuilds - self._first
         self.stage.reset()
         return Result(
@@ -305,6 +312,8 @@ class Run:
         verbs = self._after()
         try:
             view = self.design.flat_view(self, space, use)
+            if not isinstance(view, FlatView):
+                raise WrongReturn("flat_view", "a FlatView", view)
         except (Killed, MemoryAbort):  # the program dies of itself
             raise
         except Abort:

@@ -136,15 +136,19 @@ def virtio_state(
     vm: Qemu, queues: int
 ) -> tuple[tuple[tuple[str, Mapping[str, Any]], ...], tuple[tuple[str, int, Mapping[str, Any]], ...]]:
     """QEMU's own status of every virtio device and of its first `queues` queues, by QOM path."""
-    devices: list[tuple[str, Mapping[str, Any]]] = []
+    paths = sorted(str(entry["path"]) for entry in vm.qmp("x-query-virtio"))
+    status = vm.qmp_all([("x-query-virtio-status", {"path": path}) for path in paths])
+    asked = [
+        (path, queue)
+        for path, one in zip(paths, status, strict=True)
+        for queue in range(min(queues, int(one["num-vqs"])))
+    ]
+    answers = vm.qmp_each([("x-query-virtio-queue-status", {"path": path, "queue": queue}) for path, queue in asked])
     found: list[tuple[str, int, Mapping[str, Any]]] = []
-    for entry in sorted(vm.qmp("x-query-virtio"), key=lambda item: str(item["path"])):
-        path = str(entry["path"])
-        status = vm.qmp("x-query-virtio-status", {"path": path})
-        devices.append((path, status))
-        for queue in range(min(queues, int(status["num-vqs"]))):
-            try:
-                found.append((path, queue, vm.qmp("x-query-virtio-queue-status", {"path": path, "queue": queue})))
-            except QemuError:
-                break
-    return tuple(devices), tuple(found)
+    ended: set[str] = set()
+    for (path, queue), answer in zip(asked, answers, strict=True):
+        if answer is None:
+            ended.add(path)  # of a device's queues those in front of the first that is none
+        elif path not in ended:
+            found.append((path, queue, answer))
+    return tuple(zip(paths, status, strict=True)), tuple(found)

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from qemu.qmp import QMPClient
+from qemu.qmp import ExecuteError, QMPClient
 from qemu.qmp.error import QMPError
 
 from fuzz.qemu.confine import Seal, limit
@@ -218,6 +218,23 @@ class Qemu:
 
         async def run(batch: Sequence[tuple[str, Mapping[str, object]]]) -> list[Any]:
             return await asyncio.gather(*(self._client.execute(name, arguments) for name, arguments in batch))
+
+        values: list[Any] = []
+        for start in range(0, len(commands), _BATCH):
+            values += self._run(run(commands[start : start + _BATCH]), commands[start][0])
+        return values
+
+    def qmp_each(self, commands: Sequence[tuple[str, Mapping[str, object]]]) -> list[Any]:
+        """As `qmp_all`, with None for those that the program refuses."""
+
+        async def one(name: str, arguments: Mapping[str, object]) -> Any:
+            try:
+                return await self._client.execute(name, arguments)
+            except ExecuteError:
+                return None
+
+        async def run(batch: Sequence[tuple[str, Mapping[str, object]]]) -> list[Any]:
+            return await asyncio.gather(*(one(name, arguments) for name, arguments in batch))
 
         values: list[Any] = []
         for start in range(0, len(commands), _BATCH):

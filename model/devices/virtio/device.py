@@ -20,6 +20,7 @@ from model.errors import Abort
 from model.memory import Listener
 from model.memory import cache as caches
 from model.outcome import DeviceState
+from model.raised import WrongReturn
 from vmformat import Refusal
 
 if TYPE_CHECKING:
@@ -327,6 +328,8 @@ class Virtio(Effects):
                 load.design.ring_cache(load, self, queue.index)
             refusal = load.design.ring_check(load, self, queue.index)
             if refusal is not None:
+                if not isinstance(refusal, Refusal):
+                    raise WrongReturn("ring_check", "a Refusal or None", refusal)
                 return refusal
         return None
 
