@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from model.outcome import QueueState
 
 
+_BY_ITSELF: Final[dict[Severity | None, str]] = {
+    Severity.MEMORY_CORRUPTION: "bytes written where the guest has other memory",
+    Severity.WRONG_STATE: "wrong bytes for whoever read them",
+}
+"""What a harmful use comes to whatever follows, by the rank that it has of itself."""
+
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
@@ -70,7 +76,7 @@ def _with_consequences(finding: Finding, against: tuple[Finding, ...], nothing: 
     story = finding.story
     if story is not None:
         lines = tuple(other.text.removeprefix(f"{section}: ") for other in led_to)
-        story = replace(story, led_to=lines or (nothing,))
+        story = replace(story, led_to=lines or (_BY_ITSELF.get(finding.rank, nothing),))
     return replace(finding, rank=rank, story=story)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model import memory as memory_api
-from model.memory import MemoryAbort
+from model.memory import T64, MemoryAbort
 from model.severity import Severity
 from model.story import tell
 
@@ -31,7 +31,7 @@ def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use
     change, text, fresh = found
     where = f"{space.name} {use.addr:#x}+{use.length:#x}"
     line = f"{load.section or 'the loader'}: {reader} of {where} while pending: {text}"
-    rank = Severity.MEMORY_CORRUPTION if _lands_elsewhere(view, use) else None
+    rank = _rank(load, view, use)
     story = tell(load, view, fresh, space, use) if load.explain else None
     load.find("harmful read", "flat-view-while-pending", reader, change, line, rank=rank, story=story)
     if load.design.guards:
@@ -71,9 +71,15 @@ def _unlike_fresh(load: LoadState, view: FlatView, space: AddressSpace, use: Use
     return f"{kind}:{_seen(view, use)}-to-{_seen(fresh, use)}", text, fresh
 
 
-def _lands_elsewhere(view: FlatView, use: Use) -> bool:
-    """Whether bytes are written at once, into memory that is not where a fresh view has it."""
-    return use.write and not use.maps and _seen(view, use) in {"ram", "rom"}
+def _rank(load: LoadState, view: FlatView, use: Use) -> Severity | None:
+    """How bad a harmful use is, whatever it leads to; None where that alone says it.
+
+    A write at once into memory that a fresh view does not have there corrupts it. What others than the loader read
+    (not those who look at whole maps) goes into a guest or a backend, where nobody here follows it.
+    """
+    if use.write and not use.maps and _seen(view, use) in {"ram", "rom"}:
+        return Severity.MEMORY_CORRUPTION
+    return Severity.WRONG_STATE if load.actor and use.length < T64 else None
 
 
 def _seen(view: FlatView, use: Use) -> str:

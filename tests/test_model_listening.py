@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import tiny
 
-from model import DESIGNS, REFERENCE, Finding, Machine, Outcome, compare, judge, load
+from fuzz.corpus import find_machine
+from model import DESIGNS, REFERENCE, Finding, Machine, Outcome, compare, judge, load, parse
+from model.listening import Recorder
 from model.memory import listener, rendering
 from model.memory.memory import Memory
 from model.memory.view import FlatView
@@ -115,3 +117,22 @@ def test_control_a_flag_that_is_lost_leaves_a_stale_layout(monkeypatch: pytest.M
     reference, batched = both()
     assert not reference.findings
     assert oracles(judge(reference, batched)) == {"layout", "listener-trace"}
+
+
+def test_listeners_of_every_space_end_with_the_published_view_under_every_design() -> None:
+    files = find_machine("q35-iommu-platform")
+    machine = Machine(parse(files.description.read_bytes()))
+    recorders = [Recorder(space) for space in machine.spaces]
+    for recorder in recorders:
+        machine.memory.register(recorder, recorder.space)
+    machine.memory.checkpoint()
+    data = max(files.seeds, key=lambda seed: seed.stat().st_size).read_bytes()
+    told: dict[str, int] = {}
+    for design in DESIGNS.values():
+        load(machine, data, design())
+        for recorder in recorders:
+            published = machine.rows(recorder.space.current)
+            assert recorder.believes(published) == published, (design.name, recorder.space.name)
+        told[design.name] = sum(recorder.heard().added for recorder in recorders)
+        machine.reset()
+    assert told["wrap-main"] < told["per-device"]

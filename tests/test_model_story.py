@@ -8,9 +8,11 @@ import pytest
 import tiny
 
 from model import DESIGNS, REFERENCE, Cause, Finding, Machine, Outcome, judge, load
-from model.memory import Use
+from model.loader import LoadState
+from model.memory import Use, write
 from model.outcome import most_severe
 from model.paths import Within, call_path
+from model.schedule import Schedule
 from model.severity import Severity, severity_of
 
 BAR = 0x200_0000
@@ -76,6 +78,32 @@ def test_what_it_led_to_is_told_and_makes_its_rank(remapped: Machine) -> None:
     assert others, outcome
     assert len(read.story.led_to) == len(others)
     assert read.severity is min(one.severity for one in others)
+
+
+def test_what_others_read_is_wrong_for_them_whatever_the_load_comes_to(machine: Machine) -> None:
+    schedule = Schedule.parse(f"wait 1: vcpu-access {BAR:#x} 4; wait 2: monitor-mtree")
+    data = IN_BAR[:-1] + tiny.timer() + tiny.timer() + tiny.EOF
+    reference = load(machine, data, REFERENCE(), schedule=schedule)
+    machine.reset()
+    outcome = load(machine, data, DESIGNS["wrap-main"](), schedule=schedule, explain=True)
+    machine.reset()
+    found = {one.cause.reader: one for one in judge(reference, outcome) if one.kind == "harmful read"}
+    assert found["vcpu-access"].severity is Severity.WRONG_STATE
+    assert found["vcpu-access"].story is not None
+    assert found["vcpu-access"].story.led_to == ("wrong bytes for whoever read them",)
+    assert found["monitor-mtree"].severity is Severity.INVARIANT
+
+
+def test_a_write_into_what_was_there_before_is_memory_corruption() -> None:
+    machine = tiny.machine()
+    memory, space = machine.memory, machine.memory_space
+    state = LoadState(machine, b"", DESIGNS["wrap-main"](), {}, explain=True)
+    memory.getter = state.flat_view
+    memory.begin()
+    memory.set_enabled(machine.regions["ram-below-4g"], False)
+    write(memory, space, 0x1000, b"1234", "msi_send_message")
+    (finding,) = state.findings.values()
+    assert finding.severity is Severity.MEMORY_CORRUPTION
 
 
 def test_without_asking_there_is_no_story_and_the_same_outcome(remapped: Machine) -> None:
