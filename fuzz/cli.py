@@ -458,12 +458,17 @@ def shrink_command(
     ] = None,
     executions: Annotated[int | None, typer.Option(min=1, help="Stop after so many executions.")] = None,
     loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
+    same_verdict: Annotated[
+        bool, typer.Option("--same-verdict", help="What the reference says of the stream must stay, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Shrink a stream and its schedule to the smallest that shows the same cause."""
     from fuzz.commands.shrink import ShrinkOptions, run  # noqa: PLC0415
 
-    raise typer.Exit(run(ShrinkOptions(file, machine, design, tuple(cause or ()), output, executions, loadvm, as_json)))
+    raise typer.Exit(
+        run(ShrinkOptions(file, machine, design, tuple(cause or ()), output, executions, loadvm, same_verdict, as_json))
+    )
 
 
 @app.command("status")

@@ -146,6 +146,23 @@ def test_a_snapshot_load_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (got["loadvm"], got["confirm"]) == (True, {"any": 1})
 
 
+def test_the_verdict_of_the_reference_may_have_to_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two causes that a refused load shows too: cut off, or with a section that is wrong behind them."""
+    file, out = tmp_path / "in.vmstate", tmp_path / "out.vmstate"
+    whole = find_stream("pc-small/after").read_bytes()
+    file.write_bytes(whole[: whole.index(b"globalstate") + 20])
+    cause = "wrap-main/flat-view-while-pending/cpu_physical_memory_read/region:rom-to-ram/kvm-tpr-opt"
+    verdicts = {}
+    for option in ((), ("--same-verdict",)):
+        words = ("-m", "pc-small", "--cause", cause, "-o", str(out), *option)
+        assert vmfuzz(monkeypatch, "shrink", str(file), *words) == 0
+        verdicts[option] = read_crasher(out).expect["per-device"]["verdict"]
+    capsys.readouterr()
+    assert verdicts == {(): "accepted", ("--same-verdict",): "refused"}
+
+
 def stopped(monkeypatch: pytest.MonkeyPatch, after: int, error: type[BaseException]) -> None:
     """Somebody stops it in its n-th execution."""
     causes = Judge.causes

@@ -42,6 +42,7 @@ class ShrinkOptions:
     output: Path | None = None
     executions: int | None = None
     loadvm: bool = False
+    same_verdict: bool = False
     as_json: bool = False
 
 
@@ -93,10 +94,15 @@ def _shown(options: ShrinkOptions, given: Given, judge: Judge) -> tuple[str, ...
 
 def _shrunk(options: ShrinkOptions, given: Given, judge: Judge, kept: Kept) -> tuple[Work, str]:
     wanted = frozenset(kept.causes)
+    verdict = judge.verdict if options.same_verdict else None  # of the case as given: nothing was looked at since
+
+    def shows(case: Case) -> bool:
+        return wanted.issubset(judge.causes(case)) and verdict in {None, judge.verdict}
+
     line = Line(patience=PATIENCE)
     work = Work(
         given.case,
-        lambda case: wanted.issubset(judge.causes(case)),
+        shows,
         judge.machine,
         kept.improved,
         lambda work: line(lambda: _so_far(work)),

@@ -13,18 +13,23 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """Loads under the reference and under one design. The machine is built once and pristine between two loads."""
+    """Loads under the reference and under one design. The machine is built once and pristine between two loads.
+
+    `verdict`: what the reference said of the case that was looked at last, "" where it raised.
+    """
 
     def __init__(self, description: Description, design: type[Design], *, loadvm: bool = False) -> None:
         self.description = description
         self.design = design
         self.loadvm = loadvm
         self.machine = Machine(description)
+        self.verdict = ""
 
     def causes(self, case: Case) -> tuple[str, ...]:
         """The causes that it shows, as text, sorted. An exception that leaves the model is a cause too."""
         found: set[str] = set()
         reference = self._load(case, REFERENCE, found)
+        self.verdict = reference[0].outcome.verdict if reference is not None else ""
         if self.design is REFERENCE:
             found |= _texts(reference[0].outcome.findings) if reference is not None else set()
             return tuple(sorted(found))
