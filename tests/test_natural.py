@@ -20,7 +20,7 @@ from fuzz import qemu
 from fuzz.capture.seeds import booted
 from fuzz.confirm import Against
 from fuzz.confirm.state import fields, saved_sections
-from model import DESIGNS, load
+from model import DESIGNS, judge, load
 from vmformat import Eof, read, write
 
 if TYPE_CHECKING:
@@ -255,6 +255,16 @@ def test_the_model_ends_as_the_table_says(name: str, design: str) -> None:
 def test_the_last_layout_is_the_same(name: str) -> None:
     base, batch = (outcome_of(ROWS[name], design) for design in (PER_DEVICE, WRAP_MAIN))
     assert base.verdict != "accepted" or batch.verdict != "accepted" or base.layout == batch.layout
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row.batch.verdict == "refused" != row.base.verdict]
+)
+def test_what_only_the_batch_refuses_pins_the_guest(name: str) -> None:
+    base, batch = (outcome_of(ROWS[name], design) for design in (PER_DEVICE, WRAP_MAIN))
+    (verdict,) = [finding for finding in judge(base, batch) if finding.cause.oracle == "verdict"]
+    assert (verdict.kind, str(verdict.severity)) == ("pinned", "pinned")
+    assert verdict.text.endswith("a guest can cause this refusal and so pin itself to its host")
 
 
 def test_rings_in_plain_ram_end_the_same() -> None:

@@ -105,9 +105,11 @@ class VirtioGpu(Virtio):
             mapping = address_space_map(self.memory, self.space, address, length, False, READER)
             if not mapping.direct:
                 if self.machine.bounce_in_use:
+                    load.guest_can_cause = True
                     return self._unmapped(path, bounced=bounced)
                 self.machine.bounce_in_use = bounced = True
             if mapping.length < length:
+                load.guest_can_cause = True  # a driver said where the resource lies
                 return self._unmapped(path, bounced=bounced)
             self.requests.note(mapping)
         self.resources[self._now["id"]] = self._now, whole, picture

@@ -59,9 +59,11 @@ class Requests:
         mapping = address_space_map(device.memory, device.space, address, length, write, READER)
         if not mapping.direct:
             if machine.bounce_in_use:
+                load.guest_can_cause = True  # a driver put the buffer there
                 raise Exit("virtio: error trying to map MMIO memory")
             machine.bounce_in_use = True
         if mapping.length < length:
+            load.guest_can_cause = True
             raise Exit("virtio: unexpected memory split")
         if header and mapping.direct and mapping.region is not None:
             self.headers.append((mapping.region.block, mapping.xlat))
