@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from model import memory as memory_api
@@ -33,7 +32,6 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         state.findings[cause] = Finding("unpaired transaction", cause, text, None if lives_on else Severity.INVARIANT)
     if verdict == "aborted" and at is not None:
         _abort_finding(state, at)
-        _with_story(state)
     layout, told = machine.layout(), machine.told()
     if verdict in {"accepted", "refused"} and not state.exited:
         _listeners(state, layout, told)
@@ -60,13 +58,6 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         cost=_cost(state),
         fatal=state.fatal if verdict == "aborted" else None,
     )
-
-
-def _with_story(state: LoadState) -> None:
-    """The use that a commit without end began with."""
-    for cause, finding in state.findings.items():
-        if cause.change == "recursion-without-end":
-            state.findings[cause] = replace(finding, story=state.fatal)
 
 
 def _cost(state: LoadState) -> Cost:

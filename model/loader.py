@@ -95,6 +95,8 @@ class LoadState:
         self.record = 0
         self.within: Within = ""
         self.fatal: Story | None = None
+        self._forcing: Story | None = None
+        self._asked: tuple[AddressSpace, Use] | None = None
         self.loadvm = loadvm
         self.takes_turns = design.takes_turns and not loadvm
         self.running = False
@@ -138,14 +140,15 @@ class LoadState:
         Raises TransactionError for who has not the lock, as a commit does that closes a transaction.
         """
         if self._commits == 0:
+            if self._asked is not None:
+                self._forcing, self._asked = uses.story_of(self, *self._asked), None
             self.forced += 1
             self.forced_rebuilds += self.memory.update_pending
         self.step()
         if self._commits >= MAX_COMMITS:
             text = "a commit asks for a flat view, which commits, which asks for a flat view"
-            self.find(
-                "recursion", "pairing", "loader", "recursion-without-end", f"{self.section or 'the loader'}: {text}"
-            )
+            line = f"{self.section or 'the loader'}: {text}"
+            self.find("recursion", "pairing", "loader", "recursion-without-end", line, story=self._forcing)
             raise Killed("SIGSEGV: the stack overflows")
         self._commits += 1
         self.memory.do_commit()
@@ -171,6 +174,8 @@ class LoadState:
     def flat_view(self, space: AddressSpace, use: Use) -> FlatView:
         """The getter of this load: the design answers, and what it answers is looked at."""
         self.steps += 1
+        if self.explain and self._commits == 0:
+            self._asked = space, use
         try:
             view = self.design.flat_view(self, space, use)
         except Abort:

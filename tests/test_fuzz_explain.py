@@ -187,7 +187,7 @@ def test_what_a_design_died_of_has_a_story_and_a_guard_refers_to_it(loaded: list
     verdict = next(one for one in told if "aborted where per-device says accepted" in one[0])
     assert verdict[-1] == again
     recursion = next(one for one in told if "recursion" in one[0])
-    assert any(line.startswith("  path      virtio_load -> virtio_init_region_cache") for line in recursion)
+    assert recursion[-1] == again
     missed = next(one for one in told if "the guard let pass" in one[0])
     assert missed[-1] == again
 
