@@ -6,11 +6,16 @@ A holds B and C; B is RAM, C a container, D RAM. D comes under C, where B shows.
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fuzz.programs import WORLDS, Call, Program, Result, Stage, from_text, run
 from model import DESIGNS
+
+if TYPE_CHECKING:
+    from model.designs import Load
+    from model.memory import AddressSpace, FlatView, Use
 
 STALE_LIST = DESIGNS["stale-list"]
 ABCD, BOARD = Stage(WORLDS["abcd"]), Stage(WORLDS["board"])
@@ -75,6 +80,30 @@ def test_who_was_right(last: str, priority: int, own: int) -> None:
     miss = "address_space_read missed-after-add: let pass: address_space_read of memory 0x1000+0x1 after add: "
     assert changes(result) == ([miss + "0x1000: B instead of D"] if before else [])
     assert (result.verdict, result.harmful) == ("ended", int(before))
+
+
+class WithParents(STALE_LIST):  # type: ignore[misc, valid-type]
+    """The proposal read generously: a region is found with all that holds it."""
+
+    name = "stale-list-with-parents"
+
+    def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
+        view: FlatView = super().flat_view(load, space, use)
+        for region in view.regions(use.addr, use.addr + use.length):
+            holder = region.container
+            while holder is not None:
+                if holder in self._listed(load.memory):
+                    load.abort(f"{use.reader}: {holder.name} has changed")
+                holder = holder.container
+        return view
+
+
+def test_a_list_that_looks_at_parents_misses_the_example_too() -> None:
+    """B's parents are A alone; C is beside it. So the example stands, and the simplest miss falls."""
+    simplest = from_text("world abcd\nadd D A 0x0 0\nread memory 0x0 0x1\n")
+    example = from_text("world abcd\nadd C A 0x0 0\nload\nadd D C 0x0 0\nread memory 0x0 0x1\n")
+    assert run(ABCD, simplest, WithParents()).verdict == "aborted"
+    assert missed(run(ABCD, example, WithParents()))
 
 
 MISSES = {
