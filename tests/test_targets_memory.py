@@ -176,10 +176,39 @@ class Fails(Design):
         raise LookupError("a design's own fault")
 
 
-def test_an_exception_is_a_finding_and_the_next_program_runs() -> None:
-    target = MemoryTarget([Fails])
+class Asserts(Design):
+    name = "asserts"
+
+    def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
+        raise AssertionError("I5: a guard that asserts")
+
+
+class Forgets(Design):
+    name = "forgets"
+
+    def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
+        return None  # type: ignore[return-value]
+
+
+def test_an_exception_is_a_finding_of_its_design_and_the_next_program_runs() -> None:
+    target = MemoryTarget([Fails, Asserts, Forgets])
     data = seed_inputs()[0]
-    (found,) = target.run(data).found
-    assert found.cause == "any/exception/test_targets_memory.flat_view/LookupError/-"
+    assert [found.cause for found in target.run(data).found] == [
+        "fails/exception/flat_view/LookupError/program",
+        "asserts/exception/flat_view/AssertionError/program",
+        "forgets/exception/flat_view/WrongReturn/program",
+    ]
     assert target.run(b"").found == ()
     assert decode(b"").calls == ()
+
+
+def test_an_exception_of_the_house_is_a_finding_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: object) -> None:
+        raise LookupError("a fault of the model")
+
+    target = MemoryTarget(())
+    with monkeypatch.context() as context:
+        context.setattr(listener, "diff", fails)
+        (found,) = target.run(seed_inputs()[0]).found
+    assert found.cause == "any/exception/test_targets_memory.fails/LookupError/-"
+    assert target.run(seed_inputs()[0]).found == ()

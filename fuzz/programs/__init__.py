@@ -3,7 +3,8 @@
 from fuzz.programs.codec import decode, encode
 from fuzz.programs.judge import Judge, Judged
 from fuzz.programs.program import Call, Program, ProgramError, from_text
-from fuzz.programs.run import Result, ends, run
+from fuzz.programs.result import Result, ends
+from fuzz.programs.run import run
 from fuzz.programs.seeds import seed_inputs
 from fuzz.programs.shrink import shrink
 from fuzz.programs.stage import Stage

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.programs.program import SLOTS
+from fuzz.programs.stage import BrokenInvariant
 from model.memory import Kind, address_space_map, memory_region_find, read, write
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _wins(region: Region) -> None:
     siblings = region.container.subregions if region.container is not None else []
     at = siblings.index(region) if region in siblings else -1
     if at < 0 or any(other.priority <= region.priority for other in siblings[:at]):
-        raise AssertionError(f"I9: {region} was put in last and does not stand before its equals")
+        raise BrokenInvariant(f"I9: {region} was put in last and does not stand before its equals")
 
 
 def _resize(run: Run, name: str, size: int) -> None:

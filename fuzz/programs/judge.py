@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuzz.programs.run import ends, run
+from fuzz.programs.result import ends
+from fuzz.programs.run import run
 from fuzz.programs.stage import Stage
 from fuzz.programs.worlds import WORLDS
 from model.designs import REFERENCE
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fuzz.programs.program import Program
-    from fuzz.programs.run import Result
+    from fuzz.programs.result import Result
     from model.designs import Design
     from model.outcome import Finding
 

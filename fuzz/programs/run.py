@@ -14,12 +14,13 @@ The kind of the unseen change is the verb that made it: `after-disable`, or `aft
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fuzz.programs.calls import CALLS
 from fuzz.programs.program import READS, TREE
+from fuzz.programs.result import DEVICE, Result
 from fuzz.programs.rings import Caches
+from fuzz.programs.stage import BrokenInvariant
 from fuzz.programs.watch import Watch, forbidden, settled
 from model.errors import Abort, Exit, Killed
 from model.memory import FlatView, MemoryAbort, TransactionError, explain
@@ -32,39 +33,8 @@ if TYPE_CHECKING:
     from model.designs import Design
     from model.memory import AddressSpace, Region, Use
 
-DEVICE: Final = "program"
-"""The device kind in causes: nothing but calls."""
 MAX_COMMITS: Final = 20
 """Commits within commits, as many as nobody means."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a program under a design.
-
-    `verdict`: "ended"; "aborted" where the design stopped it; "died" where QEMU asserts of itself. `reads` are uses of
-    flat views while changes were pending, `needed` those that the current view would have shown wrong, `harmful` those
-    that the view returned did. `forced`: commits that the design forced. `at`: calls, by number, with a harmful use.
-    `end`: the views, and the caches that are kept; comparable between runs on one stage. `calls`: those carried out,
-    with lines for what happened in between.
-    """
-
-    design: str
-    verdict: str
-    findings: tuple[Finding, ...]
-    reads: int
-    needed: int
-    harmful: int
-    forced: int
-    rebuilds: int
-    at: frozenset[int]
-    end: tuple[object, ...]
-    calls: tuple[Call | str, ...]
-
-    @property
-    def log(self) -> tuple[str, ...]:
-        """A line for each call, and lines for what happened."""
-        return tuple(line if isinstance(line, str) else line.text() for line in self.calls)
 
 
 class Run:
@@ -157,7 +127,7 @@ class Run:
             self.log.append(f"  aborted: {error}")
         except (Exception, SystemExit) as error:
             verdict = "died"
-            if hook := hook_of(self.design, error):
+            if not isinstance(error, BrokenInvariant) and (hook := hook_of(self.design, error)):
                 text = f"{type(error).__name__}: {error}"
                 self.find("exception", "exception", hook, type(error).__name__, text)
             elif isinstance(error, AssertionError):
@@ -321,6 +291,8 @@ class Run:
                 change = f"stopped-benign-{verbs}" if pending else "stopped-nothing-pending"
                 self.find("guard", "guard", reader, change, f"{_use(space, use)} is stopped though it is right")
             raise
+        if not isinstance(view, FlatView):
+            raise WrongReturn("flat_view", "a FlatView", view)
         if not pending:
             return view
         self.reads += 1
@@ -380,22 +352,3 @@ def run(
     `check`: invariants after every call. `excused`: calls, by number, whose harmful uses are not the design's fault.
     """
     return Run(stage, program, design, check=check, excused=excused).go()
-
-
-def ends(reference: Result, candidate: Result, *, reacts: bool) -> tuple[Finding, ...]:
-    """How a design ends otherwise than the reference (I23): it dies, or shows other views or caches.
-
-    `reacts`: listeners make calls, which may lead to other views rightly, since commits are heard at other times.
-    """
-    if reference.verdict == "ended" and candidate.verdict == "died" and not candidate.findings:
-        cause = Cause(candidate.design, "verdict", "memory", "ended->died", DEVICE)
-        return (Finding("divergence", cause, f"dies where {reference.design} does not: {candidate.log[-1].strip()}"),)
-    if reacts or reference.verdict != "ended" or candidate.verdict != "ended" or not reference.end or not candidate.end:
-        return ()
-    for one, other in zip(reference.end, candidate.end, strict=True):
-        if one != other and isinstance(one, tuple):
-            what = "cache" if str(one[0]).startswith("cache ") else "flat-view"
-            oracle = "device-state" if what == "cache" else "layout"
-            cause = Cause(candidate.design, oracle, what, "at-the-end", DEVICE)
-            return (Finding("divergence", cause, f"{one[0]} ends otherwise than under {reference.design}"),)
-    return ()

@@ -71,8 +71,12 @@ def _nobody(event: str) -> None:
     pass
 
 
+class BrokenInvariant(AssertionError):
+    """A law of memory.md 11 does not hold. `str()` begins with its number and a colon."""
+
+
 class Recorder(Listener):
-    """Keeps what it was told, checks its order (I14, I16), and replays it (I15). Raises AssertionError."""
+    """Keeps what it was told, checks its order (I14, I16), and replays it (I15). Raises BrokenInvariant."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,4 +145,4 @@ class _Reactor(Listener):
 
 def _check(condition: bool, text: str) -> None:
     if not condition:
-        raise AssertionError(text)
+        raise BrokenInvariant(text)

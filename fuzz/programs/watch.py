@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from fuzz.programs.stage import BrokenInvariant
 from model.memory import EMPTY, MemoryAbort
 from model.memory.reference import reference_render
 from model.memory.region import view_root
@@ -84,4 +85,4 @@ def _alive(render: Callable[[_Of], FlatView], of: _Of) -> FlatView | None:
 
 def _check(condition: bool, text: str) -> None:
     if not condition:
-        raise AssertionError(text)
+        raise BrokenInvariant(text)
