@@ -22,11 +22,12 @@ from fuzz.schedules import scheduled
 from fuzz.show.progress import Line
 from fuzz.shrink import Judge
 from fuzz.shrink.kept import Kept
-from model import DESIGNS, REFERENCE
+from model import DESIGNS, REFERENCE, Machine
 from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
 if TYPE_CHECKING:
     from fuzz.shrink import Case
+    from model.outcome import Layout
 
 RING = FOLDER / "wrap-main-ring-in-own-bar.vmstate"
 POSTCOPY = FOLDER / "postcopy-listener-commits-without-lock.vmstate"
@@ -164,17 +165,17 @@ def test_the_verdict_of_the_reference_may_have_to_stay(
 
 
 def stopped(monkeypatch: pytest.MonkeyPatch, after: int, error: type[BaseException]) -> None:
-    """Somebody stops it in its n-th execution."""
-    causes = Judge.causes
+    """Somebody stops it in the midst of its n-th load."""
+    layout = Machine.layout
     left = [after]
 
-    def asked(self: Judge, case: Case) -> tuple[str, ...]:
+    def asked(self: Machine) -> Layout:
         left[0] -= 1
         if left[0] == 0:
             raise error
-        return causes(self, case)
+        return layout(self)
 
-    monkeypatch.setattr(Judge, "causes", asked)
+    monkeypatch.setattr(Machine, "layout", asked)
 
 
 def test_an_interrupt_keeps_the_best(
@@ -183,7 +184,7 @@ def test_an_interrupt_keeps_the_best(
     whole = bloated_crasher("wrap-main-breaks-device", tmp_path)
     causes = read_crasher(whole).expect["wrap-main"]["causes"]
     with monkeypatch.context() as patched:
-        stopped(patched, 5, KeyboardInterrupt)
+        stopped(patched, 25, KeyboardInterrupt)
         words = ("-m", "pc-small", "-d", "wrap-main", "-o", str(tmp_path / "out"))
         assert vmfuzz(monkeypatch, "shrink", str(whole), *words) == 0
     assert "out.json: interrupted" in capsys.readouterr().out
@@ -191,6 +192,10 @@ def test_an_interrupt_keeps_the_best(
     assert crasher.path.stat().st_size < whole.stat().st_size
     assert set(causes) <= set(crasher.expect["wrap-main"]["causes"])
     assert not [row for row in Replayer().rows(crasher) if row.differences]
+
+
+class Killed(BaseException):
+    """What nobody catches."""
 
 
 def test_a_crash_leaves_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,11 +211,11 @@ def test_a_crash_leaves_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         moments.append(len(case.data))
 
     monkeypatch.setattr(Kept, "improved", watched)
-    stopped(monkeypatch, 20, MemoryError)
+    stopped(monkeypatch, 60, Killed)
     stream = tmp_path / "in.vmstate"
     stream.write_bytes(join(LISTENER, Schedule.parse("ram 5: monitor-mtree; ram 0: rcu-reclaim")))
     options = ShrinkOptions(str(stream), "pc-small", "v1-flag-eof", output=tmp_path / "out")
-    with pytest.raises(MemoryError):
+    with pytest.raises(Killed):
         run(options)
     assert moments == sorted(moments, reverse=True)
     assert len(set(moments)) > 1

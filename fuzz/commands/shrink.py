@@ -112,6 +112,7 @@ def _shrunk(options: ShrinkOptions, given: Given, judge: Judge, kept: Kept) -> t
         ended = shrink(work)
     except KeyboardInterrupt:
         ended = "interrupted"
+        judge.renew()  # who knows where in a load that was
     finally:
         line.done()
     return work, ended

@@ -46,8 +46,12 @@ class Judge:
             return stages_of(self.machine, case.data, design, loadvm=self.loadvm, schedule=case.schedule)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding, as in a campaign
             found.add(exception_found(design.name, error).cause)
-            self.machine = Machine(self.description)
+            self.renew()
             return None
+
+    def renew(self) -> None:
+        """Build the machine anew: nothing is known of the state of one that a load did not leave by itself."""
+        self.machine = Machine(self.description)
 
 
 def _texts(findings: tuple[Finding, ...]) -> set[str]:
