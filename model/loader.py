@@ -174,7 +174,7 @@ class LoadState:
     def flat_view(self, space: AddressSpace, use: Use) -> FlatView:
         """The getter of this load: the design answers, and what it answers is looked at."""
         self.steps += 1
-        if self.explain and self._commits == 0:
+        if self.explain and self.design.asks_in_commit and self._commits == 0:
             self._asked = space, use
         try:
             view = self.design.flat_view(self, space, use)
@@ -205,6 +205,10 @@ class LoadState:
         cause = Cause(self.design.name, oracle, reader, change, self.kind)
         if cause not in self.findings:
             self.findings[cause] = Finding(kind, cause, text, rank, story)
+
+    def has_found(self, oracle: str, reader: str, change: str) -> bool:
+        """Whether there is a finding of this cause."""
+        return Cause(self.design.name, oracle, reader, change, self.kind) in self.findings
 
     @property
     def told_section(self) -> str:
