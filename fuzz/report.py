@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from fuzz.campaign.findings import WITNESS, cause_id, records
@@ -12,6 +13,11 @@ from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.supervisor import all_stats
 from fuzz.designs import text_for
 from model.designs import DESIGNS
+from model.outcome import Cause
+from model.severity import Severity, severity_of
+
+COLUMNS: Final = {"differs": "divergence", "reads": "harmful read", "guard": "guard"}
+"""Kinds of findings that have a column."""
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +105,16 @@ def _designs(campaign: Campaign) -> tuple[str, ...]:
         return ()
 
 
+def rank(record: Record) -> Severity:
+    """How bad a finding is: as told with its witness, else by its cause; the least where that says nothing."""
+    if record.severity:
+        return Severity.parse(record.severity)
+    try:
+        return severity_of(record.kind, Cause.parse(record.cause))
+    except (KeyError, ValueError):
+        return Severity.INVARIANT
+
+
 def counted(campaign: Campaign) -> dict[str, int]:
     """How many executions showed each cause, over all workers and runs."""
     counts: dict[str, int] = {}
@@ -108,44 +124,62 @@ def counted(campaign: Campaign) -> dict[str, int]:
     return counts
 
 
-def groups(campaign: Campaign) -> dict[tuple[str, str], list[tuple[Path, Record]]]:
-    """Findings by design and kind."""
+def groups(campaign: Campaign) -> list[list[tuple[Path, Record]]]:
+    """Findings that differ in nothing but the design, the most severe first, in and among groups."""
     grouped: dict[tuple[str, str], list[tuple[Path, Record]]] = {}
-    for place, record in records(campaign.findings):
-        grouped.setdefault((record.design, record.kind), []).append((place, record))
-    return grouped
+    for place, record in sorted(records(campaign.findings), key=lambda pair: (rank(pair[1]), pair[1].cause)):
+        grouped.setdefault((record.kind, record.cause.partition("/")[2]), []).append((place, record))
+    return list(grouped.values())
 
 
-def final_report(campaign: Campaign, console: Console) -> int:
-    """Print the findings, then the table design x kind x count x smallest witness; returns the number of causes."""
+def final_report(campaign: Campaign, console: Console, most: int | None = None) -> int:
+    """Print the findings (the `most` first groups), then the table design x kind; returns the number of causes."""
     counts = counted(campaign)
     grouped = groups(campaign)
-    table = Table(title="Findings by design", title_justify="left")
-    table.add_column("design")
-    table.add_column("kind of finding")
-    for name in ("causes", "count", "smallest witness"):
-        table.add_column(name, justify="right")
-    for (design, kind), found in sorted(grouped.items()):
-        total = sum(max(1, counts.get(record.cause, 0)) for _place, record in found)
-        smallest = min(record.size for _place, record in found)
-        table.add_row(design, kind, str(len(found)), str(total), f"{smallest} bytes")
     totals(campaign, console)
     if not grouped:
         console.print("No findings.")
         return 0
-    for (design, kind), found in sorted(grouped.items()):
-        console.print(f"\n{design}: {kind}", style="bold", markup=False, highlight=False)
-        for _place, record in sorted(found, key=lambda pair: (-counts.get(pair[1].cause, 0), pair[1].cause)):
-            count = max(1, counts.get(record.cause, 0))
-            plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-            console.print(f"  {record.cause}  ({count} times, {record.size} bytes)", **plain)
-            console.print(f"    {record.text}", **plain)
-            if record.schedule:
-                console.print(f"    while {'; '.join(record.schedule)}", **plain)
-            console.print(f"    {show_command(campaign, record)}", **plain)
+    for found in grouped[:most]:
+        _show_group(campaign, console, found, counts)
+    left = len(grouped) - len(grouped[:most])
+    if left:
+        more = f"\n... and {left} more, less severe: vmfuzz status {shlex.quote(str(campaign.path))}"
+        console.print(more, markup=False, highlight=False, soft_wrap=True)
     console.print()
-    console.print(table)
-    return sum(len(found) for found in grouped.values())
+    console.print(_by_design([record for found in grouped for _place, record in found]))
+    return sum(len(found) for found in grouped)
+
+
+def _show_group(campaign: Campaign, console: Console, found: list[tuple[Path, Record]], counts: dict[str, int]) -> None:
+    """One cause under all designs that show it, with the command for its smallest witness."""
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+    _place, record = min(found, key=lambda pair: (pair[1].size, pair[1].cause))
+    times = sum(max(1, counts.get(one.cause, 0)) for _place, one in found)
+    console.print(f"\n[{rank(found[0][1])}] {record.kind}: {record.text}", **plain)
+    cause = record.cause if len(found) == 1 else f"<design>/{record.cause.partition('/')[2]}"
+    console.print(f"  {cause}  ({times} times, {record.size} bytes)", **plain)
+    if len(found) > 1:
+        console.print(f"  under {', '.join(one.design for _place, one in found)}", **plain)
+    if record.schedule:
+        console.print(f"  while {'; '.join(record.schedule)}", **plain)
+    console.print(f"  {show_command(campaign, record)}", **plain)
+
+
+def _by_design(found: list[Record]) -> Table:
+    """How many causes every design has, of which kind, how bad the worst is, and the smallest witness in bytes."""
+    table = Table(title="Causes by design", title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("design", no_wrap=True)
+    table.add_column("worst", no_wrap=True)
+    for name in (*COLUMNS, "other", "smallest"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for design in sorted({record.design for record in found}):
+        own = [record for record in found if record.design == design]
+        numbers = [sum(record.kind == kind for record in own) for kind in COLUMNS.values()]
+        numbers.append(len(own) - sum(numbers))
+        shown = (str(number) if number else "" for number in numbers)
+        table.add_row(design, str(min(map(rank, own))), *shown, str(min(record.size for record in own)))
+    return table
 
 
 def totals(campaign: Campaign, console: Console) -> None:
@@ -187,6 +221,7 @@ def campaign_json(campaign: Campaign) -> dict[str, Any]:
         "findings": [
             {
                 "kind": record.kind,
+                "severity": str(rank(record)),
                 "cause": record.cause,
                 "design": record.design,
                 "text": record.text,

@@ -30,6 +30,11 @@ class Severity(IntEnum):
     def __str__(self) -> str:
         return self.name.lower().replace("_", "-")
 
+    @classmethod
+    def parse(cls, text: str) -> Severity:
+        """The inverse of `str()`. Raises KeyError for anything else."""
+        return cls[text.upper().replace("-", "_")]
+
 
 PINNED_KIND: Final = "pinned"
 """The kind of a finding that says a guest can keep itself from leaving its host."""

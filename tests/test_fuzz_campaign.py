@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,11 +29,12 @@ from fuzz.campaign import (
     read_stats,
     records,
 )
+from fuzz.campaign.findings import Record
 from fuzz.campaign.folder import repair_corpus
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import write_stats
 from fuzz.engine import Found
-from fuzz.report import campaign_json, final_report, status_line
+from fuzz.report import campaign_json, final_report, rank, status_line
 from fuzz.schedules import scheduled
 from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
@@ -183,7 +185,8 @@ def campaign_with_findings(path: Path) -> Campaign:
         ("wrap-main/verdict/loader/accepted->refused/virtio-blk", "divergence", 30, 2),
         ("v1-flag-eof/pairing/loader/commit-without-begin/stream", "pairing", 20, 7),
     ):
-        store.keep(Found(kind, cause, f"text of {kind}"), bytes(size), ORIGIN)
+        severity = "memory-corruption" if cause == CAUSE else ""
+        store.keep(Found(kind, cause, f"text of {kind}", severity=severity), bytes(size), ORIGIN)
         for _ in range(count):
             stats.saw(cause, kind, 1, 0.1)
     write_stats(campaign.worker("pc-small") / "stats.json", stats)
@@ -195,12 +198,13 @@ def test_the_report_ends_with_the_table_and_a_command_for_each_finding(tmp_path:
     console = Console(width=100, record=True, quiet=False, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     assert final_report(campaign, console) == 3
     text = console.export_text()
-    table = text[text.index("Findings by design") :]
-    assert [line.split() for line in table.splitlines() if "bytes" in line and "│" in line] == [
-        ["│", "v1-flag-eof", "│", "pairing", "│", "1", "│", "7", "│", "20", "bytes", "│"],
-        ["│", "wrap-main", "│", "divergence", "│", "1", "│", "2", "│", "30", "bytes", "│"],
-        ["│", "wrap-main", "│", "harmful", "read", "│", "1", "│", "3", "│", "40", "bytes", "│"],
+    table = text[text.index("Causes by design") :]
+    assert [line.split() for line in table.splitlines()[4:] if line.strip()] == [
+        ["v1-flag-eof", "assertion", "1", "20"],
+        ["wrap-main", "memory-corruption", "1", "1", "30"],
     ]
+    told = [line.split()[0] for line in text.splitlines() if line.startswith("[")]
+    assert told == ["[memory-corruption]", "[assertion]", "[refusal]"]
     witness = campaign.findings / cause_id(CAUSE) / "witness.vmstate"
     assert f"vmfuzz load '{witness}' --machine pc-small --design wrap-main" in text
     assert "1000 executions in 2s (500/s)" in text
@@ -213,11 +217,19 @@ def test_live_status_is_one_line_and_programs_get_json(tmp_path: Path) -> None:
         "2m05s  1000 executions  500/s  corpus 0  situations 0  findings: v1-flag-eof 1, wrap-main 2"
     )
     shown = json.loads(json.dumps(campaign_json(campaign)))
-    assert [(one["design"], one["count"]) for one in shown["findings"]] == [
-        ("v1-flag-eof", 7),
-        ("wrap-main", 3),
-        ("wrap-main", 2),
+    assert [(one["design"], one["count"], one["severity"]) for one in shown["findings"]] == [
+        ("v1-flag-eof", 7, "assertion"),
+        ("wrap-main", 3, "memory-corruption"),
+        ("wrap-main", 2, "refusal"),
     ]
+
+
+def test_a_severity_that_nobody_told_is_that_of_the_cause() -> None:
+    record = Record("kind", "d/law/x/bytes/stream", "t", "m", "roundtrip", 1, "", 1, 1.0)
+    assert str(rank(record)) == "invariant"
+    assert str(rank(replace(record, cause="not five parts"))) == "invariant"
+    assert str(rank(replace(record, cause="d/layout/x/a->b/memory"))) == "wrong-state"
+    assert str(rank(replace(record, severity="hang"))) == "hang"
 
 
 def spec(campaign: Path, **values: object) -> Spec:

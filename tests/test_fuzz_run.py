@@ -136,7 +136,7 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     assert run(RunOptions(machines=(machine,), campaign=place, executions=400, time="60s"), console) == 1
     text = console.export_text()
     assert "executions" in text
-    assert "Findings by design" in text
+    assert "Causes by design" in text
     campaign = Campaign(place)
     causes = [record.cause for _, record in records(campaign.findings)]
     assert any(cause.startswith("v1-flag-eof/pairing/") for cause in causes), causes

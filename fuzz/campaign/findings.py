@@ -52,6 +52,8 @@ class Record:
     """The steps under which the witness shows it, null for none."""
     loadvm: bool = False
     """Whether it shows as a snapshot."""
+    severity: str = ""
+    """How bad it is with this witness, "" where nobody has said."""
 
     @property
     def design(self) -> str:
@@ -103,6 +105,7 @@ class FindingStore:
                 round(origin.seconds, 3),
                 schedule,
                 origin.loadvm,
+                found.severity,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MACHINES: Final = ("pc-small", "q35-modern")
 TARGETS: Final = ("stream", "roundtrip", "memory")
+SHOWN: Final = 12
+"""Findings told at the end of a run; `status` tells all."""
 LINE_EVERY: Final = 5.0
 """Seconds between status lines when the output is not a terminal."""
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
@@ -102,7 +104,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
         reason = supervisor.run()
     if reason == "signal":
         console.print("stopped; everything found is kept", highlight=False)
-    found = final_report(campaign, console)
+    found = final_report(campaign, console, SHOWN)
     return 1 if found else 0
 
 

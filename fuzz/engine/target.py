@@ -19,12 +19,14 @@ class Found:
     """One finding as the campaign keeps it: `cause` is the text of the five joined by "/".
 
     `readable`: the input in a text form, if it has one, to be kept beside the witness.
+    `severity` is the text of a `model.severity.Severity`, "" where the cause alone says it.
     """
 
     kind: str
     cause: str
     text: str
     readable: str = ""
+    severity: str = ""
 
     @property
     def design(self) -> str:
