@@ -27,6 +27,7 @@ _BY_ITSELF: Final[dict[Severity | None, str]] = {
 }
 """What a harmful use comes to whatever follows, by the rank that it has of itself."""
 
+_WHILE_PENDING: Final = "flat-view-while-pending"
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
@@ -56,20 +57,24 @@ def judge(reference: Outcome, candidate: Outcome, *, survives_failure: bool = Fa
         seen = "nothing that shows at the end"
         if candidate.verdict != "accepted" or reference.verdict != "accepted":
             seen = "nothing that shows, in a load that is not accepted"
-        own = tuple(_with_consequences(finding, against, seen) for finding in own)
+        readers = {finding.cause.device for finding in own if finding.cause.oracle == _WHILE_PENDING}
+        own = tuple(_with_consequences(finding, against, readers, seen) for finding in own)
     return (*own, *against)
 
 
-def _with_consequences(finding: Finding, against: tuple[Finding, ...], nothing: str) -> Finding:
-    """A harmful read with what it may have led to: what the same kind of device derived, or said."""
-    if finding.cause.oracle != "flat-view-while-pending":
+def _with_consequences(finding: Finding, against: tuple[Finding, ...], readers: set[str], nothing: str) -> Finding:
+    """A harmful read with what it may have led to.
+
+    That is what the same kind of device derived or said, if anything; else what differs without any harmful read of
+    its own: an address space, or a device behind which others read.
+    """
+    if finding.cause.oracle != _WHILE_PENDING:
         return finding
     section = finding.story.section if finding.story is not None else ""
-    led_to = [
-        other
-        for other in against
-        if other.cause.oracle in {"verdict", "device-state"} and other.cause.device == finding.cause.device
-    ]
+    own = {"verdict", "device-state"}
+    led_to = [one for one in against if one.cause.oracle in own and one.cause.device == finding.cause.device]
+    if not led_to:
+        led_to = [one for one in against if one.cause.oracle in {"layout", *own} and one.cause.device not in readers]
     rank = min((other.severity for other in led_to), default=Severity.INVARIANT)
     if finding.rank is not None:
         rank = min(rank, finding.rank)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model.outcome import Row
 
-MOST: int = 3
+MOST: Final = 3
 """Ranges and names told."""
+
+_FUNCTION: Final = re.compile(r"-[0-9a-f]{2}\.[0-7](?=-|$)")
 
 
 def apart(old: Sequence[Row], new: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -28,8 +31,8 @@ def ranges(rows: Sequence[Row]) -> str:
 
 
 def kinds(rows: Sequence[Row]) -> str:
-    """Names of their regions, for a cause."""
-    return "+".join(sorted({row[2].replace("/", "-") for row in rows})[:MOST]) or "none"
+    """Names of their regions, for a cause: without the addresses of PCI functions that some of them bear."""
+    return "+".join(sorted({_FUNCTION.sub("", row[2]).replace("/", "-") for row in rows})[:MOST]) or "none"
 
 
 def space_kind(space: str) -> str:

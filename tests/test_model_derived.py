@@ -10,6 +10,7 @@ import tiny
 from model import DeviceState, Outcome, QueueState, compare
 from model.devices.virtio.transport import MASK_ALL, MSIX_ENABLE, Pci
 from model.devices.vtd_faults import Fault, Faults
+from model.layouts import kinds
 
 if TYPE_CHECKING:
     import pytest
@@ -65,6 +66,12 @@ def test_causes_have_no_numbers_of_ports_slots_or_segments() -> None:
         "request-segment": "d: request segment 11 is z, nothing in the reference",
         "slot": "d: slot 2 is nothing, c in the reference",
     }
+
+
+def test_layout_causes_have_no_addresses_of_functions() -> None:
+    rows = tuple((at, at, f"vtd-{at:02x}.0-dmar", 0, False, f"dmar{at}") for at in (2, 3))
+    assert kinds(rows) == "vtd-dmar"
+    assert kinds([(0, 0, "alias pci.0", 0, False, "a"), (1, 1, "isa/x-1", 0, False, "b")]) == "alias pci.0+isa-x-1"
 
 
 def test_queues_and_devices_are_compared_by_what_they_are_called_not_by_their_place() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.explain.drawing import side_by_side
-from model.layouts import apart, space_kind
+from model.layouts import apart, kinds, space_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +83,8 @@ def _layouts(finding: Finding, reference: Outcome, outcome: Outcome) -> list[str
         for (space, old), (_, new) in zip(before, after, strict=True):
             only_new, only_old = apart(old, new)
             different = [*only_new, *only_old]
-            if different and space_kind(space) == finding.cause.device:
+            changes = {f"{kinds(only_old)}->{kinds(only_new)}", f"{kinds(only_new)}->{kinds(only_old)}"}
+            if different and space_kind(space) == finding.cause.device and finding.cause.change in changes:
                 window = min(row[0] for row in different), max(row[1] for row in different)
                 return side_by_side(old, new, titles, window=window)
     return []
