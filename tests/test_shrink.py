@@ -11,6 +11,7 @@ from fuzz.commands.replay import Replayer
 from fuzz.corpus import find_machine, find_stream
 from fuzz.crashers import read_crasher
 from fuzz.shrink import PASSES, Case, Judge, Work, shrink
+from fuzz.shrink.judge import lives_of
 from fuzz.shrink.work import count_sections, measure
 from model import DESIGNS, Machine, parse
 from model.default_stream import default_stream
@@ -98,6 +99,17 @@ def test_what_the_model_raises_is_a_cause(machine: Machine, seed: bytes, monkeyp
         (cause,) = judge.causes(Case(seed))
     assert cause == "wrap-main/exception/test_shrink.broken/RuntimeError/-"
     assert judge.causes(Case(seed)) == before
+
+
+def test_a_cause_of_the_life_beyond_the_load(machine: Machine) -> None:
+    cause = "wrap-main/resave-device-state/broken/derived/virtio-blk"
+    case = Case((FOLDER / "wrap-main-breaks-device.vmstate").read_bytes())
+    assert lives_of([cause, "wrap-main/resume-x/a/b/c", "wrap-main/layout/a/b/c"]) == ("resume", "resave")
+    assert cause not in Judge(machine.description, DESIGNS["wrap-main"]).causes(case)
+    judge = Judge(machine.description, DESIGNS["wrap-main"], lives=lives_of([cause]))
+    assert cause in judge.causes(case)
+    one = Work(case, lambda case: cause in judge.causes(case), judge.machine, budget=2)
+    assert shrink(one) == "budget"
 
 
 # Passes, each against a predicate of its own: no load is needed to see what they do.

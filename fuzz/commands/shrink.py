@@ -14,6 +14,7 @@ from fuzz.designs import UsageError
 from fuzz.show.progress import Line
 from fuzz.shrink import Judge, Work, shrink
 from fuzz.shrink.given import JSON, read_given
+from fuzz.shrink.judge import lives_of
 from fuzz.shrink.kept import Kept, output_path
 from fuzz.shrink.work import count_sections
 from model import DescriptionError, parse
@@ -71,7 +72,7 @@ def _asked(options: ShrinkOptions) -> tuple[Given, Judge]:
     given = read_given(options.stream, options.machine, options.design, options.causes, loadvm=options.loadvm)
     try:
         description = parse(find_machine(given.machine).description.read_bytes())
-        judge = Judge(description, given.design, loadvm=given.loadvm)
+        judge = Judge(description, given.design, loadvm=given.loadvm, lives=lives_of(given.causes))
         check(given.case.schedule, ACTORS, judge.machine)
     except DescriptionError as error:
         raise UsageError(f"machine {given.machine}: {error}") from None
