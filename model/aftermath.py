@@ -5,7 +5,7 @@ A finding of a later stage names it in its oracle: `reset-layout`, `again-verdic
 
 - a stage is silent about what the load showed already, but for `resave`, where it shows that the fault lasts, and for
   the layout after a reset;
-- where the verdicts of the load parted, later stages are not compared: what follows then follows from that;
+- where the loads ended otherwise or elsewhere, later stages are not compared: what follows then follows from that;
 - a reset that changes no view, because a transaction was left open, is `reset` itself (stream.md 2.9, row 9); of the
   loads behind it only how they end is compared.
 """
@@ -43,7 +43,7 @@ def judge_life(reference: Sequence[Stage], candidate: Sequence[Stage]) -> tuple[
         return ()
     found: dict[Cause, Finding] = {}
     load, other = pairs[0][0].outcome, pairs[0][1].outcome
-    parted = load.verdict != other.verdict
+    parted = _end(load) != _end(other)
     seen = {_without_design(finding.cause) for finding in judge(load, other, survives_failure=True)}
     frozen = False
     for old, new in pairs[1:]:
@@ -59,6 +59,12 @@ def judge_life(reference: Sequence[Stage], candidate: Sequence[Stage]) -> tuple[
                 text = f"{old.name}: {finding.text}"
                 found.setdefault(cause, replace(finding, cause=cause, text=text, rank=finding.severity))
     return tuple(sorted(found.values()))
+
+
+def _end(outcome: Outcome) -> tuple[object, ...]:
+    """How a load ended, and where."""
+    at = outcome.at
+    return (outcome.verdict, at and (at.offset, at.section, at.instance))
 
 
 def _is_news(cause: Cause, stage: str, seen: set[tuple[str, ...]], *, frozen: bool) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model.errors import Abort
 from model.memory import MemoryAbort
-from vmformat import Cmd, Command, Eof, Section, StreamError, encode, read, write
+from vmformat import Cmd, Command, Eof, Kind, Section, StreamError, encode, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,8 +96,10 @@ def saved_stream(data: bytes, machine: Machine) -> bytes | None:
     Saving is itself a commit, of which listeners hear.
     """
     stream = parsed(data, machine)
-    loaded = {} if stream is None else brought(stream, machine)
-    if stream is None or not loaded:
+    if stream is None or any(_loads_again(record, machine) for record in stream.records):
+        return None
+    loaded = brought(stream, machine)
+    if not loaded:
         return None
     last: dict[AnyHandler, int] = {}
     for index, record in enumerate(stream.records):
@@ -115,6 +117,13 @@ def saved_stream(data: bytes, machine: Machine) -> bytes | None:
         return write(stream.with_records(records))
     except StreamError:
         return None
+
+
+def _loads_again(record: object, machine: Machine) -> bool:
+    """Whether a record is a PART or END of a device, which nobody writes; whose it is depends on what came before."""
+    if not isinstance(record, Section) or record.kind not in {Kind.PART, Kind.END}:
+        return False
+    return not any(handler.iterable for handler in machine.handlers if handler.name == record.name)
 
 
 def _loads(record: object, machine: Machine) -> AnyHandler | None:

@@ -10,6 +10,8 @@ Order: the functions' config spaces, those behind a bridge before it, then what 
 resets bus by bus; since every call ends in the same tree, only how often views are rebuilt can tell the difference.
 
 Model: RAM keeps its contents, ROM blobs among them, as in the program (which frees a ROM's image once it was loaded).
+Interrupt lines are not followed: the program asserts that none of a PCI bus is up any more, which it does not survive
+where a stream's PCIBUS section counts otherwise than its functions do.
 Cost: the devices that a stream has touched.
 """
 

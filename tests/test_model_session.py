@@ -213,5 +213,13 @@ def test_slots_that_were_dropped_are_dropped_for_ever() -> None:
     assert causes(mutants.machine("q35-usb"), data, "wrap-main", "resave") == {"resave-device-state/slot/derived/xhci"}
 
 
+def test_what_a_part_loads_of_a_device_is_not_saved(machine: Machine) -> None:
+    """No program writes that, and what it loads depends on what came before."""
+    part = b"\2" + bytes(4) + tiny.timer()[-13:]  # eight bytes of payload and the footer
+    for again, stages in ((b"", [("load", "accepted"), ("resave", "accepted")]), (part, [("load", "accepted")])):
+        stream = tiny.HEADER + tiny.timer() + again + tiny.EOF
+        assert names(live(machine, stream, REFERENCE, "resave")) == stages
+
+
 def test_nobody_saves_what_was_refused(machine: Machine) -> None:
     assert names(live(machine, FAILING, REFERENCE, "resave")) == [("load", "refused")]
