@@ -92,13 +92,15 @@ def _resume(load: LoadState, _data: bytes, _design: type[Design]) -> Iterator[St
     yield (first := Stage(LOAD, run(load)))
     if first.outcome.verdict == "accepted":
         state = _next(load)
-        yield Stage("resume", carry_out(state, lambda: _start(state)))
+        yield Stage("resume", carry_out(state, lambda: _start(state, heard=load.running)))
 
 
-def _start(state: LoadState) -> tuple[Verdict, Refusal | None]:
+def _start(state: LoadState, *, heard: bool) -> tuple[Verdict, Refusal | None]:
+    """The guest is started. `heard`: the design has heard so at the end of the load already."""
     state.running = True
     state.run_state = "running"
-    state.design.run_state_change(state)
+    if not heard:
+        state.design.run_state_change(state)
     for handler in state.machine.handlers:
         if handler in state.machine.touched and handler.effects is not None:
             handler.effects.resume(state)

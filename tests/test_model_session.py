@@ -180,6 +180,31 @@ class Late(Design):
             self.waiting = []
 
 
+class Listens(Design):
+    """Notes when it hears of the run state."""
+
+    name = "listens"
+
+    def run_state_change(self, load: Load) -> None:
+        heard = load.process.setdefault("heard", [])
+        assert isinstance(heard, list)
+        heard.append(load.running)
+        load.say(f"heard {heard}")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("tiny", ["heard [True]"]), ("q35-modern", ["heard [False]", "heard [False, True]"])]
+)
+def test_a_design_hears_of_the_start_once(machine: Machine, name: str, said: list[str]) -> None:
+    """At the end of the load, if the guest ran on the source; else when somebody starts it."""
+    captured = name != "tiny"
+    machine = mutants.machine(name) if captured else machine
+    data = find_stream(f"{name}/after").read_bytes() if captured else GOOD
+    stages = live(machine, data, Listens, "resume")
+    messages = [line for stage in stages for line in stage.outcome.messages]
+    assert [line for line in messages if line.startswith("heard")] == said
+
+
 def test_checks_that_waited_for_the_start_are_made_there() -> None:
     """A guest that was saved paused: used and in-use indices are not there before it is started."""
     machine, data = mutants.machine("q35-modern"), find_stream("q35-modern/after").read_bytes()
