@@ -116,7 +116,7 @@ def test_a_campaign_of_snapshot_loads_stays_one(machine: str, tmp_path: Path) ->
     """What is kept depends on it, so going on without the option goes on with it; findings say how they are shown."""
     pytest.importorskip("atheris")
     campaign = Campaign(tmp_path / "campaign")
-    for loadvm, executions in ((True, 30), (False, 60)):
+    for loadvm, executions in ((True, 15), (False, 25)):
         options = RunOptions(
             machines=(machine,), designs=("v1-flag-eof",), campaign=campaign.path, executions=executions, loadvm=loadvm
         )
