@@ -1,4 +1,7 @@
-"""The COMMAND records, as a destination without migration capabilities obeys them (stream.md 1.6, 1.7, 2.10)."""
+"""The COMMAND records, as a destination obeys them (stream.md 1.6, 1.7, 2.10).
+
+Of the capabilities of a migration it may have one, postcopy-ram.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
     from model.loader import LoadState
+    from model.postcopy import Postcopy
 
 EPERM, EINVAL, ERANGE, EAGAIN = 1, 22, 34, 11
 PACKAGED: Final = 7
@@ -78,10 +82,25 @@ def _advise(load: LoadState, _reader: Reader, length: int, offset: int) -> Done:
     before, load.postcopy = load.postcopy, ADVISE
     if before:
         return _refuse(EPERM, offset, f"CMD_POSTCOPY_ADVISE in wrong postcopy state ({before})")
+    if load.pages is not None and length in {0, 16}:
+        return _advise_ram(load, load.pages, length, offset)
     if length == 16:
         return _refuse(EINVAL, offset, "RAM postcopy is disabled but have 16 byte advise")
     if length:
         return _refuse(EINVAL, offset, f"CMD_POSTCOPY_ADVISE invalid length ({length})")
+    return GO_ON
+
+
+def _advise_ram(load: LoadState, pages: Postcopy, length: int, offset: int) -> Done:
+    """The payload is read from the main channel (stream.md 1.7); what RAM holds is dropped."""
+    if not length:
+        return _refuse(EINVAL, offset, "RAM postcopy is enabled but have 0 byte advise")
+    blocks, target = load.reader.u64(), load.reader.u64()
+    if blocks != PAGE:
+        return _refuse(EPERM, offset, f"Postcopy needs matching RAM page sizes (s={blocks:x} d={PAGE:x})")
+    if target != PAGE:
+        return _refuse(EPERM, offset, f"Postcopy needs matching target page sizes (s={target & 0xFFFFFFFF:d} d={PAGE})")
+    pages.advise()
     return GO_ON
 
 
@@ -91,6 +110,10 @@ def _listen(load: LoadState, _reader: Reader, _length: int, offset: int) -> Done
         return _refuse(EPERM, offset, f"CMD_POSTCOPY_LISTEN in wrong postcopy state ({before})")
     if load.loops == 1:
         load.not_modelled.add("postcopy: LISTEN outside a package makes two threads race for one channel")
+    if load.pages is not None:
+        if before == ADVISE:
+            load.postcopy = DISCARD  # what the first DISCARD would have done is done now, its state among it
+        load.pages.listen(answered=before == DISCARD)
     return GO_ON
 
 
@@ -131,6 +154,8 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
         if problem:
             return _refuse(EPERM, offset, f"ram_block_discard_range: {problem}")
         block.discard(start, length)
+        if load.pages is not None:
+            load.pages.discard(block.name, start, length)
     return GO_ON
 
 

@@ -103,6 +103,25 @@ def _differences(reference: Outcome, candidate: Outcome, survives_failure: bool)
         if reference.run_state != candidate.run_state:
             text = f"the run state is {candidate.run_state!r}, {reference.run_state!r} under {reference.design}"
             yield Finding("divergence", Cause(candidate.design, "run-state", "loader", "run-state", "machine"), text)
+    yield from _asked(reference, candidate)
+
+
+def _asked(reference: Outcome, candidate: Outcome) -> Iterator[Finding]:
+    """The first page that a source is asked for otherwise; one that died early is not blamed for asking less."""
+    theirs: list[tuple[str, int] | None] = [*reference.asked]
+    ours: list[tuple[str, int] | None] = [*candidate.asked]
+    if reference.verdict == candidate.verdict == "accepted":
+        theirs, ours = [*theirs, None], [*ours, None]
+    for number, (expected, found) in enumerate(zip(theirs, ours, strict=False)):
+        if expected != found:
+            text = f"request {number} is for {_page(found)}, {_page(expected)} under {reference.design}"
+            cause = Cause(candidate.design, "device-state", "return-path", "other-page-asked-for", "ram")
+            yield Finding("divergence", cause, text)
+            return
+
+
+def _page(asked: tuple[str, int] | None) -> str:
+    return "nothing" if asked is None else f"{asked[0]} {asked[1]:#x}"
 
 
 def _verdict(outcome: Outcome) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
     memory.heard = memory.before_commit = None
     memory.asks_in_commit = False
     memory.has_lock = True
+    memory.ram.on_touch = None
     at = None
     if refusal is not None:
         at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages, state.kind)
@@ -54,6 +55,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         findings=tuple(sorted(state.findings.values())),
         not_modelled=tuple(sorted(state.not_modelled)),
         acted=tuple(state.turns.acted),
+        asked=tuple(state.pages.asked) if state.pages is not None else (),
         steps=state.steps,
         cost=_cost(state),
         fatal=state.fatal if verdict == "aborted" else None,

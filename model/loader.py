@@ -21,6 +21,7 @@ from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
 from model.memory import FlatView
 from model.outcome import Cause, Finding, Outcome
+from model.postcopy import Postcopy
 from model.raised import WrongReturn, hook_of
 from model.schedule import EMPTY_SCHEDULE
 from model.turns import Turns
@@ -64,6 +65,7 @@ class LoadState:
         loadvm: bool = False,
         schedule: Schedule = EMPTY_SCHEDULE,
         explain: bool = False,
+        postcopy_ram: bool = False,
     ) -> None:
         self.machine = machine
         self.memory = machine.memory
@@ -82,6 +84,7 @@ class LoadState:
         self.forced = self.forced_rebuilds = 0
         self.loops = 0
         self.postcopy = 0
+        self.pages = Postcopy(machine.memory.ram, data) if postcopy_ram else None
         self.listening = False
         self.exited = False
         self.colo = False
@@ -263,15 +266,26 @@ def load(
     loadvm: bool = False,
     schedule: Schedule = EMPTY_SCHEDULE,
     explain: bool = False,
+    postcopy_ram: bool = False,
 ) -> Outcome:
     """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
 
     `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
     `schedule`: what others do meanwhile. `explain`: findings get their story, which takes time. Raises nothing that the
     bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
-    next load.
+    next load. `postcopy_ram`: the destination has the capability of that name.
     """
-    return run(LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, explain=explain))
+    state = LoadState(
+        machine,
+        data,
+        design,
+        machine.process,
+        loadvm=loadvm,
+        schedule=schedule,
+        explain=explain,
+        postcopy_ram=postcopy_ram,
+    )
+    return run(state)
 
 
 def run(state: LoadState) -> Outcome:

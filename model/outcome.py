@@ -205,8 +205,9 @@ class Outcome:
     `reads_while_pending` and `harmful_reads` count by reader. `layout` is the final flat view of every address space,
     in the order of the machine's address spaces; `told` is what each listener believes to be mapped at the end, `heard`
     how often it was told something.
-    `acted`: the steps of the schedule in the order in which they ran. `steps` is the work of the load in model steps
-    (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
+    `acted`: the steps of the schedule in the order in which they ran. `asked`: the pages that a destination with the
+    capability postcopy-ram asks its source for, block and offset, in order. `steps` is the work of the load in model
+    steps (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
     `fatal`: the story of the use of a view at which the design let the program die, if stories were asked for.
     """
 
@@ -228,6 +229,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     not_modelled: tuple[str, ...] = ()
     acted: tuple[Acted, ...] = ()
+    asked: tuple[tuple[str, int], ...] = ()
     steps: int = 0
     cost: Cost = field(default=Cost(), repr=False)
     fatal: Story | None = field(default=None, compare=False, repr=False)
@@ -252,6 +254,7 @@ class Outcome:
             "findings": [finding.to_json() for finding in findings],
             "not_modelled": list(self.not_modelled),
             "acted": [str(one) for one in self.acted],
+            "asked": [{"block": block, "offset": offset} for block, offset in self.asked],
             "cost": self.cost.to_json(),
         }
 

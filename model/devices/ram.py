@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from model.devices.pci import PciFunction
     from model.loader import LoadState
     from model.machine import Machine
+    from model.postcopy import Postcopy
     from vmformat import Reader
 
 EINVAL: Final = 22
@@ -64,7 +65,7 @@ class RamHandler:
         if version != VERSION:
             return Refusal(EINVAL, (), reader.offset, "version")
         if load.postcopy >= LISTENING:
-            return self._while_listening(load, reader)
+            return self._while_listening(load, reader) if load.pages is None else self._on_demand(load.pages, reader)
         load.turns.at("ram")
         taken = 0
         for record in iter_records(reader, self.state, self.machine.block_lengths):
@@ -74,7 +75,9 @@ class RamHandler:
             refusal = self._block(record) if isinstance(record, BlockEntry) else self._page(record)
             if refusal is not None:
                 return refusal
-            if isinstance(record, RamRecord) and record.block is not None and record.flags & RamFlag.ZERO:
+            if load.pages is not None and isinstance(record, RamRecord) and record.block is not None:
+                load.pages.came(record.block, record.address)
+            elif isinstance(record, RamRecord) and record.block is not None and record.flags & RamFlag.ZERO:
                 taken += self._zeros(load, reader, record.block)
             taken += 1
             while taken >= YIELDS:
@@ -121,12 +124,40 @@ class RamHandler:
             text = f"Unknown combination of migration flags: 0x{flags:x} (postcopy mode)"
         return Refusal(EINVAL, (text,), offset, "ram")
 
+    def _on_demand(self, pages: Postcopy, reader: Reader) -> Refusal | None:
+        """Pages behind the package: each is whole, and takes its place at once."""
+        while True:
+            offset = reader.offset
+            word = reader.u64()
+            if reader.error:
+                return Refusal(reader.error, (), offset, "ram")
+            flags, address = word & (PAGE - 1), word & ~(PAGE - 1)
+            kind = flags & ~RamFlag.CONTINUE
+            if kind == RamFlag.EOS:
+                return None
+            if kind not in {RamFlag.ZERO, RamFlag.PAGE}:
+                text = f"Unknown combination of migration flags: 0x{flags:x} (postcopy mode)"
+                return Refusal(EINVAL, (text,), offset, "ram")
+            text = self._no_block(reader, flags)
+            name = self.state.last or ""
+            if text or address >= self.machine.block_lengths[name]:
+                return Refusal(EINVAL, (text or f"Illegal RAM offset {address:x}",), offset, "ram")
+            block = self.machine.memory.ram.blocks[name]
+            if kind == RamFlag.PAGE:
+                block.write(address, reader.take(PAGE))
+            else:
+                block.fill(address, reader.u8())
+            pages.came(name, address)
+
     def _no_block(self, reader: Reader, flags: int) -> str:
         """What is said of a page whose block is not known; empty if it is."""
         if flags & RamFlag.CONTINUE:
             return "" if self.state.last is not None else "Ack, bad migration stream!"
         name = c_text(reader.take(reader.u8()))
-        return "" if name in self.machine.block_lengths else f"Can't find block {name}"
+        if name not in self.machine.block_lengths:
+            return f"Can't find block {name}"
+        self.state.last = name
+        return ""
 
     def _block(self, entry: BlockEntry) -> Refusal | None:
         machine = self.machine

@@ -96,6 +96,7 @@ class Ram:
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
         self.on_read: Callable[[str, int, int], None] | None = None
+        self.on_touch: Callable[[str, int, int], None] | None = None
 
     def add_block(self, name: str, length: int) -> Block:
         """Create a block of zeros, `length` in bytes."""
@@ -104,6 +105,8 @@ class Ram:
 
     def read(self, block: str, offset: int, length: int) -> bytes:
         """Bytes of a block by name; zeros for a block that does not exist and beyond the end."""
+        if self.on_touch is not None:
+            self.on_touch(block, offset, length)
         if self.on_read is not None:
             self.on_read(block, offset, length)
         found = self.blocks.get(block)
