@@ -146,6 +146,9 @@ def load_command(
     again: Annotated[
         bool, typer.Option("--again", help="Then save again, and load that under the reference design.")
     ] = False,
+    postcopy_ram: Annotated[
+        bool, typer.Option("--postcopy-ram", help="The destination has this capability: which pages it asks for.")
+    ] = False,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
     if generated is not None:
@@ -161,6 +164,7 @@ def load_command(
             "--explain": explain,
             "--resume": resume,
             "--again": again,
+            "--postcopy-ram": postcopy_ram,
         }
         for name, value in others.items():
             if value:
@@ -186,6 +190,7 @@ def load_command(
         points,
         resume,
         again,
+        postcopy_ram,
     )
     raise typer.Exit(run(options))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from captured import switch_on
 from mutants import PC
 
+from fuzz import cli
 from fuzz.qemu import Qemu
 from model import DESIGNS, judge, load
 from vmformat import Cmd, Command, Eof, Kind, Section, pack, write
@@ -114,6 +116,21 @@ def test_pages_that_came_before_are_not_asked_for_unless_they_were_taken_back() 
     plain = outcome_of(write(mutants.stream(PC)), PER_DEVICE)
     assert plain.devices == everything.devices == outcome_of(whole(DISCARD), PER_DEVICE).devices
     assert plain.layout == everything.layout
+
+
+def test_load_tells_what_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "stream").write_bytes(whole(DISCARD))
+    words = ["vmfuzz", "load", str(tmp_path / "stream"), "--machine", PC, "--postcopy-ram", "--design", WRAP_MAIN]
+    for options in ([], ["--json"]):
+        monkeypatch.setattr("sys.argv", [*words, *options])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert left.value.code == 1
+    text, _, document = capsys.readouterr().out.partition("\n{\n")
+    assert "  asks its source for pc.ram 0xc0000, pc.rom 0x0, pc.rom 0x1000, pc.rom 0x2000, pc.ram 0xfde000" in text
+    assert json.loads("{" + document)["outcomes"][0]["asked"][1] == {"block": "pc.rom", "offset": 0}
 
 
 def test_a_page_that_nobody_sends_is_waited_for() -> None:

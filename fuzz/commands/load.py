@@ -65,6 +65,7 @@ class LoadOptions:
     points: bool = False
     resume: bool = False
     again: bool = False
+    postcopy_ram: bool = False
 
     @property
     def lives(self) -> tuple[str, ...]:
@@ -98,12 +99,14 @@ def load_all(
     loadvm: bool = False,
     schedule: Schedule = EMPTY_SCHEDULE,
     beyond: Sequence[str] = (),
+    postcopy_ram: bool = False,
 ) -> list[Loaded]:
     """The outcome under each design, each against the reference; the machine is pristine before and after.
 
-    `beyond`: lives to go on with behind the load (`model.session`).
+    `beyond`: lives to go on with behind the load (`model.session`). `postcopy_ram`: the destination's capability.
     """
-    reference = load(machine, data, REFERENCE(), loadvm=loadvm, schedule=schedule, explain=True)
+    how: dict[str, Any] = {"loadvm": loadvm, "schedule": schedule, "explain": True, "postcopy_ram": postcopy_ram}
+    reference = load(machine, data, REFERENCE(), **how)
     reference_tree = machine.mtree()
     machine.reset()
     life = lives.lived(machine, data, REFERENCE, beyond, loadvm=loadvm, schedule=schedule)
@@ -112,7 +115,7 @@ def load_all(
         if design is REFERENCE:
             loaded.append(Loaded(reference, reference.findings, reference_tree, reference, life))
             continue
-        outcome = load(machine, data, design(), loadvm=loadvm, schedule=schedule, explain=True)
+        outcome = load(machine, data, design(), **how)
         mtree = machine.mtree()
         machine.reset()
         own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
@@ -144,7 +147,15 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         lines = [json.dumps(points_json(points), indent=2)] if options.as_json else point_lines(points, machine, data)
         print("\n".join(lines))
         return 0
-    loaded = load_all(machine, data, designs, loadvm=options.loadvm, schedule=schedule, beyond=options.lives)
+    loaded = load_all(
+        machine,
+        data,
+        designs,
+        loadvm=options.loadvm,
+        schedule=schedule,
+        beyond=options.lives,
+        postcopy_ram=options.postcopy_ram,
+    )
     wrong = misfits(machine, data)
     if options.as_json:
         print(json.dumps(_to_json(options.stream, machine, schedule, loaded, wrong), indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fuzz.commands.load import Loaded
     from model import Finding
     from model.story import Story
+
+MOST_PAGES: Final = 8
+"""Pages asked for that are told one by one."""
 
 
 def show(console: Console, title: str, loaded: Sequence[Loaded], *, explain: bool = False) -> None:
@@ -90,6 +93,10 @@ def _ending(one: Loaded) -> tuple[str, ...]:
     harmful = dict(outcome.harmful_reads)
     for reader, count in outcome.reads_while_pending:
         lines.append(f"while pending: {reader} x {count}, harmful {harmful.get(reader, 0)}")
+    if outcome.asked:
+        pages = ", ".join(f"{block} {offset:#x}" for block, offset in outcome.asked[:MOST_PAGES])
+        more = f", and {len(outcome.asked) - MOST_PAGES} more" if len(outcome.asked) > MOST_PAGES else ""
+        lines.append(f"asks its source for {pages}{more}")
     lines += [f"step {acted}" for acted in outcome.acted]
     lines += [f"not modelled: {what}" for what in outcome.not_modelled]
     return tuple(lines)
