@@ -342,6 +342,26 @@ def test_the_request_under_way_is_another_one_when_it_goes_on(
         assert int(told.split()[-1], 16) == status
 
 
+def test_the_thread_s_guest() -> None:
+    """Row 25: 24 devices; the batch reads 48 old views, and no read is harmful."""
+    row = Row("seed-24", as_it_is, Ends(rebuilds=122), Ends(rebuilds=1))
+    base, batch, asserting = (outcome_of(row, design) for design in (PER_DEVICE, WRAP_MAIN, "assert-depth"))
+    assert_ends(base, row.base)
+    assert_ends(batch, row.batch)
+    assert dict(batch.reads_while_pending)["virtio_init_region_cache"] == 48
+    assert "virtio_init_region_cache" not in dict(batch.harmful_reads)
+    assert (batch.layout, batch.devices) == (base.layout, base.devices)
+    assert asserting.verdict == "aborted"
+
+
+@pytest.mark.parametrize("name", ["pc-attic", "bridges"])
+def test_devices_at_rest_end_the_same_in_the_model(name: str) -> None:
+    """Row 26, as far as shipped machines have its devices: LSI, megasas, mptsas, HDA, UHCI, rtl8139, bridges."""
+    base, batch = (outcome_of(Row(name, as_it_is, FINE, FINE), design) for design in (PER_DEVICE, WRAP_MAIN))
+    assert (base.verdict, base.devices, base.layout) == (batch.verdict, batch.devices, batch.layout)
+    assert base.verdict == "accepted"
+
+
 IDLE: Final = (
     *("-machine", "pc-q35-7.2", "-m", "64M", "-nodefaults", "-vga", "std"),
     *(word for name in ("e1000", "e1000e", "rtl8139", "vmxnet3") for word in ("-device", f"{name},romfile=")),
