@@ -52,6 +52,13 @@ class Crasher:
         """The crasher's ID."""
         return self.path.stem
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """All causes that are expected, of whatever design, sorted; what is no cause is left out."""
+        lists = [one.get("causes") for one in self.expect.values()]
+        found = {cause for one in lists if isinstance(one, list) for cause in one if isinstance(cause, str)}
+        return tuple(sorted(cause for cause in found if cause.count("/") == 4))
+
 
 def summary(outcome: Outcome, findings: Sequence[Finding]) -> Expectation:
     """What is kept of one design's outcome: JSON values only."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.table import Table
 from rich.text import Text
 
-from model import LIVES, judge_life, live
+from model import LIVES, Cause, judge_life, live
 from model.schedule import EMPTY_SCHEDULE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
@@ -28,6 +28,12 @@ def asked(*, resume: bool, again: bool, loadvm: bool) -> tuple[str, ...]:
     """The lives that the options ask for, in the order of `model.LIVES`."""
     wanted = {"resume": resume, "resave": again, "loadvm": loadvm}
     return tuple(life for life in LIVES if wanted[life])
+
+
+def lives_of(causes: Iterable[str]) -> tuple[str, ...]:
+    """The lives beyond the load in which causes show: their oracles begin with the stage, which is called so too."""
+    stages = {Cause.parse(cause).oracle.partition("-")[0] for cause in causes}
+    return tuple(life for life in LIVES if life in stages)
 
 
 def lived(

@@ -17,6 +17,8 @@ from model.schedule import Schedule
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fuzz.crashers import Expectation
+
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -107,6 +109,16 @@ def test_a_damaged_crasher_is_one_line(tmp_path: Path, text: str, said: str) -> 
         Replayer().rows(read_crasher(tmp_path / "one.vmstate"))
     assert "\n" not in str(raised.value)
     assert replay([tmp_path / "one.vmstate"]) == 2
+
+
+def test_the_causes_of_a_crasher_are_those_that_can_be_read(tmp_path: Path) -> None:
+    """Whatever a person writes there: what is no cause is compared, and asks for nothing."""
+    expect: dict[str, Expectation] = {
+        "one": {"causes": ["one/resume-a/b/c/d", "odd", 7]},
+        "two": {"verdict": "accepted"},
+        "three": {"causes": 3},
+    }
+    assert write_crasher(tmp_path, "one", b"", "pc-small", expect).causes == ("one/resume-a/b/c/d",)
 
 
 def test_crashers_are_named_by_stream_by_json_or_by_folder_each_once(tmp_path: Path) -> None:

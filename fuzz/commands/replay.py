@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from fuzz.corpus import CorpusError, find_machine
-from fuzz.crashers import CrasherError, differences, read_crasher, summary
+from fuzz.crashers import CrasherError, differences, read_crasher
 from fuzz.designs import UsageError, design_named
+from fuzz.expectations import expectations
+from fuzz.lives import lives_of
 from model.actors import ACTORS, check
-from model.aftermath import judge_stages
-from model.designs import DESIGNS, REFERENCE
+from model.designs import DESIGNS
 from model.errors import DescriptionError
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
@@ -62,27 +63,25 @@ class Replayer:
         schedule: Schedule = EMPTY_SCHEDULE,
         *,
         loadvm: bool = False,
+        beyond: Sequence[str] = (),
     ) -> dict[str, Expectation]:
-        """What `crashers.summary` says of `data` under each design. Raises CrasherError."""
+        """What `crashers.summary` says of `data` under each design. Raises CrasherError.
+
+        `beyond`: the lives beyond the load that are looked at (`model.session`).
+        """
         destination = self._machine(machine)
         try:
             check(schedule, ACTORS, destination.machine)
         except ScheduleError as error:
             raise CrasherError(str(error)) from None
-        reference = destination.stages(data, REFERENCE, schedule, loadvm=loadvm)
-        seen: dict[str, Expectation] = {}
+        chosen = []
         for name in designs:
             design = self.own.get(name) or DESIGNS.get(name)
             if design is None:
                 msg = f"design {name}: no such design; there are {', '.join((*DESIGNS, *self.own))}"
                 raise CrasherError(msg)
-            stages = reference
-            found = reference[0].outcome.findings
-            if name != REFERENCE.name:
-                stages = destination.stages(data, design, schedule, loadvm=loadvm)
-                found = judge_stages(reference, stages, loadvm=loadvm)
-            seen[name] = summary(stages[0].outcome, found)
-        return seen
+            chosen.append(design)
+        return expectations(destination.machine, data, schedule, chosen, loadvm=loadvm, beyond=beyond)
 
     def _machine(self, name: str) -> Destination:
         known = self._machines.get(name)
@@ -108,6 +107,7 @@ class Replayer:
                 tuple(crasher.expect),
                 crasher.schedule,
                 loadvm=crasher.loadvm,
+                beyond=lives_of(crasher.causes),
             )
         except CrasherError as error:
             msg = f"crasher {crasher.path}: {error}"

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.designs import UsageError
+from fuzz.lives import lives_of
 from fuzz.show.progress import Line
 from fuzz.shrink import Judge, Work, shrink
 from fuzz.shrink.given import JSON, read_given
-from fuzz.shrink.judge import lives_of
 from fuzz.shrink.kept import Kept, output_path
 from fuzz.shrink.work import count_sections
 from model import DescriptionError, parse

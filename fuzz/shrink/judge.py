@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuzz.engine.target import exception_found
-from model import LIVES, REFERENCE, Machine, judge_life, judge_stages, live, stages_of
-from model.outcome import Cause
+from model import REFERENCE, Machine, judge_life, judge_stages, live, stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from fuzz.shrink.work import Case
     from model import Description, Design, Finding, Stage
@@ -65,12 +64,6 @@ class Judge:
     def renew(self) -> None:
         """Build the machine anew: nothing is known of the state of one that a load did not leave by itself."""
         self.machine = Machine(self.description)
-
-
-def lives_of(causes: Iterable[str]) -> tuple[str, ...]:
-    """The lives beyond the load in which causes show: their oracles begin with the stage, which is called so too."""
-    stages = {Cause.parse(cause).oracle.partition("-")[0] for cause in causes}
-    return tuple(life for life in LIVES if life in stages)
 
 
 def _texts(findings: tuple[Finding, ...]) -> set[str]:

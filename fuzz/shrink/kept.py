@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.atomic import write_atomic
 from fuzz.expectations import expectations
+from fuzz.lives import lives_of
 from fuzz.shrink.given import JSON, STREAM
 from model.schedule import EMPTY_SCHEDULE, join
 
@@ -62,7 +63,14 @@ class Kept:
         """Write the case as a crasher, with what is expected of it under each design. Raises OSError."""
         self.improved(case)
         try:
-            expect = expectations(machine, case.data, case.schedule, self.given.designs, loadvm=self.given.loadvm)
+            expect = expectations(
+                machine,
+                case.data,
+                case.schedule,
+                self.given.designs,
+                loadvm=self.given.loadvm,
+                beyond=lives_of(self.causes),
+            )
         except Exception:  # noqa: BLE001 - the finding may be that the model raises: then nothing is expected
             expect = {}
         self._describe(case.schedule, expect)
