@@ -14,6 +14,7 @@ PASSES: Final[Mapping[str, Callable[[Work], None]]] = {
     "schedule": steps.schedule,
     "description": head.description,
     "records": records.records,
+    "swapped": records.swapped,
     "merged": records.merged,
     "ram": ram.ram,
     "configuration": head.configuration,
@@ -44,11 +45,11 @@ def shrink(work: Work) -> str:
 
 
 def _rounds(work: Work) -> None:
-    work.current = "end"
-    records.end(work)
     before = None
     while before != work.best:
         before = work.best
+        work.current = "end"
+        records.end(work)
         for name, one in PASSES.items():
             work.current = name
             one(work)

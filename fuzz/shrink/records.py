@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.shrink.ddmin import ddmin
 from fuzz.shrink.work import records as records_of
-from vmformat import Command, Eof, Gap, RamFlag, Section, StreamError, read, write
+from model.default_stream import default_stream
+from vmformat import Command, Eof, Gap, Kind, RamFlag, Section, StreamError, read, write
 from vmformat.edit.records import Slots
 from vmformat.iterable.payloads import decode_records, encode_records
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 FEW: Final = 7
 """Records of which all sets are tried: 2**7 of them."""
+
+
+SHORTEST: Final = 3
+"""Sections that are tried in the place of another."""
 
 
 def end(work: Work) -> None:
@@ -91,6 +96,25 @@ def fewest(work: Work) -> None:
             chosen = [one for i, one in enumerate(base.records) if isinstance(one, Eof) or i in kept]
             if work.written(base.with_records(chosen)):
                 return
+
+
+def swapped(work: Work) -> None:
+    """Where any section will do, the machine's shortest one does: a cause may need that there is one, not which."""
+    for index in range(len(work.stream.records)):
+        base = work.stream
+        record = base.records[index] if index < len(base.records) else None
+        if not isinstance(record, Section) or record.kind is not Kind.FULL:
+            continue
+        size = len(record.to_bytes())
+        for other in _shortest(work):
+            if len(other.to_bytes()) < size and work.written(base.replace_record(index, other)):
+                break
+
+
+def _shortest(work: Work) -> list[Section]:
+    """The shortest sections of the machine's devices, as they are at reset."""
+    reset = default_stream(work.machine.description).sections
+    return sorted((one for one in reset if one.kind is Kind.FULL), key=lambda one: len(one.to_bytes()))[:SHORTEST]
 
 
 def _unpack(work: Work, place: Place) -> None:
