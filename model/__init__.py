@@ -9,6 +9,7 @@ from model.fit import misfits
 from model.loader import load
 from model.machine import Machine
 from model.outcome import At, Cause, DeviceState, Finding, Outcome, QueueState
+from model.rehearsal import Loads
 from model.schemas import section_schemas
 from model.session import LIVES, Stage, live, stages_of
 
@@ -24,6 +25,7 @@ __all__ = [
     "Design",
     "DeviceState",
     "Finding",
+    "Loads",
     "Machine",
     "Outcome",
     "QueueState",

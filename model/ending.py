@@ -8,6 +8,7 @@ from model import memory as memory_api
 from model.layouts import apart, kinds, ranges, space_kind
 from model.outcome import At, Cause, Cost, Finding, Outcome
 from model.severity import Severity
+from model.uses import with_missed
 
 if TYPE_CHECKING:
     from model.loader import LoadState
@@ -52,7 +53,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         told=told,
         heard=machine.heard(),
         devices=machine.device_states(),
-        findings=tuple(sorted(state.findings.values())),
+        findings=with_missed(state.findings.values(), guards=state.design.guards),
         not_modelled=tuple(sorted(state.not_modelled)),
         acted=tuple(state.turns.acted),
         asked=tuple(state.pages.asked) if state.pages is not None else (),

@@ -53,7 +53,7 @@ MAX_COMMITS: Final = 60
 
 
 class LoadState:
-    """One load under way."""
+    """One load under way. `hooks`: who is called for the design, if not the design itself."""
 
     def __init__(
         self,
@@ -66,10 +66,12 @@ class LoadState:
         schedule: Schedule = EMPTY_SCHEDULE,
         explain: bool = False,
         postcopy_ram: bool = False,
+        hooks: Design | None = None,
     ) -> None:
         self.machine = machine
         self.memory = machine.memory
         self.design = design
+        self.hooks = design if hooks is None else hooks
         self.process = process
         self.reader = Reader(data)
         self.messages: list[str] = []
@@ -167,7 +169,7 @@ class LoadState:
 
     def before_post_load(self) -> None:
         """A post-load function is about to run."""
-        self.design.before_post_load(self)
+        self.hooks.before_post_load(self)
 
     def wants_more(self) -> None:
         """A section has changed something, or is about to, and its next bytes may not be there yet."""
@@ -180,7 +182,7 @@ class LoadState:
         if self.explain and self.design.asks_in_commit and self._commits == 0:
             self._asked = space, use
         try:
-            view = self.design.flat_view(self, space, use)
+            view = self.hooks.flat_view(self, space, use)
         except Abort:
             if self.explain and not use.commits:
                 self.fatal = uses.story_of(self, space, use)
@@ -253,9 +255,9 @@ class LoadState:
 
     def _tree_changed(self, added: bool, container: Region, region: Region) -> None:
         if added:
-            self.design.region_added(self, container, region)
+            self.hooks.region_added(self, container, region)
         else:
-            self.design.region_removed(self, container, region)
+            self.hooks.region_removed(self, container, region)
 
 
 def load(
@@ -360,11 +362,11 @@ def _load_state(state: LoadState) -> Refusal | None:
     refusal = load_header(state, reader)
     if refusal is not None:
         return _told(state, refusal)
-    state.design.load_begins(state)
+    state.hooks.load_begins(state)
     state.memory.has_lock = not state.takes_turns
     refusal, quit_ = main_loop(state, reader)
     state.memory.has_lock = True
-    state.design.load_ends(state, refusal)
+    state.hooks.load_ends(state, refusal)
     if state.postcopy >= LISTENING:
         what = "go on side by side" if quit_ else "race for one channel"
         state.not_modelled.add(f"postcopy: the listener thread and the main thread {what}")
@@ -403,7 +405,7 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
             if len(loops) >= MAX_DEPTH:
                 raise Killed("SIGSEGV: the stack overflows")
             loops.append(inner)
-            state.design.loop_begins(state)
+            state.hooks.loop_begins(state)
         state.loops = len(loops)
         refusal, quits, inner = _records(state, loops[-1])
         if inner is not None:
@@ -412,7 +414,7 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
             if refusal is not None:
                 loops[-1].latch(refusal.errno)
             loops.pop()
-            state.design.loop_ends(state, refusal)
+            state.hooks.loop_ends(state, refusal)
             if refusal is None and not quits:
                 break
         if not loops:
@@ -446,7 +448,7 @@ def _record(state: LoadState, reader: Reader) -> Done | None:
             _told(state, done.refusal)
         return None if done == GO_ON else done
     if kind == EOF:
-        state.design.end_of_stream(state)
+        state.hooks.end_of_stream(state)
         return Done()
     return Done(_told(state, Refusal(EINVAL, (f"Unknown savevm section type {kind}",), offset, "")))
 
@@ -466,11 +468,11 @@ def _section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
 def _load_section(state: LoadState, reader: Reader, kind: int) -> Refusal | None:
     state.full_section = kind == FULL
     state.section, state.instance, state.handler = "", 0, None
-    state.design.section_begins(state)
+    state.hooks.section_begins(state)
     refusal = (sections.load_new if kind in {FULL, START} else sections.load_more)(state, reader)
     if refusal is not None:
         refusal = _told(state, refusal)
-    state.design.section_ends(state, refusal)
+    state.hooks.section_ends(state, refusal)
     if refusal is None:
         state.section, state.instance, state.handler = "", 0, None
     return refusal
@@ -488,5 +490,5 @@ def _finish(state: LoadState) -> None:
     state.run_state = "paused" if state.running else state.run_state
     state.within = "run-state"
     state.mark("the run state")
-    state.design.run_state_change(state)
+    state.hooks.run_state_change(state)
     state.turns.rest()

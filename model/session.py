@@ -100,7 +100,7 @@ def _start(state: LoadState, *, heard: bool) -> tuple[Verdict, Refusal | None]:
     state.running = True
     state.run_state = "running"
     if not heard:
-        state.design.run_state_change(state)
+        state.hooks.run_state_change(state)
     for handler in state.machine.handlers:
         if handler in state.machine.touched and handler.effects is not None:
             handler.effects.resume(state)

@@ -112,7 +112,7 @@ class Turns:
         load = self._load
         memory = load.memory
         if memory.has_lock:
-            load.design.lock_released(load)
+            load.hooks.lock_released(load)
             if memory.depth and memory.update_pending:
                 point = where.partition(" ")[0]
                 text = f"{load.section or 'the loader'}: the lock is released at {where} with changes pending"

@@ -7,17 +7,27 @@ stopped both refute it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from model import memory as memory_api
 from model.memory import T64, MemoryAbort
+from model.outcome import Finding
 from model.severity import Severity
 from model.story import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model.loader import LoadState
     from model.memory import AddressSpace, FlatView, Use
     from model.story import Story
+
+HARMFUL: Final = "flat-view-while-pending"
+"""The oracle of harmful reads."""
+
+MISSED: Final = "missed-"
+"""How the change of a guard's finding begins that let a harmful read pass."""
 
 
 def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use: Use) -> None:
@@ -29,15 +39,26 @@ def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use
         return
     load.harmful_reads[reader] = load.harmful_reads.get(reader, 0) + 1
     change, text, fresh = found
-    if load.has_found("flat-view-while-pending", reader, change):
+    if load.has_found(HARMFUL, reader, change):
         return
     where = f"{space.name} {use.addr:#x}+{use.length:#x}"
     line = f"{load.section or 'the loader'}: {reader} of {where} while pending: {text}"
     rank = _rank(load, view, use)
     story = tell(load, view, fresh, space, use) if load.explain else None
-    load.find("harmful read", "flat-view-while-pending", reader, change, line, rank=rank, story=story)
-    if load.design.guards:
-        load.find("guard", "guard", reader, f"missed-{change}", f"the guard let pass: {line}", story=story)
+    load.find("harmful read", HARMFUL, reader, change, line, rank=rank, story=story)
+
+
+def with_missed(findings: Iterable[Finding], *, guards: bool) -> tuple[Finding, ...]:
+    """Findings, sorted; of a design that `guards` with one more for each harmful read that it let pass."""
+    own = [one for one in findings if not one.cause.change.startswith(MISSED)]
+    if guards:
+        own += [_missed(one) for one in own if one.cause.oracle == HARMFUL]
+    return tuple(sorted(own))
+
+
+def _missed(harmful: Finding) -> Finding:
+    cause = replace(harmful.cause, oracle="guard", change=f"{MISSED}{harmful.cause.change}")
+    return Finding("guard", cause, f"the guard let pass: {harmful.text}", story=harmful.story)
 
 
 def stopped(load: LoadState, space: AddressSpace, use: Use) -> None:

@@ -12,7 +12,7 @@ from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.targets import memory, roundtrip, stream
-from model import REFERENCE, Machine, load, parse, section_schemas, stages_of
+from model import REFERENCE, Loads, Machine, parse, section_schemas, stages_of
 from model.schedule import EMPTY_SCHEDULE
 from vmformat import StreamError, read
 
@@ -29,16 +29,17 @@ SLACK = 64 << 10
 
 
 class Destination:
-    """A machine behind the two calls of `fuzz.targets.stream`."""
+    """A machine behind the two calls of `fuzz.targets.stream`. A load that would come to nothing new is not done."""
 
     def __init__(self, description: Description) -> None:
         self.machine = Machine(description)
+        self._loads = Loads(self.machine)
 
     def load(
         self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
     ) -> Outcome:
         """Load from the pristine state; `loadvm`: as a snapshot."""
-        return load(self.machine, data, design, loadvm=loadvm, schedule=schedule)
+        return self._loads.load(data, design, schedule, loadvm=loadvm)
 
     def stages(
         self, data: bytes, design: type[Design], schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False

@@ -325,8 +325,8 @@ class Virtio(Effects):
                     end = queue.avail + 4 + 2 * queue.num + queue.align - 1
                     queue.used = (end & U64) // queue.align * queue.align
             if is_set_up:
-                load.design.ring_cache(load, self, queue.index)
-            refusal = load.design.ring_check(load, self, queue.index)
+                load.hooks.ring_cache(load, self, queue.index)
+            refusal = load.hooks.ring_check(load, self, queue.index)
             if refusal is not None:
                 if not isinstance(refusal, Refusal):
                     raise WrongReturn("ring_check", "a Refusal or None", refusal)
@@ -341,7 +341,7 @@ class Virtio(Effects):
             self.build_caches()
         else:
             before, self.load.within = self.load.within, "commit"
-            self.load.design.listener_commit(self.load, self)
+            self.load.hooks.listener_commit(self.load, self)
             self.load.within = before
 
     def build_caches(self) -> None:

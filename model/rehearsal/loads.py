@@ -1,0 +1,63 @@
+"""Loads of one stream after another under many designs, each done only if it may come to something new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from model.loader import LoadState, load, run
+from model.rehearsal.recording import Recording
+from model.rehearsal.rehearsal import leads
+from model.rehearsal.transcript import MOST
+from model.schedule import EMPTY_SCHEDULE
+from model.uses import with_missed
+
+if TYPE_CHECKING:
+    from model.designs import Design
+    from model.machine import Machine
+    from model.outcome import Outcome
+    from model.rehearsal.transcript import Transcript
+    from model.schedule import Schedule
+
+
+class Loads:
+    """Like `model.load` on one machine, which must be pristine at each. Remembers the latest stream only.
+
+    The outcome is the one that `model.load` gives. The machine is afterwards as the load left it, or pristine where no
+    load was needed: who wants to look at it calls `model.load`.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._stream: tuple[bytes, Schedule, bool] = (b"", EMPTY_SCHEDULE, False)
+        self._transcripts: list[Transcript] = []
+        self._room = MOST
+
+    def load(
+        self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
+    ) -> Outcome:
+        """The outcome of a stream under a design; `design` is a fresh object."""
+        machine = self.machine
+        if design.hears_changes or machine.process:
+            return load(machine, data, design, loadvm=loadvm, schedule=schedule)
+        stream = (data, schedule, loadvm)
+        if stream != self._stream:
+            self._stream, self._transcripts, self._room = stream, [], MOST
+        for transcript in self._transcripts:
+            if leads(transcript, type(design)()):
+                return _under(design, transcript.outcome)
+        recording = Recording(design, self._room)
+        state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, hooks=recording)
+        recording.load = state
+        outcome = run(state)
+        written = recording.ended(outcome)
+        if written is not None:
+            self._transcripts.append(written)
+            self._room -= len(written.entries)
+        return outcome
+
+
+def _under(design: Design, outcome: Outcome) -> Outcome:
+    """The outcome of another design that was led to the same."""
+    findings = (replace(one, cause=replace(one.cause, design=design.name)) for one in outcome.findings)
+    return replace(outcome, design=design.name, findings=with_missed(findings, guards=design.guards))
