@@ -50,6 +50,9 @@ class Loads:
         state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, hooks=recording)
         recording.load = state
         outcome = run(state)
+        if recording.broke:  # what is said of an exception may tell of the stand-ins
+            machine.reset()
+            return load(machine, data, type(design)(), loadvm=loadvm, schedule=schedule)
         written = recording.ended(outcome)
         if written is not None:
             self._transcripts.append(written)

@@ -43,6 +43,7 @@ class Recording(Design):
         self._entries: list[Entry] = []
         self._room = room
         self._on = True
+        self.broke = False  # something was raised that no program does
         self._spaces: list[AddressSpace] = []  # whose views are being asked for, the latest last
         self._numbers: dict[int, int] = {}
         self._things: list[Any] = []
@@ -71,7 +72,7 @@ class Recording(Design):
             self._note(DIED, stop, None)
             raise
         except BaseException:
-            self._on = False
+            self._on, self.broke = False, True
             raise
         self._note(GAVE, result, None)
         return result
@@ -132,7 +133,7 @@ class Recording(Design):
             self._entries.append(death(stop, hook, self._design))
             raise
         except BaseException:
-            self._on = False
+            self._on, self.broke = False, True
             raise
         if result is None:
             self._entries.append(NOTHING)
