@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.corpus import shipped_machines
 from fuzz.crashers import read_crasher
 from model import DESIGNS, REFERENCE
 
@@ -45,7 +46,7 @@ def test_a_witness_shows_what_it_is_named_for(design: str, witness: str) -> None
 
 
 def test_all_that_is_named_is_there() -> None:
-    known = {*DESIGNS, *CRASHERS}
+    known = {*DESIGNS, *CRASHERS, *shipped_machines()}
     claims = TEXT.split("## The thread's claims")[1]
     named = {name for name in NAME.findall(claims) if name.count("-") >= 2}
     assert named <= known
