@@ -74,6 +74,7 @@ class LoadState:
         self.hooks = design if hooks is None else hooks
         self.process = process
         self.reader = Reader(data)
+        machine.walks.begin(data)
         self.messages: list[str] = []
         self.not_modelled: set[str] = set()
         self.guest_can_cause: bool | None = None

@@ -22,6 +22,7 @@ from model.listening import Recorder, row_of
 from model.memory import NO_WORK, Kind, Memory, Region, format_flat
 from model.schemas import section_schemas
 from model.system_reset import system_reset
+from model.walks import Walks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,7 @@ class Machine:
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}
         self._bounds: dict[bytes, dict[int, int]] = {}
+        self.walks = Walks()
         self.spare = b""
         """The bytes of the machine's default stream, once somebody has asked for them."""
 

@@ -53,6 +53,14 @@ class Reader:
         """Bytes that follow."""
         return len(self.data) - self.pos
 
+    def mark(self) -> tuple[int, int]:
+        """Where the reader stands, for `back_to`."""
+        return self.pos, self._front
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Stand where `mark` was taken, whichever of both lies further on. The latched error stays."""
+        self.pos, self._front = mark
+
     def latch(self, error: int) -> None:
         """Set the error, unless there is one."""
         if not self.error:
