@@ -121,6 +121,15 @@ def test_seeded_faults_are_found(
     assert from_text(found.readable)
 
 
+def test_an_input_does_the_same_whenever_it_is_run() -> None:
+    designs = [DESIGNS[name] for name in ("stale-list", "v6-do-commit")]
+    one, other = MemoryTarget(designs), MemoryTarget(designs)
+    mutator, data = ProgramMutator(MAX_SIZE), seed_inputs()[2]
+    inputs = [data := mutator.mutate(data, MAX_SIZE, seed) for seed in range(30)]
+    forwards = [one.run(data) for data in inputs]
+    assert [other.run(data) for data in reversed(inputs)] == forwards[::-1]
+
+
 def test_guards_are_asked_both_questions() -> None:
     found = causes(MemoryTarget([DESIGNS[name] for name in ("assert-depth", "stale-list", "lazy-epoch")]), 150)
     kinds = {(cause.split("/")[0], cause.split("/")[3].partition("-")[0]) for cause in found if "/guard/" in cause}

@@ -85,6 +85,10 @@ def any_call(world: str, dice: Dice, verbs: Sequence[str]) -> Call:
     """A call with one of these verbs and operands that may mean something."""
     verb = dice.pick(verbs)
     operands = tuple(_operand(world, kind, dice) for kind in VERBS[verb])
+    if verb == "add":  # what stands later holds what stands before it; the rest is left out
+        regions = WORLDS[world].region_names
+        holder = 1 + dice.below(len(regions) - 1)
+        operands = (regions[dice.below(holder)], regions[holder], *operands[2:])
     who = dice.pick(WHO) if dice.chance(6) else ""
     return Call(verb, operands, who)
 

@@ -21,8 +21,8 @@ class Result:
     `verdict`: "ended"; "aborted" where the design stopped it; "died" where QEMU asserts of itself. `reads` are uses of
     flat views while changes were pending, `needed` those that the current view would have shown wrong, `harmful` those
     that the view returned did. `forced`: commits that the design forced. `at`: calls, by number, with a harmful use.
-    `end`: the views, and the caches that are kept; comparable between runs on one stage. `calls`: those carried out,
-    with lines for what happened in between.
+    `end`: the views, and the caches that are kept; comparable between runs on one stage. `tree`: regions, and what
+    holds them. `calls`: those carried out, with lines for what happened in between.
     """
 
     design: str
@@ -35,6 +35,7 @@ class Result:
     rebuilds: int
     at: frozenset[int]
     end: tuple[object, ...]
+    tree: tuple[tuple[str, str], ...]
     calls: tuple[Call | str, ...]
 
     @property

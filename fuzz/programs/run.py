@@ -135,6 +135,7 @@ class Run:
             else:
                 raise
         rebuilds = memory.rebuilds - self._first
+        tree = tuple((mr.name, mr.container.name if mr.container else "") for mr in self.stage.regions.values())
         self.stage.reset()
         return Result(
             self.design.name,
@@ -147,6 +148,7 @@ class Run:
             rebuilds,
             frozenset(self._at),
             end,
+            tree,
             tuple(self.log),
         )
 

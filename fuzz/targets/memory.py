@@ -54,6 +54,8 @@ def _facts(program: Program, judged: Sequence[Judged]) -> Iterator[Feature]:
     """What this program is, and how each design took it."""
     reference = judged[0].result
     yield ("world", program.world, reference.verdict, bucket(reference.rebuilds))
+    # What holds what shows in no view until there is something in it.
+    yield from (("tree", program.world, *edge) for edge in reference.tree)
     previous = ""
     for call in program.calls:
         yield ("call", call.who, call.verb)
