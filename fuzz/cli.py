@@ -78,11 +78,14 @@ def run_command(
     loadvm: Annotated[
         bool, typer.Option("--loadvm", help="Load as snapshots: then a reset, and the stream again (docs/session.md).")
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Start the guest behind each load, too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Save again behind each load, too, and load that.")] = False,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs
 
-    options = RunOptions(target, tuple(machine or ()), tuple(design or ()), time, seed, campaign, executions, loadvm)
+    machines, designs = tuple(machine or ()), tuple(design or ())
+    options = RunOptions(target, machines, designs, time, seed, campaign, executions, loadvm, resume, again)
     raise typer.Exit(run(options))
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Lives: TypeAlias = "tuple[tuple[str, tuple[Stage, ...]], ...]"
 """By name of the life, its stages."""
 
+OPTIONS: Final = {"resume": "--resume", "resave": "--again"}
+"""The options of `vmfuzz load` that lead to a life."""
+
 STYLES: Final = {"accepted": "green", "refused": "yellow", "waiting": "yellow", "aborted": "red", "hung": "red"}
 
 

@@ -12,6 +12,7 @@ from fuzz.campaign.findings import WITNESS, cause_id, records
 from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.supervisor import all_stats
 from fuzz.designs import text_for
+from fuzz.lives import OPTIONS, lives_of
 from model.designs import DESIGNS
 from model.outcome import Cause
 from model.severity import Severity, severity_of
@@ -94,6 +95,7 @@ def show_command(campaign: Campaign, record: Record) -> str:
         words = ["vmfuzz", "program", str(witness)]
         return shlex.join([*words, "--design", design] if design in DESIGNS or ":" in design else words)
     words = ["vmfuzz", "load", str(witness), "--machine", record.machine, *(["--loadvm"] if record.loadvm else [])]
+    words += [OPTIONS[life] for life in lives_of((record.cause,)) if life in OPTIONS]
     return shlex.join([*words, "--design", design] if design != "any" else words)
 
 

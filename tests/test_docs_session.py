@@ -38,7 +38,7 @@ def test_commands_have_options_and_designs_that_exist(
             cli.main()
         known[name] = capsys.readouterr().out
     commands = re.findall(r"^    vmfuzz (\w+) (.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for name, rest in commands:
         words = shlex.split(rest)
         assert words[words.index("-d") + 1] in {"all", *DESIGNS}

@@ -46,6 +46,7 @@ UNUSABLE = {
     "design of a program": ("program", "/nothing", "-d", "nothing"),
     "cause of a program": ("program", "/dev/null", "--shrink", "a/b/c/d/e"),
     "nothing is loaded": ("run", "--target", "roundtrip", "--loadvm"),
+    "nothing is saved": ("run", "--target", "memory", "--again"),
     "crasher": ("replay", "/nothing"),
     "capture to nowhere": ("capture", "--", "-machine", "pc"),
     "no campaign": ("status", "/nothing"),

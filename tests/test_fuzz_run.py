@@ -118,11 +118,16 @@ def test_a_campaign_of_snapshot_loads_stays_one(machine: str, tmp_path: Path) ->
     campaign = Campaign(tmp_path / "campaign")
     for loadvm, executions in ((True, 15), (False, 25)):
         options = RunOptions(
-            machines=(machine,), designs=("v1-flag-eof",), campaign=campaign.path, executions=executions, loadvm=loadvm
+            machines=(machine,),
+            designs=("v1-flag-eof",),
+            campaign=campaign.path,
+            executions=executions,
+            loadvm=loadvm,
+            resume=loadvm,
         )
         console = quiet()
         assert run(options, console) == 1
-        assert campaign.settings().loadvm
+        assert (campaign.settings().loadvm, campaign.settings().beyond) == (True, ("resume",))
     found = {record.cause: record for _, record in records(campaign.findings)}
     record = found["v1-flag-eof/again-pairing/loader/commit-without-begin/stream"]
     assert record.loadvm

@@ -35,6 +35,13 @@ class Fake:
         first = Stage("load", answer() if answer else Outcome(design.name, "accepted"))
         return (first, Stage("reset", Outcome(design.name, "accepted"))) if loadvm else (first,)
 
+    def live(
+        self, data: bytes, design: type[Design], life: str, schedule: Schedule, *, loadvm: bool
+    ) -> tuple[Stage, ...]:
+        answer = self.answers.get((f"{design.name} {life}", data))
+        first = Stage("load", Outcome(design.name, "accepted"))
+        return (first, Stage(life, answer() if answer else Outcome(design.name, "accepted")))
+
 
 HARMFUL = Finding("harmful read", Cause("batched", "flat-view-while-pending", "vring", "region", "virtio-blk"), "stale")
 AT = At(77, "0000:00:03.0/virtio-blk", 0, "virtio", ("VQ 0 size 0x100",), "virtio-blk")
@@ -70,6 +77,17 @@ def test_what_becomes_a_finding(case: str, answer: Callable[[], Outcome] | None,
     assert ("verdict", "per-device", "accepted", "") in facts
     for cause in causes:
         assert ("finding" if case != "exception" else "exception", cause) in facts
+
+
+def test_a_life_beyond_the_load_is_looked_at_if_asked_for() -> None:
+    answers = {("batched resume", b"x"): harmful}
+    found = []
+    for beyond in ((), ("resave",), ("resume", "resave")):
+        execution = stream.StreamTarget(lambda: Fake(answers), REFERENCE, [Batched], beyond=beyond).run(b"x")
+        found.append([one.cause for one in execution.found])
+        facts = {feature[1] for feature in execution.features if feature[0] == "stage"}
+        assert facts == set(beyond)
+    assert found == [[], [], ["batched/resume-flat-view-while-pending/vring/region/virtio-blk"]]
 
 
 def test_after_an_exception_the_machine_is_built_anew_and_the_next_input_runs() -> None:

@@ -12,8 +12,9 @@ from fuzz.mutate.places import Places
 from fuzz.mutate.scene import Scene
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.targets import memory, roundtrip, stream
-from model import REFERENCE, Loads, Machine, parse, section_schemas, stages_of
+from model import REFERENCE, Loads, Machine, Stage, live, parse, section_schemas, stages_of
 from model.schedule import EMPTY_SCHEDULE
+from model.session import LOAD
 from vmformat import StreamError, read
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
-    from model import Description, Design, Outcome, Stage
+    from model import Description, Design, Outcome
     from model.schedule import Schedule
 
 SLACK = 64 << 10
@@ -45,7 +46,17 @@ class Destination:
         self, data: bytes, design: type[Design], schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
     ) -> tuple[Stage, ...]:
         """The load, or as a snapshot the life that begins so; pristine before and after."""
-        return stages_of(self.machine, data, design, loadvm=loadvm, schedule=schedule)
+        if loadvm:
+            return stages_of(self.machine, data, design, loadvm=True, schedule=schedule)
+        outcome = self.load(data, design(), schedule)
+        self.reset()
+        return (Stage(LOAD, outcome),)
+
+    def live(
+        self, data: bytes, design: type[Design], life: str, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
+    ) -> tuple[Stage, ...]:
+        """The load and one of `model.LIVES` behind it; pristine before and after."""
+        return live(self.machine, data, design, life, loadvm=loadvm, schedule=schedule)
 
     def reset(self) -> None:
         """Return to the pristine state."""
@@ -65,7 +76,7 @@ def build_target(spec: Spec) -> Target:
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [design_named(name) for name in spec.designs]
-    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm)
+    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond)
 
 
 def build_mutator(spec: Spec) -> Mutator | ProgramMutator:

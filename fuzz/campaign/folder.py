@@ -45,6 +45,8 @@ class Settings:
     """How many times the campaign was started; each start explores with another random sequence."""
     loadvm: bool = False
     """Whether streams are loaded as snapshots; once asked for it stays so, since what is kept depends on it."""
+    beyond: tuple[str, ...] = ()
+    """Lives beyond the load that are lived (`model.LIVES`); they stay, too."""
 
 
 class Campaign:
@@ -83,6 +85,7 @@ class Campaign:
                 int(values["seed"]),
                 int(values["runs"]),
                 values.get("loadvm") is True,
+                tuple(map(str, values.get("beyond", ()))),
             )
         except FileNotFoundError:
             msg = f"campaign {self.path}: not a campaign (no campaign.json in it)"
@@ -102,11 +105,12 @@ class Campaign:
                 msg = f"campaign {self.path}: is a file, not a folder"
                 raise CampaignError(msg)
             known = self.path / "campaign.json"
-            runs, loadvm = 0, settings.loadvm
+            runs, loadvm, beyond = 0, settings.loadvm, settings.beyond
             if known.exists():
                 try:
                     before = self.settings()
                     runs, loadvm = before.runs, loadvm or before.loadvm
+                    beyond = tuple(dict.fromkeys((*before.beyond, *beyond)))
                 except CampaignError as error:
                     repaired.append(f"{error}; started anew, corpus and findings kept")
             elif self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
@@ -115,7 +119,7 @@ class Campaign:
                     raise CampaignError(msg)
                 repaired.append(f"campaign {self.path}: campaign.json was missing; corpus and findings kept")
             self.findings.mkdir(parents=True, exist_ok=True)
-            settings = replace(settings, runs=runs + 1, loadvm=loadvm)
+            settings = replace(settings, runs=runs + 1, loadvm=loadvm, beyond=beyond)
             write_atomic(known, json.dumps({"format": FORMAT, **asdict(settings)}, indent=2).encode() + b"\n")
             for entry in sorted((self.path / "corpus").glob("*")):
                 repaired.extend(repair_corpus(entry))

@@ -25,6 +25,8 @@ class Spec:
     """Stop after so many, those of the worker's earlier runs among them."""
     loadvm: bool = False
     """Load as a snapshot, and go on with the process."""
+    beyond: tuple[str, ...] = ()
+    """Lives beyond the load (`model.LIVES`) that each input is made to live as well."""
     probes: bool = True
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
@@ -41,4 +43,5 @@ class Spec:
         values: dict[str, Any] = json.loads(text)
         values["seeds"] = tuple(values["seeds"])
         values["designs"] = tuple(values["designs"])
+        values["beyond"] = tuple(values["beyond"])
         return cls(**values)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.live import Live
 
+from fuzz import lives
 from fuzz.campaign.folder import Campaign, CampaignError, Settings
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.supervisor import Supervisor
@@ -50,6 +51,10 @@ class RunOptions:
     """Stop each worker after so many executions, those of earlier runs of the campaign among them."""
     loadvm: bool = False
     """Load as snapshots, and go on with the process after the load."""
+    resume: bool = False
+    """Then start the guest."""
+    again: bool = False
+    """Then save again, and load that."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -112,9 +117,10 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     if options.target not in TARGETS:
         msg = f"--target {options.target}: no such target; there are {', '.join(TARGETS)}"
         raise UsageError(msg)
-    if options.loadvm and options.target != "stream":
-        msg = f"--loadvm: the target {options.target} loads nothing"
-        raise UsageError(msg)
+    for name, given in (("loadvm", options.loadvm), ("resume", options.resume), ("again", options.again)):
+        if given and options.target != "stream":
+            msg = f"--{name}: the target {options.target} loads nothing"
+            raise UsageError(msg)
     missing = available()
     if missing:
         raise UsageError(missing)
@@ -127,7 +133,8 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     names = worker_names(machines)
     campaign = Campaign(options.campaign)
     typed = tuple(machine.typed for machine in machines)
-    asked = Settings(options.target, typed, designs, options.seed, loadvm=options.loadvm)
+    beyond = lives.asked(resume=options.resume, again=options.again, loadvm=False)
+    asked = Settings(options.target, typed, designs, options.seed, loadvm=options.loadvm, beyond=beyond)
     settings, repaired = campaign.open(asked)
     repaired = (
         *repaired,
@@ -153,6 +160,7 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
             seconds=limit,
             executions=options.executions,
             loadvm=settings.loadvm,
+            beyond=settings.beyond,
         )
         for name, machine in zip(names, machines, strict=True)
     )

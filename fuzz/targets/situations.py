@@ -63,6 +63,11 @@ def of_outcome(outcome: Outcome) -> Iterator[Feature]:
 def of_stages(stages: Sequence[Stage]) -> Iterator[Feature]:
     """What one design made of the stream, and how the process lived on."""
     yield from of_outcome(stages[0].outcome)
+    yield from of_life(stages)
+
+
+def of_life(stages: Sequence[Stage]) -> Iterator[Feature]:
+    """How the process lived on behind the load."""
     for stage in stages[1:]:
         outcome = stage.outcome
         yield ("stage", stage.name, outcome.design, outcome.verdict, min(outcome.depth_at_end, 8))

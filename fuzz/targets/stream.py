@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.target import Execution, Feature, Found, exception_found
 from fuzz.targets import situations
-from model.aftermath import judge_stages
+from model.aftermath import judge_life, judge_stages
 from model.schedule import split
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAME: Final = "stream"
 
 
 class Destination(Protocol):
-    """A machine that can load a stream: `model.machine` behind the one call a target needs."""
+    """A machine that can load a stream: `model.machine` behind the two calls that a target needs."""
 
     def stages(self, data: bytes, design: type[Design], schedule: Schedule, *, loadvm: bool) -> tuple[Stage, ...]:
         """Load `data` under a design, while others do what `schedule` says; pristine before and after.
@@ -36,9 +36,18 @@ class Destination(Protocol):
         """
         ...
 
+    def live(
+        self, data: bytes, design: type[Design], life: str, schedule: Schedule, *, loadvm: bool
+    ) -> tuple[Stage, ...]:
+        """The same, and one of `model.LIVES` behind it."""
+        ...
+
 
 class StreamTarget:
-    """Loads under designs side by side; the reference is never among `designs`. `loadvm`: as snapshots."""
+    """Loads under designs side by side; the reference is never among `designs`.
+
+    `loadvm`: as snapshots. `beyond`: lives that each input is made to live as well, which costs loads of their own.
+    """
 
     name = NAME
 
@@ -49,11 +58,13 @@ class StreamTarget:
         designs: Sequence[type[Design]],
         *,
         loadvm: bool = False,
+        beyond: Sequence[str] = (),
     ) -> None:
         self._build = build
         self._machine = build()
         self._reference = reference
         self._loadvm = loadvm
+        self._beyond = tuple(beyond)
         self._designs = tuple(design for design in designs if design.name != reference.name)
 
     def run(self, data: bytes) -> Execution:
@@ -80,13 +91,31 @@ class StreamTarget:
                 if outcome.devices != reference[0].outcome.devices:
                     features.extend(situations.of_devices(outcome.devices))
                 self._take(judge_stages(reference, stages, loadvm=self._loadvm), found, features)
+        for life in self._beyond:
+            self._live(data, life, schedule, found, features)
         features.extend(("exception", one.cause) for one in found.values() if one.kind == "exception")
         return Execution(features, tuple(found.values()))
 
+    def _live(
+        self, data: bytes, life: str, schedule: Schedule, found: dict[str, Found], features: list[Feature]
+    ) -> None:
+        """One life of the input under the reference, and of each design if the process lives beyond the load at all."""
+        reference = self._load(data, self._reference, schedule, found, life)
+        if reference is None or len(reference) < 2:
+            return
+        features.extend(situations.of_life(reference))
+        for design in self._designs:
+            stages = self._load(data, design, schedule, found, life)
+            if stages is not None:
+                features.extend(situations.of_life(stages))
+                self._take(judge_life(reference, stages), found, features)
+
     def _load(
-        self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found]
+        self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found], life: str = ""
     ) -> tuple[Stage, ...] | None:
         try:
+            if life:
+                return self._machine.live(data, design, life, schedule, loadvm=self._loadvm)
             return self._machine.stages(data, design, schedule, loadvm=self._loadvm)
         except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding
             one = exception_found(design.name, error)
