@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fuzz.shrink.work import Work
     from vmformat import Section
+    from vmformat.paths import Place
 
 _PIECES: Final = 256
 """Pieces that a run of bytes is cut into at most: each costs a load."""
@@ -22,23 +23,23 @@ _PIECES: Final = 256
 def opaque(work: Work) -> None:
     """Gaps between records; payloads, or ends of them, that no schema explains; what `ram` could not read."""
     for index, record in enumerate(work.stream.records):
-        if isinstance(record, Gap) and index < len(work.stream.records) and work.stream.records[index] == record:
-            base = work.stream
-            _bytes(
-                record.data,
-                lambda data, base=base, index=index: work.written(base.replace_record(index, Gap(data))),  # type: ignore[misc]
-            )
+        if isinstance(record, Gap):
+            _gap(work, index, record)
     for place, section in work.sections():
         start = _named_until(section)
-        if start is None:
-            continue
-        base, payload = work.stream, section.payload
-        _bytes(
-            payload[start:],
-            lambda data, base=base, place=place, section=section, head=payload[:start]: work.payload(  # type: ignore[misc]
-                base, place, section, head + data
-            ),
-        )
+        if start is not None:
+            _payload(work, place, section, start)
+
+
+def _gap(work: Work, index: int, gap: Gap) -> None:
+    base = work.stream
+    if index < len(base.records) and base.records[index] == gap:  # else a change before it has moved it
+        _bytes(gap.data, lambda data: work.written(base.replace_record(index, Gap(data))))
+
+
+def _payload(work: Work, place: Place, section: Section, start: int) -> None:
+    base, head = work.stream, section.payload[:start]
+    _bytes(section.payload[start:], lambda data: work.payload(base, place, section, head + data))
 
 
 def _named_until(section: Section) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fuzz.shrink.ddmin import ddmin
@@ -107,7 +108,11 @@ def _simpler_pages(rows: list[Row], holds: Callable[[list[Row]], bool]) -> None:
     """A page of zeros takes a byte; where that will not do, zero what can be zero in it."""
     for i, row in enumerate(rows):
         if isinstance(row, dict) and isinstance(row.get("data"), bytes) and row["address_flags"] & PAGE:
-            rows[i] = _simpler_page(row, lambda new, i=i: holds([*rows[:i], new, *rows[i + 1 :]]))  # type: ignore[misc]
+            rows[i] = _simpler_page(row, partial(_with_row, rows, i, holds))
+
+
+def _with_row(rows: list[Row], at: int, holds: Callable[[list[Row]], bool], row: Row) -> bool:
+    return holds([*rows[:at], row, *rows[at + 1 :]])
 
 
 def _simpler_page(row: dict[str, Any], holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
