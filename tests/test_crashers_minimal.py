@@ -12,6 +12,7 @@ from bloated import FOLDER
 from fuzz.corpus import find_machine
 from fuzz.crashers import read_crasher
 from fuzz.shrink import Case, Judge
+from fuzz.shrink.judge import lives_of
 from fuzz.shrink.work import records
 from model import DESIGNS, parse, section_schemas
 from model.outcome import Cause
@@ -37,7 +38,7 @@ def test_no_record_can_go(path: Path) -> None:
         pytest.skip(f"it was not shrunk: vmfuzz shrink {path} -o {path}")
     one = judge(crasher.machine)
     one.design = DESIGNS[Cause.parse(min(causes)).design]
-    one.loadvm = crasher.loadvm
+    one.loadvm, one.lives = crasher.loadvm, lives_of(causes)
     data = path.read_bytes()
     assert causes <= set(one.causes(Case(data, crasher.schedule)))
     schemas = section_schemas(one.description)
