@@ -11,8 +11,8 @@ from bloated import FOLDER
 
 from fuzz.corpus import find_machine
 from fuzz.crashers import read_crasher
+from fuzz.lives import lives_of
 from fuzz.shrink import Case, Judge
-from fuzz.shrink.judge import lives_of
 from fuzz.shrink.work import records
 from model import DESIGNS, parse, section_schemas
 from model.outcome import Cause
