@@ -15,7 +15,7 @@ STAGE = Stage(WORLDS["board"])
 
 
 @given(programs(verbs=frozenset(VERBS), who=("", "vcpu"), max_calls=30))
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_no_harmful_use_passes_and_few_commits_are_forced(program: Program) -> None:
     lazy, always = run(STAGE, program, LAZY()), run(STAGE, program, ALWAYS())
     if "died" in {lazy.verdict, always.verdict}:

@@ -27,7 +27,7 @@ STAGE = Stage(WORLDS["board"])
 
 
 @given(TREES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_invariants_hold_after_every_call(program: Program) -> None:
     assert run(STAGE, program, REFERENCE(), check=True).findings == ()
 
@@ -45,7 +45,7 @@ class Batch(Design):
 
 
 @given(TREES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_batching_ends_in_the_same_views(program: Program) -> None:
     single, batched = run(STAGE, program, REFERENCE()), run(STAGE, program, Batch())
     assert ends(single, batched, reacts=False) == ()
@@ -53,7 +53,7 @@ def test_batching_ends_in_the_same_views(program: Program) -> None:
 
 
 @given(TREES, TREES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_rollback_restores_everything(first: Program, second: Program) -> None:
     pristine = snapshot(STAGE)
     ends_: dict[Program, tuple[object, ...]] = {}

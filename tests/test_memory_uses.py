@@ -66,6 +66,6 @@ STAGE = Stage(WORLDS["board"])
 
 
 @given(programs(verbs=TREE, max_calls=8))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_where_answers_differ_a_use_is_harmful(program: Program) -> None:
     assert run(STAGE, program, Asks()).findings == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from fuzz.programs import WORLDS, Program, Stage, run
 from fuzz.programs.program import TREE
@@ -41,7 +41,8 @@ class Looks(Design):
 STAGE = Stage(WORLDS["board"])
 
 
-@given(programs(verbs=TREE))
+@given(programs(verbs=TREE, max_calls=20))
+@settings(max_examples=60)
 def test_whatever_differs_has_an_unseen_change(program: Program) -> None:
     assert run(STAGE, program, Looks()).findings == ()
 

@@ -29,7 +29,7 @@ ANY = st.sampled_from(sorted(WORLDS)).flatmap(lambda world: programs(world, who=
 
 
 @given(ANY)
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_text_and_bytes_mean_the_same(program: Program) -> None:
     assert from_text(program.text()) == program
     assert decode(encode(program)) == program
@@ -43,7 +43,7 @@ def test_any_bytes_are_a_program(data: bytes) -> None:
 
 
 @given(ANY, st.integers(0, 1 << 32))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_mutants_are_programs_and_the_seed_decides(program: Program, seed: int) -> None:
     data = encode(program)
     mutants = {ProgramMutator(400).mutate(data, 400, seed) for _ in range(2)}

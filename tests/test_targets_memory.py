@@ -47,7 +47,7 @@ def causes(target: MemoryTarget, executions: int) -> Counter[str]:
 
 
 def test_the_memory_core_holds() -> None:
-    assert causes(MemoryTarget(()), 250) == Counter()
+    assert causes(MemoryTarget(()), 150) == Counter()
 
 
 def first_among_equals_is_last(siblings: list[Region], new: Region) -> list[Region]:
@@ -131,7 +131,7 @@ def test_an_input_does_the_same_whenever_it_is_run() -> None:
 
 
 def test_guards_are_asked_both_questions() -> None:
-    found = causes(MemoryTarget([DESIGNS[name] for name in ("assert-depth", "stale-list", "lazy-epoch")]), 150)
+    found = causes(MemoryTarget([DESIGNS[name] for name in ("assert-depth", "stale-list", "lazy-epoch")]), 100)
     kinds = {(cause.split("/")[0], cause.split("/")[3].partition("-")[0]) for cause in found if "/guard/" in cause}
     assert {("assert-depth", "stopped"), ("stale-list", "missed"), ("stale-list", "stopped")} <= kinds
     assert ("assert-depth", "missed") not in kinds
