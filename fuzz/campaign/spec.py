@@ -43,5 +43,5 @@ class Spec:
         values: dict[str, Any] = json.loads(text)
         values["seeds"] = tuple(values["seeds"])
         values["designs"] = tuple(values["designs"])
-        values["beyond"] = tuple(values["beyond"])
+        values["beyond"] = tuple(values.get("beyond", ()))
         return cls(**values)
