@@ -38,7 +38,7 @@ def machine_beside(path: Path) -> str | None:
     for beside in (path.with_suffix(".json"), path.parent / DESCRIPTION):
         values = _read(beside)
         name = values.get("machine") if values is not None else None
-        if isinstance(name, str):
+        if isinstance(name, str) and name:  # a program has none
             return name
     return None
 

@@ -1,9 +1,9 @@
 """A campaign is a folder. It can be killed at any moment, resumed, copied, looked at while it runs.
 
     campaign.json                 what was asked, last time
-    seeds/WORKER/SHA1             what the target `roundtrip` begins with, made of the machine's seeds
+    seeds/WORKER/SHA1             what the targets `roundtrip` and `memory` begin with
     corpus/WORKER/SHA1            inputs that reached something new, a file each, named by their content
-    findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause
+    findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause (witness.txt: as text)
     workers/WORKER/               spec.json, stats.json, log.txt, stuck/ (inputs that hung or exhausted a worker)
 
 Invariant: everything except corpus entries is written beside its place and renamed into it, so a reader sees the old
