@@ -4,9 +4,10 @@ A stream is loaded under one design after the other. Which fields its sections h
 as nobody refuses: the first walk writes down what the device was shown, and where the reader stood; the next loads show
 it again without reading. It is the same call for call, so outcomes are the same.
 
-Kept are walks that ended well and asked nobody for a value (`Visitor.local`, `Visitor.opaque`), of one stream at a
-time, from its second load on: most streams of a command are loaded once. When a device refuses in a repetition, the
-walk is done once more in earnest, up to there, so that the refusal gets its lines.
+Kept are walks that ended well and in which no field was read by a loader of its own (`Visitor.opaque`), of one stream
+at a time, from its second load on: most streams of a command are loaded once. When a device refuses in a repetition, or
+has another value of its own (`Visitor.local`) than before, the walk is done once more in earnest: up to there it gets
+the answers that are known, behind it the device is asked.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 MOST: Final = 100_000
 """Events kept of one stream: a hostile one may have any number of fields that are shown."""
 
-_Event = tuple[str, tuple[int, int], tuple[Any, ...]]
+_Event = tuple[int, int, tuple[Any, ...], Any]
+"""Which call of the visitor, where the reader stood, the arguments, the answer."""
+
+FIELD, PRE_LOAD, POST_LOAD, LOCAL = range(4)
 
 
 class Walks:
@@ -55,18 +59,19 @@ class Walks:
                 self._known[key] = recorder.events, reader.mark()
             return refusal
         events, end = known
-        for number, (method, mark, arguments) in enumerate(events):
-            reader.back_to(mark)
-            refusal = getattr(visitor, method)(*arguments)
-            if refusal is not None:
+        calls = (visitor.field, visitor.pre_load, visitor.post_load, visitor.local)
+        for number, (which, pos, arguments, before) in enumerate(events):
+            reader.pos = pos
+            answer = calls[which](*arguments)
+            if answer != before:
                 reader.back_to(start)
-                return plan.load(reader, version, _Answer(number, refusal))
+                return plan.load(reader, version, _Rest(visitor, events[:number], answer))
         reader.back_to(end)
         return None
 
 
 class _Recorder:
-    """Writes down what a visitor is shown."""
+    """Writes down what a visitor is shown, and what it answers."""
 
     def __init__(self, reader: Reader, visitor: Visitor) -> None:
         self.events: list[_Event] = []
@@ -75,48 +80,56 @@ class _Recorder:
         self._visitor = visitor
 
     def field(self, schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
-        self.events.append(("field", self._reader.mark(), (schema, field, path, value)))
-        return self._visitor.field(schema, field, path, value)
+        pos, answer = self._reader.pos, self._visitor.field(schema, field, path, value)
+        self.events.append((FIELD, pos, (schema, field, path, value), answer))
+        return answer
 
     def pre_load(self, schema: Schema, path: str, version: int) -> Refusal | None:
-        self.events.append(("pre_load", self._reader.mark(), (schema, path, version)))
-        return self._visitor.pre_load(schema, path, version)
+        pos, answer = self._reader.pos, self._visitor.pre_load(schema, path, version)
+        self.events.append((PRE_LOAD, pos, (schema, path, version), answer))
+        return answer
 
     def post_load(self, schema: Schema, path: str, version: int) -> Refusal | None:
-        self.events.append(("post_load", self._reader.mark(), (schema, path, version)))
-        return self._visitor.post_load(schema, path, version)
+        pos, answer = self._reader.pos, self._visitor.post_load(schema, path, version)
+        self.events.append((POST_LOAD, pos, (schema, path, version), answer))
+        return answer
 
     def local(self, path: str) -> int:
-        self.asked = True
-        return self._visitor.local(path)
+        pos, answer = self._reader.pos, self._visitor.local(path)
+        self.events.append((LOCAL, pos, (path,), answer))
+        return answer
 
     def opaque(self, reader: Reader, schema: Schema, field: Field, path: str) -> Refusal | None:
         self.asked = True
         return self._visitor.opaque(reader, schema, field, path)
 
 
-class _Answer:
-    """Lets everything pass but one call, which it refuses."""
+class _Rest:
+    """Gives the answers that are known, then the one that is new, and then passes on."""
 
-    def __init__(self, number: int, refusal: Refusal) -> None:
-        self._left = number
-        self._refusal = refusal
-
-    def _next(self) -> Refusal | None:
-        self._left -= 1
-        return self._refusal if self._left < 0 else None
+    def __init__(self, visitor: Visitor, events: list[_Event], new: Any) -> None:
+        self._visitor = visitor
+        self._answers = [new, *(answer for *_, answer in reversed(events))]
 
     def field(self, schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
-        return self._next()
+        if self._answers:
+            return self._answers.pop()  # type: ignore[no-any-return]
+        return self._visitor.field(schema, field, path, value)
 
     def pre_load(self, schema: Schema, path: str, version: int) -> Refusal | None:
-        return self._next()
+        if self._answers:
+            return self._answers.pop()  # type: ignore[no-any-return]
+        return self._visitor.pre_load(schema, path, version)
 
     def post_load(self, schema: Schema, path: str, version: int) -> Refusal | None:
-        return self._next()
+        if self._answers:
+            return self._answers.pop()  # type: ignore[no-any-return]
+        return self._visitor.post_load(schema, path, version)
 
     def local(self, path: str) -> int:
-        raise AssertionError(path)
+        if self._answers:
+            return self._answers.pop()  # type: ignore[no-any-return]
+        return self._visitor.local(path)
 
     def opaque(self, reader: Reader, schema: Schema, field: Field, path: str) -> Refusal | None:
-        raise AssertionError(path)
+        return self._visitor.opaque(reader, schema, field, path)
