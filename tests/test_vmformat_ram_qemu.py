@@ -82,7 +82,7 @@ def test_xbzrle(real_qemu: str, tmp_path: Path) -> None:
         finish(guest.vm)
         ram = memory(guest.vm, tmp_path)
     stream = check((tmp_path / "stream").read_bytes())
-    assert kinds(stream)["XBZRLE"] > 20
+    assert kinds(stream)["XBZRLE"] > 4  # how many, the load of the computer decides
     pages = contents(stream)
     assert len(pages) == 2048
     assert same(pages, ram)
