@@ -11,7 +11,7 @@ from model.messages import c_text
 from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.postcopy import Postcopy
 
 EPERM, EINVAL, ERANGE, EAGAIN = 1, 22, 34, 11

@@ -11,7 +11,7 @@ from model.severity import Severity
 from model.uses import with_missed
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.outcome import Layout, Verdict
     from vmformat import Refusal
 

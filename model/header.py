@@ -11,7 +11,7 @@ from model.messages import c_text
 from vmformat import Count, Field, Refusal, Schema, SilentVisitor, compile_plan
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from vmformat import Reader
 
 MAGIC: Final = 0x5145564D

@@ -8,7 +8,7 @@ from model.messages import c_text, signed
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import AnyHandler
     from vmformat import Reader
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 from model.default_stream import default_stream
 from model.designs import REFERENCE
-from model.loader import LoadState, carry_out, load, run
+from model.load_state import LoadState
+from model.loader import carry_out, load, run
 from model.saved import saved_stream
 from model.schedule import EMPTY_SCHEDULE
 from vmformat import write

@@ -13,7 +13,7 @@ from model.paths import call_path
 from model.unseen import unseen
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import AddressSpace, FlatView, Use
     from model.outcome import Row
 

@@ -23,7 +23,7 @@ from model.actors.actor import Idle
 from model.outcome import Acted
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.outcome import Result
     from model.schedule import Point, Schedule, Step
     from vmformat import Reader

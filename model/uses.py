@@ -19,7 +19,7 @@ from model.story import tell
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import AddressSpace, FlatView, Use
     from model.story import Story
 

@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from model import DESIGNS, REFERENCE, Cause, Finding, Machine, Outcome, judge, load
-from model.loader import LoadState
+from model.load_state import LoadState
 from model.memory import Use, write
 from model.outcome import most_severe
 from model.paths import Within, call_path

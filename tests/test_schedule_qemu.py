@@ -25,7 +25,7 @@ from model.schedule import EMPTY_SCHEDULE, Schedule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 pytestmark = pytest.mark.qemu
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import vmformat
-from model.loader import LoadState, run
+from model.load_state import LoadState
+from model.loader import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

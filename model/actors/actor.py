@@ -10,7 +10,7 @@ from model.schedule import ScheduleError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.schedule import Schedule
 

@@ -8,7 +8,7 @@ from model.actors.actor import Actor, Idle
 from model.memory import T64, Kind, Listener, Region, Use
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 LISTENING: Final = 3
 

@@ -13,7 +13,7 @@ from model.memory import Use, translate
 
 if TYPE_CHECKING:
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import AddressSpace
 
 COMMAND: Final = 4

@@ -20,7 +20,7 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.memory import Mapping
 

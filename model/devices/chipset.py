@@ -13,7 +13,7 @@ from model.devices.handler import Effects, Handler
 from model.memory import Kind, Region
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from vmformat import Refusal
 

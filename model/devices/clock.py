@@ -13,7 +13,7 @@ from model.devices.handler import Effects
 from model.errors import Hang
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from vmformat import Refusal
 
 BEFORE_ZERO: Final = 1 << 33

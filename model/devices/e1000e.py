@@ -8,7 +8,7 @@ from model.devices.handler import Effects
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 EPERM: Final = 1
 VENDOR, SUBSYSTEM = 0x2C, 0x2E

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from model.devices.handler import Effects
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from vmformat import Refusal
 
 

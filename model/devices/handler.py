@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model.description import SectionEntry, VirtioEntry
     from model.devices.checks.check import Watch
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.outcome import DeviceState
     from vmformat import Field, Plan, Reader, Refusal, Schema

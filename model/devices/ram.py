@@ -11,7 +11,7 @@ from vmformat import BlockEntry, RamFlag, RamRecord, RamState, Refusal, iter_rec
 if TYPE_CHECKING:
     from model.devices.handler import Effects
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.postcopy import Postcopy
     from vmformat import Reader

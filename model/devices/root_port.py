@@ -9,7 +9,7 @@ from model.devices.handler import Effects
 
 if TYPE_CHECKING:
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from vmformat import Refusal
 
 

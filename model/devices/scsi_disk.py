@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from model.devices.handler import Handler
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from vmformat import Refusal
 

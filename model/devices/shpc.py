@@ -18,7 +18,7 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from vmformat import Field, Reader
 

@@ -14,7 +14,7 @@ from model.devices.handler import Effects
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 EINVAL: Final = 22
 IPV4: Final = 2

@@ -15,7 +15,7 @@ from vmformat import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
 
 EPERM: Final = 1

@@ -17,7 +17,7 @@ from model.memory import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.memory import Region
     from vmformat import Refusal

@@ -8,7 +8,7 @@ from model.devices.handler import Effects
 from model.memory import write
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from vmformat import Refusal
 
 SIZE: Final = 16

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.memory import Region
     from vmformat import Refusal

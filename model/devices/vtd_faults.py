@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 STATUS, CONTROL, RECORD = 0x34, 0x38, 0x220
 OVERFLOW, PENDING, QUEUE_ERROR = 1 << 0, 1 << 1, 1 << 4

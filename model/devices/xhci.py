@@ -20,7 +20,7 @@ from model.outcome import DeviceState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from vmformat import Refusal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from model.loader import LoadState, load, run
+from model.load_state import LoadState
+from model.loader import load, run
 from model.rehearsal.recording import Recording
 from model.rehearsal.rehearsal import leads
 from model.rehearsal.transcript import MOST

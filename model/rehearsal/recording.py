@@ -25,7 +25,7 @@ from vmformat import Refusal
 
 if TYPE_CHECKING:
     from model.designs import Load, Rings
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import AddressSpace, FlatView, Region, Use
     from model.outcome import Outcome
     from model.rehearsal.transcript import Entry

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
     from model.devices.virtio.saved import Fields
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
 
 FORMATS: Final = frozenset({1, 2, 3, 4, 67, 68, 121, 134})

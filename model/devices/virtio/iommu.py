@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model.description import VirtioEntry
     from model.devices.handler import Handler
     from model.devices.pci import PciFunction
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.machine import Machine
     from model.memory import Region
     from vmformat import Refusal

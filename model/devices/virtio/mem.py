@@ -8,7 +8,7 @@ from model.devices.virtio.device import EINVAL, Virtio
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 _PROPERTIES: Final = (
     ("addr", "Property 'memaddr' changed from {:#x} to {:#x}"),

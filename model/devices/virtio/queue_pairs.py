@@ -15,7 +15,7 @@ from model.errors import Abort, Killed
 if TYPE_CHECKING:
     from model.devices.virtio.device import Virtio
     from model.devices.virtio.queue import Queue
-    from model.loader import LoadState
+    from model.load_state import LoadState
 
 FEATURES: Final = 1 << 22 | 1 << 60
 """MQ and RSS: with either, all pairs of the device are in use."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.devices.virtio.device import Virtio
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import Mapping
 
 SEGMENTS: Final = 1024

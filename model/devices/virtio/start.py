@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from model.devices.virtio.device import Virtio
     from model.devices.virtio.queue import Queue
-    from model.loader import LoadState
+    from model.load_state import LoadState
     from model.memory import Region
 
 RING_PACKED: Final = 1 << 34
