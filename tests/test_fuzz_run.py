@@ -18,13 +18,14 @@ from rich.console import Console
 from fuzz.campaign import Campaign, all_stats, records
 from fuzz.commands.bench import bench
 from fuzz.commands.replay import Replayer, replay
-from fuzz.commands.run import RunOptions, chosen_designs, run, seconds, worker_names
+from fuzz.commands.run import DEFAULT_MACHINES, RunOptions, chosen_designs, run, seconds, usual_machines, worker_names
 from fuzz.commands.status import status
-from fuzz.corpus import MachineFiles
+from fuzz.corpus import MachineFiles, shipped_machines
 from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError
 from fuzz.mutate.small import MAX_SIZE
 from fuzz.schedules import scheduled
+from model import DESIGNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,3 +254,9 @@ def test_bench_prints_rates_shares_and_the_ceiling(machine: str) -> None:
     text = console.export_text()
     for word in ("Engine ceiling", "read", "load", "compare", "reset", "tiny"):
         assert word in text
+
+
+def test_a_design_is_searched_where_what_is_known_of_it_shows() -> None:
+    assert usual_machines(()) == usual_machines(("all",)) == DEFAULT_MACHINES
+    assert usual_machines(("v7-rcu-dispatch", "wrap-main")) == (*DEFAULT_MACHINES, "linux-intel-iommu")
+    assert set(shipped_machines()).issuperset(name for design in DESIGNS.values() for name in design.shows_on)

@@ -68,6 +68,15 @@ def seconds(text: str | None) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def usual_machines(designs: Sequence[str]) -> tuple[str, ...]:
+    """Those of a run that names none: the usual two, and those where what is known of the designs named shows.
+
+    Raises UsageError.
+    """
+    named = () if "all" in designs else named_designs(designs)
+    return tuple(dict.fromkeys((*DEFAULT_MACHINES, *(name for design in named for name in design.shows_on))))
+
+
 def chosen_designs(names: Sequence[str]) -> tuple[str, ...]:
     """The designs to load under besides the reference: all of them when none is named. Raises UsageError.
 
@@ -128,7 +137,7 @@ def _prepare(options: RunOptions, console: Console) -> tuple[float | None, tuple
     designs = chosen_designs(options.designs)
     if options.target == "memory":
         return limit, *_programs(options, designs, limit, console)
-    machines = [find_machine(name) for name in dict.fromkeys(options.machines or DEFAULT_MACHINES)]
+    machines = [find_machine(name) for name in dict.fromkeys(options.machines) or usual_machines(options.designs)]
     _check(machines)
     names = worker_names(machines)
     campaign = Campaign(options.campaign)

@@ -84,6 +84,7 @@ class Design:
     `asks_in_commit`: whether the commit's own reads pass through `flat_view`, too; QEMU's own do, and a getter that
     commits meets itself there.
     `takes_turns`: the load runs in a thread of its own that takes the big lock for each FULL section only.
+    `shows_on`: shipped machines whose streams show what is known of the design, where the usual ones do not.
     """
 
     name: ClassVar[str] = "per-device"
@@ -91,6 +92,7 @@ class Design:
     hears_changes: ClassVar[bool] = False
     asks_in_commit: ClassVar[bool] = False
     takes_turns: ClassVar[bool] = False
+    shows_on: ClassVar[tuple[str, ...]] = ()
 
     def load_begins(self, load: Load) -> None:
         """The header has been read; the main loop is about to start."""

@@ -20,6 +20,7 @@ class V5BqlOrRcu(WrapMain):
 
     name = "v5-bql-or-rcu"
     guards: ClassVar[bool] = True
+    shows_on: ClassVar[tuple[str, ...]] = ("q35-sata",)
 
     def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
         """Die without RCU, unless the lock is held and no transaction is open."""

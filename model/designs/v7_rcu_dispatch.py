@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from model.designs.v6_do_commit import V6DoCommit
 
@@ -19,6 +19,7 @@ class V7RcuDispatch(V6DoCommit):
     """
 
     name = "v7-rcu-dispatch"
+    shows_on: ClassVar[tuple[str, ...]] = ("linux-intel-iommu",)
 
     def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
         """The old view for those two; commit's work first for the third."""
