@@ -42,6 +42,18 @@ def design_named(name: str) -> type[Design]:
     raise UsageError(f"--design {name}: no such design; there are {', '.join(DESIGNS)}, all, and FILE:CLASS for yours")
 
 
+def fresh(design: type[Design]) -> Design:
+    """An object for one load. Raises UsageError where the class of a user's own raises something itself."""
+    try:
+        return design()
+    except Exception as error:
+        if typed_as(design) is None:
+            raise
+        raise UsageError(
+            f"--design {text_of(design)}: {design.__name__}() raised {type(error).__name__}: {error}"
+        ) from None
+
+
 def text_of(design: type[Design]) -> str:
     """What names it from any folder: its name, or FILE:CLASS with the whole path."""
     return typed_as(design) or design.name

@@ -14,7 +14,7 @@ from fuzz import lives
 from fuzz.commands.load_points import passed, point_lines, points_json
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
-from fuzz.designs import UsageError, named_designs
+from fuzz.designs import UsageError, fresh, named_designs
 from fuzz.explain import show
 from fuzz.schedules import machine_beside, scheduled, typed_schedule
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
@@ -115,7 +115,7 @@ def load_all(
         if design is REFERENCE:
             loaded.append(Loaded(reference, reference.findings, reference_tree, reference, life))
             continue
-        outcome = load(machine, data, design(), **how)
+        outcome = load(machine, data, fresh(design), **how)
         mtree = machine.mtree()
         machine.reset()
         own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
@@ -147,15 +147,18 @@ def run(options: LoadOptions, console: Console | None = None) -> int:
         lines = [json.dumps(points_json(points), indent=2)] if options.as_json else point_lines(points, machine, data)
         print("\n".join(lines))
         return 0
-    loaded = load_all(
-        machine,
-        data,
-        designs,
-        loadvm=options.loadvm,
-        schedule=schedule,
-        beyond=options.lives,
-        postcopy_ram=options.postcopy_ram,
-    )
+    try:
+        loaded = load_all(
+            machine,
+            data,
+            designs,
+            loadvm=options.loadvm,
+            schedule=schedule,
+            beyond=options.lives,
+            postcopy_ram=options.postcopy_ram,
+        )
+    except UsageError as error:
+        return _unusable(str(error))
     wrong = misfits(machine, data)
     if options.as_json:
         print(json.dumps(_to_json(options.stream, machine, schedule, loaded, wrong), indent=2))
