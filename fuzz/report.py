@@ -17,7 +17,7 @@ from model.designs import DESIGNS
 from model.outcome import Cause
 from model.severity import Severity, severity_of
 
-COLUMNS: Final = {"differs": "divergence", "reads": "harmful read", "guard": "guard"}
+COLUMNS: Final = {"ends": "divergence", "reads": "harmful read", "guard": "guard"}
 """Kinds of findings that have a column."""
 
 if TYPE_CHECKING:
@@ -129,9 +129,14 @@ def counted(campaign: Campaign) -> dict[str, int]:
 def groups(campaign: Campaign) -> list[list[tuple[Path, Record]]]:
     """Findings that differ in nothing but the design, the most severe first, in and among groups."""
     grouped: dict[tuple[str, str], list[tuple[Path, Record]]] = {}
-    for place, record in sorted(records(campaign.findings), key=lambda pair: (rank(pair[1]), pair[1].cause)):
+    for place, record in sorted(records(campaign.findings), key=lambda pair: _order(pair[1])):
         grouped.setdefault((record.kind, record.cause.partition("/")[2]), []).append((place, record))
     return list(grouped.values())
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    """The worst first; among equals what a load ends with, then what shows without other threads."""
+    return rank(record), record.kind != "divergence", record.schedule is not None, record.cause
 
 
 def final_report(campaign: Campaign, console: Console, most: int | None = None) -> int:
@@ -169,11 +174,11 @@ def _show_group(campaign: Campaign, console: Console, found: list[tuple[Path, Re
 
 
 def _by_design(found: list[Record]) -> Table:
-    """How many causes every design has, of which kind, how bad the worst is, and the smallest witness in bytes."""
+    """How many causes every design has, by kind (`ends`: ends otherwise), the worst, and the smallest witness."""
     table = Table(title="Causes by design", title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("design", no_wrap=True)
     table.add_column("worst", no_wrap=True)
-    for name in (*COLUMNS, "other", "smallest"):
+    for name in (*COLUMNS, "other", "bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     for design in sorted({record.design for record in found}):
         own = [record for record in found if record.design == design]

@@ -203,7 +203,10 @@ def _device(old: DeviceState, new: DeviceState) -> Iterator[tuple[str, str]]:
         for name in ("num", "last_avail", "shadow_avail", "used", "inuse", "caches"):
             left, right = getattr(before, name), getattr(after, name)
             if left != right:
-                yield name, f"queue {after.index} {name} is {right}, {left} in the reference"
+                yield (
+                    "no-caches" if name == "caches" and not right else name,
+                    f"queue {after.index} {name} is {right}, {left} in the reference",
+                )
     if len(old.queues) != len(new.queues):
         yield "queues", f"{len(new.queues)} queues are set up, {len(old.queues)} in the reference"
     was, now = dict(old.derived), dict(new.derived)

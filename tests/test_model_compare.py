@@ -35,8 +35,12 @@ DIFFERENT = {
         "device-state/inuse/derived/virtio-blk",
     ),
     "ring caches": (
-        {"devices": (dataclasses.replace(DEVICE, queues=(dataclasses.replace(QUEUE, caches=()),)),)},
+        {"devices": (dataclasses.replace(DEVICE, queues=(dataclasses.replace(QUEUE, caches=("pc.rom+0x0:0x10",)),)),)},
         "device-state/caches/derived/virtio-blk",
+    ),
+    "no ring caches": (
+        {"devices": (dataclasses.replace(DEVICE, queues=(dataclasses.replace(QUEUE, caches=()),)),)},
+        "device-state/no-caches/derived/virtio-blk",
     ),
     "run state": ({"run_state": "shutdown"}, "run-state/loader/run-state/machine"),
     "verdict": ({"verdict": "refused", "at": AT}, "verdict/loader/accepted->refused/virtio-blk"),

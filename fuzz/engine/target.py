@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +25,8 @@ class Found:
     kind: str
     cause: str
     text: str
-    readable: str = ""
-    severity: str = ""
+    readable: str = field(default="", kw_only=True)
+    severity: str = field(default="", kw_only=True)
 
     @property
     def design(self) -> str:

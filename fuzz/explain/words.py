@@ -79,7 +79,7 @@ def _phrases(finding: Finding) -> Iterator[str]:
 
 def _devices(before: tuple[DeviceState, ...], after: tuple[DeviceState, ...]) -> Iterator[str]:
     """Differences of device state, counted."""
-    broken = healed = indices = caches = 0
+    broken = healed = indices = caches = missing = 0
     others: dict[str, int] = {}
     for old, new in pairs(before, after):
         broken += new.broken and not old.broken
@@ -87,7 +87,8 @@ def _devices(before: tuple[DeviceState, ...], after: tuple[DeviceState, ...]) ->
         others["started"] = others.get("started", 0) + (old.started != new.started)
         for left, right in queue_pairs(old, new):
             indices += any(getattr(left, name) != getattr(right, name) for name in _INDICES)
-            caches += left.caches != right.caches
+            caches += left.caches != right.caches and right.caches != ()
+            missing += left.caches != () and right.caches == ()
         others["queues set up"] = others.get("queues set up", 0) + abs(len(old.queues) - len(new.queues))
         was, now = dict(old.derived), dict(new.derived)
         for name in sorted(was.keys() | now.keys()):
@@ -100,6 +101,8 @@ def _devices(before: tuple[DeviceState, ...], after: tuple[DeviceState, ...]) ->
         yield f"not broken {_counted(healed, 'device')}"
     if caches:
         yield f"caches elsewhere {_counted(caches, 'queue')}"
+    if missing:
+        yield f"no caches {_counted(missing, 'queue')}"
     if indices:
         yield f"indices {_counted(indices, 'queue')}"
     for name, count in others.items():

@@ -44,7 +44,7 @@ class MemoryTarget:
         for one_design in judged:
             for finding in one_design.findings:
                 cause = str(finding.cause)
-                found.setdefault(cause, Found(finding.kind, cause, finding.text, text))
+                found.setdefault(cause, Found(finding.kind, cause, finding.text, readable=text))
         features: list[Feature] = [("finding", cause) for cause in found]
         features += _facts(program, judged)
         return Execution(features, tuple(found.values()))

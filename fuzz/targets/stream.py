@@ -128,5 +128,5 @@ class StreamTarget:
         for finding in findings:
             cause = str(finding.cause)
             if cause not in found:
-                found[cause] = Found(finding.kind, cause, finding.text, str(finding.severity))
+                found[cause] = Found(finding.kind, cause, finding.text, severity=str(finding.severity))
                 features.append(("finding", cause))
