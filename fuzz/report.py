@@ -165,7 +165,8 @@ def _show_group(campaign: Campaign, console: Console, found: list[tuple[Path, Re
     times = sum(max(1, counts.get(one.cause, 0)) for _place, one in found)
     console.print(f"\n[{rank(found[0][1])}] {record.kind}: {record.text}", **plain)
     cause = record.cause if len(found) == 1 else f"<design>/{record.cause.partition('/')[2]}"
-    console.print(f"  {cause}  ({times} times, {record.size} bytes)", **plain)
+    first = min(one.first for _place, one in found)
+    console.print(f"  {cause}  ({times} times, first {first}, {record.size} bytes)", **plain)
     if len(found) > 1:
         console.print(f"  under {', '.join(one.design for _place, one in found)}", **plain)
     if record.schedule:
@@ -235,6 +236,7 @@ def campaign_json(campaign: Campaign) -> dict[str, Any]:
                 "machine": record.machine,
                 "count": max(1, counts.get(record.cause, 0)),
                 "size": record.size,
+                "first": record.first,
                 "schedule": record.schedule,
                 "witness": str(place / WITNESS),
                 "command": show_command(campaign, record),

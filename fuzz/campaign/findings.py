@@ -55,6 +55,9 @@ class Record:
     severity: str = ""
     """How bad it is with this witness, "" where nobody has said."""
 
+    first: int = 0
+    """Number of the execution that showed the cause for the first time."""
+
     @property
     def design(self) -> str:
         """The load design, first part of the cause."""
@@ -106,6 +109,7 @@ class FindingStore:
                 schedule,
                 origin.loadvm,
                 found.severity,
+                origin.execution if kept is None else kept.first,
             )
             place.mkdir(exist_ok=True)
             write_atomic(place / WITNESS, data)
