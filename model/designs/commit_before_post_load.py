@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from model.designs.wrap_main import WrapMain
 
@@ -18,6 +18,7 @@ class CommitBeforePostLoad(WrapMain):
     """
 
     name = "commit-before-post-load"
+    shows_on: ClassVar[tuple[str, ...]] = ("q35-iommu-platform",)
 
     def before_post_load(self, load: Load) -> None:
         """Do what is pending."""

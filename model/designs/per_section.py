@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from model.designs.design import Design
 
@@ -18,6 +18,7 @@ class PerSection(Design):
     """
 
     name = "per-section"
+    shows_on: ClassVar[tuple[str, ...]] = ("q35-iommu-platform",)
 
     def section_begins(self, load: Load) -> None:
         """Open it."""

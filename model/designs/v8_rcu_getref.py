@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from model.designs.v6_do_commit import V6DoCommit
 
@@ -19,6 +19,7 @@ class V8RcuGetref(V6DoCommit):
     """
 
     name = "v8-rcu-getref"
+    shows_on: ClassVar[tuple[str, ...]] = ("q35-iommu-platform",)
 
     def flat_view(self, load: Load, space: AddressSpace, use: Use) -> FlatView:
         """The old view for those who take a reference; commit's work first for all others."""
