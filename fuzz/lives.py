@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.table import Table
 from rich.text import Text
 
+from fuzz.explain.table import STYLES
 from model import LIVES, Cause, judge_life, live
 from model.schedule import EMPTY_SCHEDULE
 
@@ -23,8 +24,6 @@ Lives: TypeAlias = "tuple[tuple[str, tuple[Stage, ...]], ...]"
 
 OPTIONS: Final = {"resume": "--resume", "resave": "--again"}
 """The options of `vmfuzz load` that lead to a life."""
-
-STYLES: Final = {"accepted": "green", "refused": "yellow", "waiting": "yellow", "aborted": "red", "hung": "red"}
 
 
 def asked(*, resume: bool, again: bool, loadvm: bool) -> tuple[str, ...]:

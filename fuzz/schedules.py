@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fuzz.campaign.findings import DESCRIPTION
+from fuzz.beside import beside
 from model.schedule import EMPTY_SCHEDULE, Schedule, ScheduleError, split
 
 if TYPE_CHECKING:
@@ -26,29 +26,10 @@ def scheduled(path: Path, data: bytes) -> tuple[bytes, Schedule]:
     stream, schedule = split(data)
     if schedule:
         return stream, schedule
-    for beside in (path.with_suffix(".json"), path.parent / DESCRIPTION):
-        values = _read(beside)
-        if values is not None and _is_of(values, stream):
-            return stream, parse_json(values.get("schedule"), beside)
+    for file, values in beside(path):
+        if _is_of(values, stream):
+            return stream, parse_json(values["schedule"], file)
     return stream, EMPTY_SCHEDULE
-
-
-def machine_beside(path: Path) -> str | None:
-    """The machine that the JSON beside a kept stream names; None without one."""
-    for beside in (path.with_suffix(".json"), path.parent / DESCRIPTION):
-        values = _read(beside)
-        name = values.get("machine") if values is not None else None
-        if isinstance(name, str) and name:  # a program has none
-            return name
-    return None
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    try:
-        values = json.loads(path.read_bytes()) if path.is_file() else None
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) and "schedule" in values else None
 
 
 def _is_of(values: Mapping[str, Any], stream: bytes) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import vmformat
+from fuzz.beside import machine_beside
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from vmformat import Command, Section, Span, StreamError, read
 from vmformat.qcow2 import is_qcow2, vm_state
@@ -120,11 +121,13 @@ def is_image(path: Path) -> bool:
 
 
 def machine_for(typed: str, machine: str | None = None) -> str | None:
-    """The machine named, or the one that a stream typed NAME/after belongs to, if there is one."""
+    """The machine named; else that of the JSON beside a kept stream, or NAME of a stream typed NAME/after, if any."""
     if machine is not None:
         return machine
-    owner, _, moment = typed.rpartition("/")
-    if not owner or moment not in {"before", "after"}:
+    if Path(typed).is_file():
+        return machine_beside(Path(typed))
+    owner, _, _ = typed.rpartition("/")
+    if not owner:
         return None
     try:
         find_machine(owner)

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
+from fuzz.beside import DESCRIPTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 WITNESS: Final = "witness.vmstate"
 READABLE: Final = "witness.txt"
 """The witness in its text form, where it has one."""
-DESCRIPTION: Final = "finding.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -16,7 +15,8 @@ from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
 from fuzz.designs import UsageError, fresh, named_designs
 from fuzz.explain import show
-from fuzz.schedules import machine_beside, scheduled, typed_schedule
+from fuzz.schedules import scheduled, typed_schedule
+from fuzz.streams import machine_for
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
 from model.actors import ACTORS, check
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
@@ -74,21 +74,12 @@ class LoadOptions:
 
 
 def machine_of(stream: str, machine: str | None) -> str:
-    """The machine's name: as given, else that of the JSON beside a kept stream, else NAME of NAME/after.
-
-    Raises UsageError.
-    """
-    if machine is not None:
-        return machine
-    owner, _, moment = stream.rpartition("/")
-    path = Path(stream)
-    named = machine_beside(path) if path.is_file() else None
-    if named is not None:
-        return named
-    if owner and moment and not path.is_file():
-        return owner
-    msg = f"--machine: not given, and the stream {stream} names none as NAME/after does"
-    raise UsageError(msg)
+    """The machine's name, as `machine_for` finds it. Raises UsageError, or CorpusError if there is no such stream."""
+    found = machine_for(stream, machine)
+    if found is None:
+        find_stream(stream)
+        raise UsageError(f"--machine: not given, and the stream {stream} names none as NAME/after does")
+    return found
 
 
 def load_all(

@@ -45,8 +45,9 @@ class Growth:
 
     @property
     def word(self) -> str:
-        """In a word."""
-        return _WORDS[self.degree] if self.degree < len(_WORDS) else f"of degree {self.degree}"
+        """In a word or two: `about` where no formula holds."""
+        about = "" if self.coefficients or not self.degree else "about "
+        return about + (_WORDS[self.degree] if self.degree < len(_WORDS) else f"of degree {self.degree}")
 
     def formula(self, name: str) -> str:
         """With `name` for the size: `5 D + 10`, or `~ 3.1 D^1.42`."""

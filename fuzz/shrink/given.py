@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fuzz.campaign.findings import DESCRIPTION, WITNESS
+from fuzz.beside import DESCRIPTION
+from fuzz.campaign.findings import WITNESS
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError, named_designs
 from fuzz.schedules import scheduled
