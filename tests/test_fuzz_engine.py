@@ -97,6 +97,16 @@ def test_a_feature_has_the_same_counter_in_every_map() -> None:
     assert other.situations == 2
 
 
+def test_what_one_execution_lit_can_be_told_apart() -> None:
+    features = FeatureMap(256, 16)
+    features.counters[0] = features.counters[15] = features.counters[255] = 1
+    assert features.taken() == (0, 15, 255)
+    features.clear()
+    assert features.taken() == ()
+    features.mark([("a",)])
+    assert features.taken() == (features.slot(("a",)),)
+
+
 def test_a_cause_of_an_exception_names_no_line() -> None:
     def deep() -> None:
         raise KeyError("k")

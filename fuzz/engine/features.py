@@ -60,6 +60,17 @@ class FeatureMap:
             known = slots.get(feature)
             counters[self.slot(feature) if known is None else known] = 1
 
+    def taken(self) -> tuple[int, ...]:
+        """Numbers of the counters set since they were last cleared, in order: the features of what ran meanwhile."""
+        counters, numbers, at = self.counters, [], -1
+        while (at := counters.find(1, at + 1)) >= 0:
+            numbers.append(at)
+        return tuple(numbers)
+
+    def clear(self) -> None:
+        """Set all counters to zero, as libFuzzer does before each execution."""
+        self.counters[:] = bytes(len(self.counters))
+
     def register(self) -> None:
         """Hand the counters to libFuzzer. Call it in the first execution, once."""
         self.registered = True
