@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 CAUSE = "wrap-main/flat-view-while-pending/vring cache/region:ram-to-rom/virtio-blk"
 FOUND = Found("harmful read", CAUSE, "the old view shows the ROM")
-ORIGIN = Origin("pc-small", "stream", 17, 1.5)
+ORIGIN = Origin("pc-small", "stream", 17)
 SETTINGS = Settings("stream", ("pc-small",), ("wrap-main",), 1)
 
 
@@ -62,7 +62,7 @@ def test_the_smallest_witness_of_a_cause_is_kept(
     first, other = FindingStore(tmp_path / "findings"), FindingStore(tmp_path / "findings")
     assert first.keep(FOUND, b"abcd", ORIGIN) == "new"
     # Another worker, which knows nothing of the first one's find.
-    assert other.keep(FOUND, second, Origin(machine, "stream", 3, 0.1)) == said, case
+    assert other.keep(FOUND, second, Origin(machine, "stream", 3)) == said, case
     ((place, record),) = records(tmp_path / "findings")
     assert (place / "witness.vmstate").read_bytes() == kept
     assert record.sha256 == hashlib.sha256(kept).hexdigest()
@@ -177,7 +177,7 @@ def test_statistics_survive_the_round_trip_and_damage(tmp_path: Path) -> None:
 def campaign_with_findings(path: Path) -> Campaign:
     campaign = Campaign(path)
     campaign.open(SETTINGS)
-    campaign.prepare("pc-small")
+    campaign.prepare("pc-small", "pc-small")
     store = FindingStore(campaign.findings)
     stats = Stats("pc-small", "pc-small", "stream", executions=1000, seconds=2.0, state="running", rate=500.0)
     for cause, kind, size, count in (
@@ -225,7 +225,7 @@ def test_live_status_is_one_line_and_programs_get_json(tmp_path: Path) -> None:
 
 
 def test_a_severity_that_nobody_told_is_that_of_the_cause() -> None:
-    record = Record("kind", "d/law/x/bytes/stream", "t", "m", "roundtrip", 1, "", 1, 1.0)
+    record = Record("kind", "d/law/x/bytes/stream", "t", "m", "roundtrip", 1, "", 1)
     assert str(rank(record)) == "invariant"
     assert str(rank(replace(record, cause="not five parts"))) == "invariant"
     assert str(rank(replace(record, cause="d/layout/x/a->b/memory"))) == "wrong-state"

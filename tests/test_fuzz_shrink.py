@@ -107,7 +107,7 @@ def test_a_finding_of_a_campaign(
 ) -> None:
     cause = "v1-flag-eof/pairing/loader/commit-without-lock/stream"
     store = FindingStore(tmp_path / "findings")
-    store.keep(Found("pairing", cause, "text"), LISTENER, Origin("pc-small", "stream", 1, 1.0))
+    store.keep(Found("pairing", cause, "text"), LISTENER, Origin("pc-small", "stream", 1))
     folder = tmp_path / "findings" / cause_id(cause)
     for typed in (folder, folder / "witness.vmstate", folder / "finding.json"):
         assert vmfuzz(monkeypatch, "shrink", str(typed), "--json") == 0

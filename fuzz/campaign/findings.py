@@ -46,8 +46,6 @@ class Record:
     sha256: str
     execution: int
     """Number of the execution that showed this witness, counted by its worker over all its runs."""
-    seconds: float
-    """Seconds of fuzzing of that worker until then."""
     schedule: list[str] | None = None
     """The steps under which the witness shows it, null for none."""
     loadvm: bool = False
@@ -105,7 +103,6 @@ class FindingStore:
                 len(stream),
                 hashlib.sha256(stream).hexdigest(),
                 origin.execution,
-                round(origin.seconds, 3),
                 schedule,
                 origin.loadvm,
                 found.severity,
@@ -138,7 +135,6 @@ class Origin:
     machine: str
     target: str
     execution: int
-    seconds: float
     loadvm: bool = False
 
 
@@ -146,6 +142,7 @@ def read_record(place: Path) -> Record | None:
     """The finding in this folder; None when it is not whole (killed before its description was written)."""
     try:
         values = json.loads((place / DESCRIPTION).read_bytes())
+        values.pop("seconds", None)  # of a campaign of before: nothing that is kept depends on the clock
         record = Record(**values)
         size = (place / WITNESS).stat().st_size
     except (OSError, ValueError, TypeError):

@@ -1,8 +1,8 @@
 """A campaign is a folder. It can be killed at any moment, resumed, copied, looked at while it runs.
 
     campaign.json                 what was asked, last time
-    seeds/WORKER/SHA1             what the targets `roundtrip` and `memory` begin with
-    corpus/WORKER/SHA1            inputs that reached something new, a file each, named by their content
+    seeds/GROUP/SHA1              what the targets `roundtrip` and `memory` begin with
+    corpus/GROUP/SHA1             inputs that reached something new, a file each, named by their content
     findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause (witness.txt: as text)
     workers/WORKER/               spec.json, stats.json, log.txt, stuck/ (inputs that hung or exhausted a worker)
 
@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
+from fuzz.campaign.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,9 +61,32 @@ class Campaign:
         """Folder with a folder per cause."""
         return self.path / "findings"
 
-    def corpus(self, worker: str) -> Path:
-        """Folder of one worker's corpus."""
-        return self.path / "corpus" / worker
+    def corpus(self, group: str) -> Path:
+        """Folder of the corpus that a group of workers shares."""
+        return self.path / "corpus" / group
+
+    def groups(self) -> tuple[str, ...]:
+        """Names of all groups that have a corpus here, sorted."""
+        folder = self.path / "corpus"
+        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
+
+    def spec(self, group: str) -> Spec | None:
+        """How a worker of this group was last run; None where no worker has left that behind.
+
+        Raises CampaignError when it cannot be read.
+        """
+        for name in self.workers():
+            path = self.worker(name) / "spec.json"
+            if not path.exists():
+                continue
+            try:
+                spec = Spec.from_json(path.read_text())
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                msg = f"campaign {self.path}: {path.relative_to(self.path)} cannot be read: {error}"
+                raise CampaignError(msg) from None
+            if spec.shared == group:
+                return spec
+        return None
 
     def worker(self, worker: str) -> Path:
         """Folder with one worker's statistics and log."""
@@ -142,9 +166,9 @@ class Campaign:
             old.unlink()
         return tuple(paths)
 
-    def prepare(self, worker: str) -> None:
+    def prepare(self, worker: str, group: str) -> None:
         """Make one worker's folders."""
-        for folder in (self.corpus(worker), self.worker(worker) / "stuck"):
+        for folder in (self.corpus(group), self.worker(worker) / "stuck"):
             folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -20,6 +20,8 @@ class Spec:
     designs: tuple[str, ...]
     seed: int
     campaign: str
+    group: str = ""
+    """The workers whose corpus this one shares; "" for its own."""
     seconds: float | None = None
     executions: int | None = None
     """Stop after so many, those of the worker's earlier runs among them."""
@@ -32,6 +34,11 @@ class Spec:
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
     supervisor: int = 0
     """Process id of the supervisor; 0: none to watch."""
+
+    @property
+    def shared(self) -> str:
+        """The folder's name under `corpus`."""
+        return self.group or self.worker
 
     def to_json(self) -> str:
         """The file's text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ class CauseCount:
     count: int = 0
     first_execution: int = 0
     first_seconds: float = 0.0
+    """Seconds of fuzzing of this worker until then."""
+    first_time: str = ""
+    """When that was, UTC, as `2026-11-26T20:38:13Z`; "" where nobody wrote it down."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Stats:
     worker: str
     machine: str
     target: str
+    group: str = ""
+    """The workers that share its corpus."""
     seed: int = 0
     pid: int = 0
     runs: int = 0
@@ -38,23 +44,44 @@ class Stats:
     rate: float = 0.0
     """Executions per second over the last few seconds."""
     corpus: int = 0
+    """Entries of the group's corpus."""
     situations: int = 0
     """Different facts that executions of the present run reported."""
+    features: int = 0
+    """Different counters, of probes and of facts, that executions of the present run lit."""
+    once: int = 0
+    """Of these, how many one execution only lit."""
+    twice: int = 0
+    """And how many exactly two did."""
+    sampled: int = 0
+    """Executions of the present run: those that the last three numbers speak of."""
+    newest: str = ""
+    """When the present or an earlier run last kept something in the corpus, UTC as in `CauseCount`."""
+    rss: int = 0
+    """Bytes of memory in use."""
     deaths: int = 0
+    hangs: int = 0
+    """Executions that the watchdog ended."""
     trouble: str = ""
     """Something the worker could not do, such as write to a full disk."""
     arms: dict[str, list[int]] = field(default_factory=dict)
-    """Per mutator arm: times applied, times it gave a mutant that still parses."""
+    """Per mutator arm: times applied, times it changed the input, executions of what it made, entries of the corpus that
+    these gave, causes that they showed first. An execution counts for each of the arms that made its input."""
     findings: dict[str, CauseCount] = field(default_factory=dict)
 
     def saw(self, cause: str, kind: str, execution: int, seconds: float) -> bool:
         """Count one sight of a cause; True when it is the first."""
         known = self.findings.get(cause)
         if known is None:
-            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3))
+            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3), now())
             return True
         known.count += 1
         return False
+
+
+def now() -> str:
+    """The time of day, UTC, in whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def write_stats(path: Path, stats: Stats) -> None:

@@ -93,7 +93,7 @@ class Supervisor:
 
     def _start(self, spec: Spec, started: float) -> _Running:
         campaign = self._campaign
-        campaign.prepare(spec.worker)
+        campaign.prepare(spec.worker, spec.shared)
         folder = campaign.worker(spec.worker)
         left = None if self._seconds is None else max(0.0, self._seconds - (time.monotonic() - started))
         spec = replace(spec, seconds=left, supervisor=os.getpid())

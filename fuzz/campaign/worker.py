@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +57,7 @@ class WorkerReport:
         before = read_stats(self._path)
         self.stats = before or Stats(spec.worker, spec.machine, spec.target)
         self.stats.machine, self.stats.target, self.stats.seed = spec.machine, spec.target, spec.seed
+        self.stats.group = spec.shared
         self.stats.pid = os.getpid()
         self.stats.runs += 1
         self.stats.state = "running"
@@ -72,7 +74,7 @@ class WorkerReport:
         number = self._executions_before + execution
         seconds = self._seconds_before + time.monotonic() - self._started
         self.stats.saw(found.cause, found.kind, number, seconds)
-        self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, seconds, self._spec.loadvm))
+        self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, self._spec.loadvm))
 
     def _keep(self, found: Found, data: bytes, origin: Origin) -> None:
         try:
@@ -113,7 +115,7 @@ class WorkerReport:
             stats.rate = round((executions - self._recent[0][1]) / span, 1)
         stats.situations = situations
         stats.arms = {
-            name: [used + old for used, old in zip(counts, self._arms_before.get(name, [0, 0]), strict=True)]
+            name: [used + old for used, old in zip_longest(counts, self._arms_before.get(name, []), fillvalue=0)]
             for name, counts in self._arms().items()
         }
         try:
@@ -143,7 +145,7 @@ def run(spec: Spec, target: Target, mutator: Mutator | ProgramMutator, features:
     """Fuzz `target` with `mutator` as the spec says. Does not return."""
     campaign = Path(spec.campaign)
     folder = campaign / "workers" / spec.worker
-    corpus = campaign / "corpus" / spec.worker
+    corpus = campaign / "corpus" / spec.shared
     report = WorkerReport(spec, folder, FindingStore(campaign / "findings"), corpus, mutator.counts)
     left = None if spec.executions is None else max(0, spec.executions - report.stats.executions)
     harness = Harness(target, report, features, seconds=spec.seconds, executions=left)
