@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.live import Live
 
 from fuzz import lives
 from fuzz.campaign.folder import Campaign, CampaignError, Settings
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.commands.live import View
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.designs import UsageError, named_designs, text_of
 from fuzz.engine import available
-from fuzz.report import final_report, status_line, status_table
+from fuzz.report import final_report
 from model.designs import REFERENCE
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ DEFAULT_MACHINES: Final = ("pc-small", "q35-modern")
 TARGETS: Final = ("stream", "roundtrip", "memory")
 SHOWN: Final = 12
 """Findings told at the end of a run; `status` tells all."""
-LINE_EVERY: Final = 5.0
-"""Seconds between status lines when the output is not a terminal."""
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _UNITS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -112,7 +108,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
     designs = ", ".join(specs[0].designs) or "the reference alone"
     about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
-    view = _View(campaign, workers, console)
+    view = View(campaign, workers, console)
     with view.live:
         supervisor = Supervisor(campaign, specs, limit, view.show, view.say)
         reason = supervisor.run()
@@ -237,34 +233,3 @@ def _check(machines: Sequence[MachineFiles]) -> None:
         except DescriptionError as error:
             msg = f"--machine {machine.typed}: {machine.description}: {error}"
             raise UsageError(msg) from None
-
-
-class _View:
-    """Live progress: a table that is redrawn on a terminal, else a line every few seconds."""
-
-    def __init__(self, campaign: Campaign, workers: tuple[str, ...], console: Console) -> None:
-        self._campaign = campaign
-        self._workers = workers
-        self._console = console
-        self._next = 0.0
-        live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        self._live = live
-        self.live: AbstractContextManager[Any] = live or nullcontext()
-
-    def show(self, elapsed: float) -> None:
-        """Draw the state, not more often than is useful."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        if self._live is not None:
-            self._next = now + 0.5
-            self._live.update(status_table(self._campaign, elapsed, self._workers), refresh=True)
-        else:
-            self._next = now + LINE_EVERY
-            self._console.print(
-                status_line(self._campaign, elapsed, self._workers), markup=False, highlight=False, soft_wrap=True
-            )
-
-    def say(self, line: str) -> None:
-        """Something worth a line of its own."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
