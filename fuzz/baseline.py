@@ -23,9 +23,10 @@ __all__ = ["Baseline", "TriageError", "read_baseline", "read_baselines"]
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """States by cause, some under a pattern; an empty one sets nothing aside."""
+    """States by cause, some under a pattern; an empty one sets nothing aside. `aside`: the states that are."""
 
     states: Mapping[str, str] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset({NEW, KNOWN})
 
     def state(self, cause: str) -> str | None:
         """What is said of a cause, None where nothing is: by its own entry, unless that says no more than `new`."""
@@ -34,7 +35,7 @@ class Baseline:
 
     def sets_aside(self, cause: str) -> bool:
         """Whether it is listed as new or known. One that was fixed, or is back again, is not set aside."""
-        return self.state(cause) in {NEW, KNOWN}
+        return self.state(cause) in self.aside
 
     def split(self, causes: Iterable[str]) -> tuple[list[str], list[str]]:
         """The causes that count, and those that are set aside, both in the order given."""
@@ -43,6 +44,10 @@ class Baseline:
         for cause in causes:
             (aside if self.sets_aside(cause) else counting).append(cause)
         return counting, aside
+
+    def only(self, *states: str) -> Baseline:
+        """The same, with causes in those states alone set aside."""
+        return Baseline(self.states, frozenset(states))
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -33,6 +33,14 @@ DesignNames = Annotated[
     typer.Option("--design", "-d", help="A load design, `all`, or FILE:CLASS for your own; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Baselines = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="Causes listed there as new or known do not count (docs/triage.md); may be repeated.",
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -80,12 +88,25 @@ def run_command(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Start the guest behind each load, too.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Save again behind each load, too, and load that.")] = False,
+    baseline: Baselines = None,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs
 
     machines, designs = tuple(machine or ()), tuple(design or ())
-    options = RunOptions(target, machines, designs, time, seed, campaign, executions, loadvm, resume, again)
+    options = RunOptions(
+        target,
+        machines,
+        designs,
+        time,
+        seed,
+        campaign,
+        executions,
+        loadvm,
+        resume,
+        again,
+        baseline=tuple(baseline or ()),
+    )
     raise typer.Exit(run(options))
 
 
@@ -482,12 +503,13 @@ def shrink_command(
 @app.command("status")
 def status_command(
     campaign: Annotated[Path, typer.Argument(help="The campaign's folder.")] = Path("campaign"),
+    baseline: Baselines = None,
     as_json: Json = False,
 ) -> None:
     """Show a running or finished campaign."""
     from fuzz.commands.status import status  # noqa: PLC0415
 
-    raise typer.Exit(status(campaign, as_json=as_json))
+    raise typer.Exit(status(campaign, as_json=as_json, baseline=tuple(baseline or ())))
 
 
 @app.command("bench")

@@ -23,6 +23,8 @@ class CauseCount:
     """Seconds of fuzzing of this worker until then."""
     first_time: str = ""
     """When that was, UTC, as `2026-11-26T20:38:13Z`; "" where nobody wrote it down."""
+    last_time: str = ""
+    """When it was seen last, in the same form."""
 
 
 @dataclass(slots=True)
@@ -73,9 +75,11 @@ class Stats:
         """Count one sight of a cause; True when it is the first."""
         known = self.findings.get(cause)
         if known is None:
-            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3), now())
+            moment = now()
+            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3), moment, moment)
             return True
         known.count += 1
+        known.last_time = now()
         return False
 
 

@@ -18,6 +18,8 @@ from fuzz.corpus import CorpusError, find_machine
 from fuzz.designs import UsageError, named_designs, text_of
 from fuzz.engine import available
 from fuzz.report import final_report
+from fuzz.report.aside import earlier, listed_in
+from fuzz.triage.entries import TriageError
 from model.designs import REFERENCE
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class RunOptions:
     """Then start the guest."""
     again: bool = False
     """Then save again, and load that."""
+    baseline: tuple[Path, ...] = ()
+    """Files of causes that do not count."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -95,11 +99,15 @@ def worker_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:
 
 
 def run(options: RunOptions, console: Console | None = None) -> int:
-    """Run a campaign. Returns the exit status: 0 nothing found, 1 findings, 2 an option that cannot be used."""
+    """Run a campaign. Returns the exit status: 0 nothing found, 1 findings, 2 an option that cannot be used.
+
+    With a baseline only what it does not set aside is a finding; those of earlier runs in the folder count, too.
+    """
     complaints = Console(stderr=True)
     try:
+        aside = listed_in(options.baseline) if options.baseline else None
         limit, specs, campaign = _prepare(options, complaints)
-    except (UsageError, CorpusError, CampaignError) as error:
+    except (UsageError, CorpusError, CampaignError, TriageError) as error:
         complaints.print(f"vmfuzz run: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
     console = console or Console()
@@ -108,13 +116,15 @@ def run(options: RunOptions, console: Console | None = None) -> int:
     designs = ", ".join(specs[0].designs) or "the reference alone"
     about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
+    if aside is not None and (line := earlier(campaign, aside)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     view = View(campaign, workers, console)
     with view.live:
         supervisor = Supervisor(campaign, specs, limit, view.show, view.say)
         reason = supervisor.run()
     if reason == "signal":
         console.print("stopped; everything found is kept", highlight=False)
-    found = final_report(campaign, console, SHOWN)
+    found = final_report(campaign, console, SHOWN, aside)
     return 1 if found else 0
 
 

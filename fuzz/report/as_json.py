@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.campaign.findings import WITNESS, records
 from fuzz.campaign.supervisor import all_stats
+from fuzz.report.aside import known_in
 from fuzz.report.causes import counted, rank, show_command
 
 if TYPE_CHECKING:
     from fuzz.campaign.folder import Campaign
+    from fuzz.report.aside import Aside
 
 
-def campaign_json(campaign: Campaign) -> dict[str, Any]:
-    """The campaign for programs."""
+def campaign_json(campaign: Campaign, aside: Aside | None = None) -> dict[str, Any]:
+    """The campaign for programs. `aside`: as in `final_report`."""
     counts = counted(campaign)
+    aside = known_in(campaign)[0] if aside is None else aside
     return {
         "campaign": str(campaign.path),
         "workers": [
@@ -44,6 +47,7 @@ def campaign_json(campaign: Campaign) -> dict[str, Any]:
                 "size": record.size,
                 "first": record.first,
                 "schedule": record.schedule,
+                "set_aside": record.cause in aside,
                 "witness": str(place / WITNESS),
                 "command": show_command(campaign, record),
             }

@@ -9,6 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from fuzz.campaign.supervisor import all_stats
+from fuzz.report.aside import known_in
 from fuzz.report.causes import clock, counted, groups, rank, show_command
 
 if TYPE_CHECKING:
@@ -19,19 +20,44 @@ if TYPE_CHECKING:
     from fuzz.campaign.findings import Record
     from fuzz.campaign.folder import Campaign
     from fuzz.campaign.stats import Stats
+    from fuzz.report.aside import Aside
 
 COLUMNS: Final = {"ends": "divergence", "reads": "harmful read", "guard": "guard"}
 """Kinds of findings that have a column."""
 
 
-def final_report(campaign: Campaign, console: Console, most: int | None = None) -> int:
-    """Print the findings (the `most` first groups), then the table design x kind; returns the number of causes."""
+def final_report(campaign: Campaign, console: Console, most: int | None = None, aside: Aside | None = None) -> int:
+    """Print the findings (the `most` first groups), then the table design x kind; returns how many causes count.
+
+    Those set `aside` come last, as their number; by default the campaign's own file says which these are.
+    """
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     counts = counted(campaign)
-    grouped = groups(campaign)
     totals(campaign, console)
-    if not grouped:
-        console.print("No findings.")
-        return 0
+    if aside is None:
+        aside, wrong = known_in(campaign)
+        if wrong:
+            console.print(wrong, **plain)
+    every = groups(campaign)
+    grouped = [left for found in every if (left := [pair for pair in found if pair[1].cause not in aside])]
+    number = sum(map(len, every)) - sum(map(len, grouped))
+    if grouped:
+        _show_groups(campaign, console, grouped, most, counts)
+    else:
+        console.print("No new findings." if number else "No findings.")
+    if number:
+        console.print(aside.line(number), **plain)
+    return sum(map(len, every if aside.only_shown else grouped))
+
+
+def _show_groups(
+    campaign: Campaign,
+    console: Console,
+    grouped: list[list[tuple[Path, Record]]],
+    most: int | None,
+    counts: dict[str, int],
+) -> None:
+    """The first groups, and a table of all."""
     for found in grouped[:most]:
         _show_group(campaign, console, found, counts)
     left = len(grouped) - len(grouped[:most])
@@ -40,7 +66,6 @@ def final_report(campaign: Campaign, console: Console, most: int | None = None) 
         console.print(more, markup=False, highlight=False, soft_wrap=True)
     console.print()
     console.print(_by_design([record for found in grouped for _place, record in found]))
-    return sum(len(found) for found in grouped)
 
 
 def _show_group(campaign: Campaign, console: Console, found: list[tuple[Path, Record]], counts: dict[str, int]) -> None:

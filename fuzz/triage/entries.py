@@ -34,6 +34,8 @@ STATES: Final = (NEW, BACK, KNOWN, FIXED)
 
 ANY_DESIGN: Final = "*"
 TABLE: Final = "entry"
+TRIAGE_FILE: Final = "triage.toml"
+"""Its name in a campaign's folder."""
 
 _LISTED: Final = re.compile(r"(\*|[A-Za-z0-9._+-]+)/")
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
