@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -19,11 +19,37 @@ def write_atomic(path: Path, data: bytes) -> None:
     write_pieces(path, [data])
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
+def replace_atomic(path: Path, data: bytes, expected: bytes | None) -> bool:
+    """As `write_atomic`, if `path` still holds what is expected, None: nothing, as it is not there. Whether it did.
+
+    For files that others save as well, without a lock. What one of them saves between this last look and the rename,
+    microseconds, is lost; before that it is their file that stays.
+    """
+
+    def still() -> None:
+        try:
+            found = path.read_bytes()
+        except FileNotFoundError:
+            found = None
+        if found != expected:
+            raise _ChangedError
+
+    try:
+        write_pieces(path, [data], still)
+    except _ChangedError:
+        return False
+    return True
+
+
+class _ChangedError(Exception):
+    """The file is another one by now."""
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], last_look: Callable[[], None] | None = None) -> int:
     """As `write_atomic`, from pieces that are made while they are written. How many bytes it were.
 
-    Raises OSError as the file system does, and what making a piece raises; `path` is then untouched and no temporary
-    file is left behind.
+    `last_look` is called right before the rename. Raises OSError as the file system does, and what making a piece or
+    that look raises; `path` is then untouched and no temporary file is left behind.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
@@ -35,6 +61,8 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
+        if last_look is not None:
+            last_look()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -101,9 +101,7 @@ def read_entries(data: bytes, name: str) -> tuple[Entry, ...]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise TriageError(f"{name}:{line}: expected UTF-8, found the byte {data[error.start]:#04x}") from None
-    said = (line.strip() for line in text.splitlines())
-    first = next((line for line in said if line and not line.startswith("#")), "")
-    found, line_of = _listed(text, name) if _LISTED.match(first) else _tables(text, name)
+    found, line_of = _listed(text, name) if is_list(data) else _tables(text, name)
     seen: set[str] = set()
     for index, entry in enumerate(found):
         if entry.cause in seen:
@@ -111,6 +109,12 @@ def read_entries(data: bytes, name: str) -> tuple[Entry, ...]:
             raise TriageError(f"{name}:{line_of(index)}: {message}")
         seen.add(entry.cause)
     return found
+
+
+def is_list(data: bytes) -> bool:
+    """Whether that is a plain list of causes: its first line that is no comment says so."""
+    said = (line.strip() for line in data.decode(errors="replace").splitlines())
+    return bool(_LISTED.match(next((line for line in said if line and not line.startswith("#")), "")))
 
 
 Read: TypeAlias = "tuple[tuple[Entry, ...], Callable[[int], int]]"
