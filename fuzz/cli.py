@@ -88,10 +88,18 @@ def run_command(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Start the guest behind each load, too.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Save again behind each load, too, and load that.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes in all; one a machine if not given.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds of processor time after which an execution is ended as a hang.")
+    ] = 60.0,
+    memory: Annotated[int, typer.Option(min=256, help="MiB that a worker may ask for beyond its start.")] = 4096,
     baseline: Baselines = None,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
-    from fuzz.commands.run import RunOptions, run  # noqa: PLC0415 - a command imports only what it needs
+    from fuzz.commands.run import run  # noqa: PLC0415 - a command imports only what it needs
+    from fuzz.commands.run_asked import RunOptions  # noqa: PLC0415
 
     machines, designs = tuple(machine or ()), tuple(design or ())
     options = RunOptions(
@@ -105,7 +113,10 @@ def run_command(
         loadvm,
         resume,
         again,
-        baseline=tuple(baseline or ()),
+        jobs,
+        timeout,
+        memory,
+        tuple(baseline or ()),
     )
     raise typer.Exit(run(options))
 

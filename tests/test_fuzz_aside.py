@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 from triaged import LIKE_ONE, ONE, OTHER, PATTERN, campaign, entry
 
-from fuzz.commands.run import RunOptions, run
+from fuzz.commands.run import run
+from fuzz.commands.run_asked import RunOptions
 from fuzz.commands.status import status
 from fuzz.report import campaign_json, final_report
 from fuzz.report.aside import listed_in
@@ -110,7 +111,7 @@ def test_only_what_the_baseline_does_not_list_fails_a_run(tmp_path: Path, monkey
     class Found:
         """A run that finds two causes."""
 
-        def __init__(self, *_: object) -> None: ...
+        def __init__(self, *_: object, **__: object) -> None: ...
 
         def run(self) -> str:
             campaign(place, {ONE: b"abc", OTHER: b"ab"})

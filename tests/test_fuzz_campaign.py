@@ -30,7 +30,6 @@ from fuzz.campaign import (
     records,
 )
 from fuzz.campaign.findings import Record
-from fuzz.campaign.folder import repair_corpus
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import write_stats
 from fuzz.engine import Found
@@ -115,24 +114,6 @@ def test_ids_of_causes_are_readable_bounded_and_different() -> None:
     assert one.startswith("wrap-main.flat-view-while-pending.vring.cache")
     assert one != other
     assert len(cause_id("x" * 1000)) < 120
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "kept"),
-    [
-        ("torn entry", b"half of it", True),
-        ("empty entry", b"", False),
-        ("stray file", b"notes", False),
-    ],
-)
-def test_a_damaged_corpus_is_repaired(tmp_path: Path, name: str, content: bytes, kept: bool) -> None:
-    whole = hashlib.sha1(b"whole").hexdigest()
-    (tmp_path / whole).write_bytes(b"whole")
-    (tmp_path / ("notes.txt" if name == "stray file" else hashlib.sha1(b"other").hexdigest())).write_bytes(content)
-    assert len(repair_corpus(tmp_path)) == 1
-    names = {entry.name for entry in tmp_path.iterdir()}
-    assert names == {whole, hashlib.sha1(content).hexdigest()} if kept else names == {whole}
-    assert repair_corpus(tmp_path) == []
 
 
 def test_a_campaign_is_resumed_and_counts_its_starts(tmp_path: Path) -> None:

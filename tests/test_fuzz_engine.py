@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import subprocess
 import sys
 import textwrap
@@ -30,12 +29,21 @@ class Listener:
         self.causes: list[tuple[str, bytes, int]] = []
         self.last: tuple[int, int, str] | None = None
         self.stop_at = -1
+        self.running = b""
+        self.fresh: list[int] = []
 
     def found(self, found: Found, data: bytes, execution: int) -> None:
         self.causes.append((found.cause, data, execution))
 
-    def tick(self, executions: int, situations: int) -> bool:
-        return executions == self.stop_at
+    def began(self, data: bytes, execution: int) -> None:
+        self.running = data
+
+    def ended(self, data: bytes, execution: int, fresh: int) -> None:
+        assert self.running == data
+        self.fresh.append(fresh)
+
+    def tick(self, executions: int, situations: int) -> str:
+        return "asked" if executions == self.stop_at else ""
 
     def stopped(self, executions: int, situations: int, reason: str) -> None:
         self.last = (executions, situations, reason)
@@ -200,11 +208,12 @@ def test_the_import_hook_instruments_only_what_is_named(tmp_path: Path, monkeypa
     assert not list(tmp_path.glob("__pycache__/vmfuzz_toy_in*"))
 
 
-def test_the_engine_is_always_told_the_longest_input_and_never_seed_zero(tmp_path: Path) -> None:
-    arguments = Engine(0, tmp_path, max_len=2_300_000).arguments()
+def test_the_engine_is_always_told_the_longest_input_and_never_seed_zero() -> None:
+    arguments = Engine(0, max_len=2_300_000).arguments()
     assert "-max_len=2300000" in arguments
     assert "-seed=1" in arguments
-    assert arguments[-1] == str(tmp_path)
+    # No folder: libFuzzer writes nothing.
+    assert all(argument.startswith("-") for argument in arguments[1:])
 
 
 RUN = """
@@ -214,8 +223,11 @@ from fuzz.engine import *
 from random import Random
 
 class Said:
+    def began(self, data, execution): pass
+    def ended(self, data, execution, fresh):
+        if fresh: print("fresh", fresh, data, flush=True)
     def found(self, found, data, execution): print("found", found.cause, data, flush=True)
-    def tick(self, executions, situations): return False
+    def tick(self, executions, situations): return ""
     def stopped(self, executions, situations, reason): print("stopped", executions, situations, reason, flush=True)
 
 class Steps:
@@ -232,23 +244,42 @@ def mutate(data, max_size, seed):
     out[dice.randrange(4)] = dice.choice(b"GOALXYZ")
     return bytes(out)
 
-corpus = Path(sys.argv[1])
 harness = Harness(Steps(), Said(), FeatureMap(), executions=4000)
-harness.fuzz(Engine(7, corpus, max_len=64), mutate, lambda a, b, size, seed: a)
+harness.fuzz(Engine(7, max_len=64), mutate, lambda a, b, size, seed: a)
 """
 
 
-def test_features_guide_the_real_engine_and_equal_seeds_give_equal_corpora(tmp_path: Path) -> None:
+def test_features_guide_the_real_engine_and_equal_seeds_give_equal_runs(tmp_path: Path) -> None:
     pytest.importorskip("atheris")
     seen = []
-    for name in ("one", "other"):
-        corpus = tmp_path / name
-        corpus.mkdir()
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(RUN), str(corpus)], capture_output=True, text=True, check=False
-        )
+    for _ in range(2):
+        command = [sys.executable, "-c", textwrap.dedent(RUN)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "found steps/goal/a/b/c b'GOAL" in done.stdout
         assert "stopped 4000 5 executions" in done.stdout
-        seen.append(json.dumps(sorted(entry.name for entry in corpus.iterdir())))
+        assert done.stdout.count("fresh 1 ") == 5
+        seen.append(done.stdout)
     assert seen[0] == seen[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_fresh_is_counted_once_and_what_is_rare_is_known() -> None:
+    features = FeatureMap(256, 16)
+
+    def one(probes: list[int], facts: list[str]) -> int:
+        features.clear()
+        for probe in probes:
+            features.counters[probe] = 1
+        features.mark([(fact,) for fact in facts])
+        return features.fold()
+
+    assert one([1, 2], ["a"]) == 3
+    assert features.tally == (3, 3, 0)
+    assert one([2, 3], ["a", "a", "b"]) == 2
+    assert features.tally == (5, 3, 2)
+    assert one([2], ["a"]) == 0
+    assert features.tally == (5, 3, 0)
+    features.clear()
+    assert features.fold() == 0
+    assert features.tally == (5, 3, 0)

@@ -18,7 +18,8 @@ from rich.console import Console
 from fuzz.campaign import Campaign, all_stats, records
 from fuzz.commands.bench import bench
 from fuzz.commands.replay import Replayer, replay
-from fuzz.commands.run import DEFAULT_MACHINES, RunOptions, chosen_designs, run, seconds, usual_machines, worker_names
+from fuzz.commands.run import run
+from fuzz.commands.run_asked import DEFAULT_MACHINES, RunOptions, chosen_designs, group_names, seconds, usual_machines
 from fuzz.commands.status import status
 from fuzz.corpus import MachineFiles, shipped_machines
 from fuzz.crashers import write_crasher
@@ -80,7 +81,7 @@ def test_designs_beside_the_reference() -> None:
 
 def test_machines_of_one_name_get_workers_of_their_own() -> None:
     same = [MachineFiles("a", f"{folder}/a", Path(folder), ()) for folder in ("x", "y")]
-    assert worker_names(same) == ("a", "a-2")
+    assert group_names(same) == ("a", "a-2")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from fuzz.campaign.findings import records
-from fuzz.commands.run import RunOptions, run
+from fuzz.commands.run import run
+from fuzz.commands.run_asked import RunOptions
 from fuzz.engine import available
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from fuzz.campaign.findings import records
 from fuzz.commands.program import read_program
-from fuzz.commands.run import RunOptions, run
+from fuzz.commands.run import run
+from fuzz.commands.run_asked import RunOptions
 from fuzz.engine import available
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.programs import ProgramMutator

@@ -15,7 +15,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
@@ -55,6 +55,8 @@ class Record:
 
     first: int = 0
     """Number of the execution that showed the cause for the first time."""
+    doubt: bool = False
+    """Whether the witness was found to be another one than was described: the next sight of the cause replaces it."""
 
     @property
     def design(self) -> str:
@@ -90,7 +92,7 @@ class FindingStore:
         place = self.folder / cause_id(found.cause)
         with self._locked():
             kept = read_record(place)
-            if kept is not None and (kept.machine != origin.machine or _weight(kept) <= len(data)):
+            if kept is not None and not kept.doubt and (kept.machine != origin.machine or _weight(kept) <= len(data)):
                 self._best[found.cause] = (_weight(kept), kept.machine)
                 return ""
             stream, schedule = _split(data)
@@ -149,10 +151,24 @@ def read_record(place: Path) -> Record | None:
         return None
     if size != record.size:  # killed between witness and description: a smaller witness of the same cause
         stream, schedule = _split((place / WITNESS).read_bytes())
-        values["size"], values["schedule"] = len(stream), schedule
-        values["sha256"] = hashlib.sha256(stream).hexdigest()
-        record = Record(**values)
+        digest = hashlib.sha256(stream).hexdigest()
+        record = replace(record, size=len(stream), schedule=schedule, sha256=digest)
     return record
+
+
+def settle(place: Path, record: Record) -> bytes:
+    """Describe the witness that lies there, in doubt that it shows what the description says.
+
+    Returns the input that it is, with its schedule at the end. Raises OSError.
+    """
+    from model.schedule import Schedule, join  # noqa: PLC0415 - as below
+
+    stream, _ = _split((place / WITNESS).read_bytes())
+    digest = hashlib.sha256(stream).hexdigest()
+    record = replace(record, size=len(stream), sha256=digest, doubt=True)
+    write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
+    write_atomic(place / WITNESS, stream)
+    return join(stream, Schedule.parse(record.schedule))
 
 
 def _weight(record: Record) -> int:

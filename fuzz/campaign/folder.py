@@ -4,22 +4,23 @@
     seeds/GROUP/SHA1              what the targets `roundtrip` and `memory` begin with
     corpus/GROUP/SHA1             inputs that reached something new, a file each, named by their content
     findings/CAUSE-ID/            witness.vmstate, finding.json: the smallest input that shows this cause (witness.txt: as text)
-    workers/WORKER/               spec.json, stats.json, log.txt, stuck/ (inputs that hung or exhausted a worker)
+    workers/WORKER/               spec.json, stats.json, log.txt, current (the input being executed, `blackbox.py`)
 
-Invariant: everything except corpus entries is written beside its place and renamed into it, so a reader sees the old
-file or the new one. Corpus entries are written by libFuzzer in place; a torn one betrays itself by its name and is
-renamed to what it holds at the next start.
+Workers of a group, on one machine with one target, share its corpus. Invariant: whatever is kept is written beside its
+place and renamed into it, so a reader sees the old file or the new one. What else a kill or a hand can leave behind,
+`repair.py` puts right at the next start.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
+from fuzz.campaign.repair import repair
+from fuzz.campaign.slots import wait_for_orphans
 from fuzz.campaign.spec import Spec
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 1
-_SHA1: Final = re.compile(r"[0-9a-f]{40}")
+BOX: Final = "current"
+"""The file with the input that a worker is executing."""
+LOG: Final = "log.txt"
+"""What a worker and libFuzzer print."""
 
 
 class CampaignError(Exception):
@@ -97,6 +101,14 @@ class Campaign:
         folder = self.path / "workers"
         return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())) if folder.is_dir() else ()
 
+    def supervisor(self, worker: str) -> int:
+        """Process id of the supervisor that last started this worker; 0 where nobody knows."""
+        try:
+            number = json.loads((self.worker(worker) / "spec.json").read_bytes())["supervisor"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+        return number if isinstance(number, int) else 0
+
     def settings(self) -> Settings:
         """What was asked last time. Raises CampaignError when the folder is not a campaign or its file is damaged."""
         path = self.path / "campaign.json"
@@ -145,8 +157,7 @@ class Campaign:
             self.findings.mkdir(parents=True, exist_ok=True)
             settings = replace(settings, runs=runs + 1, loadvm=loadvm, beyond=beyond)
             write_atomic(known, json.dumps({"format": FORMAT, **asdict(settings)}, indent=2).encode() + b"\n")
-            for entry in sorted((self.path / "corpus").glob("*")):
-                repaired.extend(repair_corpus(entry))
+            repaired.extend(repair(self, alone=not wait_for_orphans(self)))
         except OSError as error:
             msg = f"campaign {self.path}: {error.strerror or error}"
             raise CampaignError(msg) from None
@@ -168,24 +179,5 @@ class Campaign:
 
     def prepare(self, worker: str, group: str) -> None:
         """Make one worker's folders."""
-        for folder in (self.corpus(group), self.worker(worker) / "stuck"):
+        for folder in (self.corpus(group), self.worker(worker)):
             folder.mkdir(parents=True, exist_ok=True)
-
-
-def repair_corpus(folder: Path) -> list[str]:
-    """Give each entry whose name is not its content's SHA-1 the right name; drop empty and leftover files."""
-    said: list[str] = []
-    for entry in sorted(folder.iterdir()):
-        if not entry.is_file():
-            continue
-        data = entry.read_bytes()
-        name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        if entry.name == name:
-            continue
-        if not data or not _SHA1.fullmatch(entry.name):
-            entry.unlink()
-            said.append(f"{entry}: removed, {'empty' if not data else 'not a corpus entry'}")
-        else:
-            entry.replace(folder / name)
-            said.append(f"{entry}: torn or altered, kept as {name}")
-    return said

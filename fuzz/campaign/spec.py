@@ -32,6 +32,12 @@ class Spec:
     probes: bool = True
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
+    timeout: float = 60.0
+    """Seconds of processor time after which one execution is ended as a hang."""
+    memory: int = 0
+    """Bytes that a worker may ask for beyond what it begins with; 0: no limit."""
+    recycle: int = 0
+    """Bytes in use at which a worker is started anew; 0: never."""
     supervisor: int = 0
     """Process id of the supervisor; 0: none to watch."""
 

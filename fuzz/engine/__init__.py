@@ -3,6 +3,7 @@
 from fuzz.engine.features import PROBES, FeatureMap
 from fuzz.engine.harness import Engine, Harness, Report, available, bytes_mutator
 from fuzz.engine.target import Execution, Feature, Found, Target, exception_found
+from fuzz.engine.watchdog import OutOfTime, Watchdog
 
 __all__ = [
     "PROBES",
@@ -12,8 +13,10 @@ __all__ = [
     "FeatureMap",
     "Found",
     "Harness",
+    "OutOfTime",
     "Report",
     "Target",
+    "Watchdog",
     "available",
     "bytes_mutator",
     "exception_found",

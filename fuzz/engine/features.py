@@ -38,6 +38,14 @@ class FeatureMap:
         self._probes = probes
         self._slots: dict[Feature, int] = {}
         self._keep: tuple[object, ...] = ()
+        self._dark = bytes(size)
+        self._lit: list[int] = []
+        self._seen_probes = self._once_probes = self._twice_probes = 0
+        """A byte per probe, as numbers: those that any execution lit, that just one did, that just two did."""
+        self._times = bytearray(size)
+        """How many executions reported a fact, 3 for more."""
+        self._facts = [0, 0, 0]
+        """Facts reported at all, by one execution, by two."""
 
     @property
     def situations(self) -> int:
@@ -58,7 +66,10 @@ class FeatureMap:
         slots = self._slots
         for feature in features:
             known = slots.get(feature)
-            counters[self.slot(feature) if known is None else known] = 1
+            if known is None:
+                known = self.slot(feature)
+            counters[known] = 1
+            self._lit.append(known)
 
     def taken(self) -> tuple[int, ...]:
         """Numbers of the counters set since they were last cleared, in order: the features of what ran meanwhile."""
@@ -69,7 +80,42 @@ class FeatureMap:
 
     def clear(self) -> None:
         """Set all counters to zero, as libFuzzer does before each execution."""
-        self.counters[:] = bytes(len(self.counters))
+        self.counters[:] = self._dark
+        self._lit.clear()
+
+    def fold(self) -> int:
+        """Count what the execution that just ended lit; returns how many of its counters no earlier one had lit.
+
+        It is libFuzzer's own question, asked of the same counters: an input is kept when the answer is above 0.
+        """
+        fresh = 0
+        facts, times = self._facts, self._times
+        for slot in set(self._lit):
+            before = times[slot]
+            if before < 3:
+                times[slot] = before + 1
+                if before == 0:
+                    fresh += 1
+                else:
+                    facts[before] -= 1
+                if before < 2:
+                    facts[before + 1] += 1
+        facts[0] += fresh
+        self._lit.clear()
+        lit = int.from_bytes(self.counters[: self._probes], "little")
+        new = lit ^ (lit & self._seen_probes)
+        again = lit & self._once_probes
+        self._seen_probes |= new
+        self._once_probes ^= again | new
+        self._twice_probes = (self._twice_probes ^ (self._twice_probes & lit)) | again
+        return fresh + new.bit_count()
+
+    @property
+    def tally(self) -> tuple[int, int, int]:
+        """Different counters that executions have lit; those that only one lit; those that two did."""
+        sums = (self._seen_probes, self._once_probes, self._twice_probes)
+        seen, once, twice = (one + bits.bit_count() for one, bits in zip(self._facts, sums, strict=True))
+        return seen, once, twice
 
     def register(self) -> None:
         """Hand the counters to libFuzzer. Call it in the first execution, once."""

@@ -1,10 +1,11 @@
 """One worker's life inside the engine: run, catch, mark, report, stop.
 
 The engine calls `Harness.__call__` for each input. An exception that reaches libFuzzer would end the process with one
-finding; so everything is caught here, turned into a finding and the engine goes on. Stopping is a flag that is looked
-at between two executions, when the corpus entry of the previous one is on disk: signal handlers only set it. The
-process then ends by `os._exit`, after the report's last flush, since libFuzzer's own ways out skip `finally` and
-atexit.
+finding; so everything is caught here, turned into a finding and the engine goes on. What an execution lit for the first
+time is told at its end, so that the campaign has the input on disk, whole, before the engine even knows that it keeps
+it; libFuzzer itself is given no folder and writes nothing. Stopping is a flag that is looked at between two executions:
+signal handlers only set it. The process then ends by `os._exit`, after the report's last flush, since libFuzzer's own
+ways out skip `finally` and atexit.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.counters import stabilise
 from fuzz.engine.target import exception_found
+from fuzz.engine.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import FrameType
 
     from fuzz.engine.features import FeatureMap
@@ -31,15 +33,27 @@ if TYPE_CHECKING:
     Crossover = Callable[[bytes, bytes, int, int], bytes]
 
 
+NEVER: Final = 1 << 30
+"""Seconds; libFuzzer would else leave files about slow inputs in the working directory."""
+
+
 class Report(Protocol):
     """Who hears about executions and findings: the campaign."""
+
+    def began(self, data: bytes, execution: int) -> None:
+        """An execution begins; should the process not live to its end, this was the input."""
+        ...
+
+    def ended(self, data: bytes, execution: int, fresh: int) -> None:
+        """It has ended, and lit `fresh` counters that no earlier one had."""
+        ...
 
     def found(self, found: Found, data: bytes, execution: int) -> None:
         """An execution showed this finding. Called at the moment of discovery, each time it is seen."""
         ...
 
-    def tick(self, executions: int, situations: int) -> bool:
-        """Called between executions about four times a second; True asks the worker to stop."""
+    def tick(self, executions: int, situations: int) -> str:
+        """Called between executions about four times a second; a reason asks the worker to stop, "" to go on."""
         ...
 
     def stopped(self, executions: int, situations: int, reason: str) -> None:
@@ -52,34 +66,26 @@ class Engine:
     """How libFuzzer is run."""
 
     seed: int
-    corpus: Path
-    """Folder that libFuzzer reads and writes, a file per entry named by its content's SHA-1."""
-    seeds: tuple[Path, ...] = ()
-    """Folders that are only read."""
-    artifacts: Path | None = None
-    """Where inputs that hang the engine or exhaust memory are left."""
     max_len: int = 1 << 20
-    """Longest input, bytes. Always passed: libFuzzer's own default truncates seeds at 1 MiB without a word."""
-    timeout: int = 60
-    """Seconds after which one execution counts as stuck (the process ends with status 70)."""
-    rss_limit_mb: int = 4096
+    """Longest input, bytes. Always passed: libFuzzer's own default truncates at 1 MiB without a word."""
 
     def arguments(self) -> list[str]:
         """The command line for atheris.Setup. A seed of 0 would mean 'by the clock' to libFuzzer."""
         seed = self.seed * 0x9E3779B1 & 0xFFFFFFFF
-        options = [
+        return [
+            sys.argv[0] or "vmfuzz",
             f"-seed={seed or 1}",
             f"-max_len={self.max_len}",
             "-len_control=0",
             "-reload=0",
             "-reduce_inputs=0",
-            f"-timeout={self.timeout}",
-            f"-rss_limit_mb={self.rss_limit_mb}",
+            # Time and memory are watched by us, and a signal shall end the process as what it is.
+            "-timeout=0",
+            "-rss_limit_mb=0",
+            f"-report_slow_units={NEVER}",
+            *(f"-handle_{name}=0" for name in ("segv", "bus", "abrt", "ill", "fpe", "xfsz")),
             "-verbosity=0",
         ]
-        if self.artifacts is not None:
-            options.append(f"-artifact_prefix={self.artifacts}{os.sep}")
-        return [sys.argv[0] or "vmfuzz", *options, str(self.corpus), *map(str, self.seeds)]
 
 
 class Harness:
@@ -95,6 +101,7 @@ class Harness:
         *,
         seconds: float | None = None,
         executions: int | None = None,
+        watchdog: Watchdog | None = None,
         leave: Callable[[int], None] = os._exit,
     ) -> None:
         self._target = target
@@ -102,6 +109,7 @@ class Harness:
         self._features = features
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._budget = executions
+        self._watchdog = watchdog or Watchdog(float("inf"))
         self._leave = leave
         self._next_tick = 0.0
         self._stop = ""
@@ -121,31 +129,42 @@ class Harness:
         """One execution: budget and signals first, then the target, then what it showed."""
         self._between()
         self.executions += 1
+        self._features.clear()
+        self._report.began(data, self.executions)
+        all_found = self._run(data)
+        self._report.ended(data, self.executions, self._features.fold())
+        for found in all_found:
+            self._report.found(found, data, self.executions)
+
+    def _run(self, data: bytes) -> tuple[Found, ...]:
         try:
+            self._watchdog.begin()
             execution = self._target.run(data)
+            self._watchdog.end()
         except Exception as error:  # noqa: BLE001 - whatever the code under test raises is a finding
+            self._watchdog.end()
             found = exception_found("any", error)
             self._features.mark([("exception", found.cause)])
-            self._report.found(found, data, self.executions)
-            return
+            return (found,)
         self._features.mark(execution.features)
-        for found in execution.found:
-            self._report.found(found, data, self.executions)
+        return execution.found
 
     def _between(self) -> None:
         now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + self.TICK
-            if self._report.tick(self.executions, self._features.situations):
-                self.stop("asked")
+            asked = self._report.tick(self.executions, self._features.situations)
+            if asked:
+                self.stop(asked)
         if self._deadline is not None and now >= self._deadline:
             self.stop("time")
         if self._budget is not None and self.executions >= self._budget:
             self.stop("executions")
         if self._stop:
             self._report.stopped(self.executions, self._features.situations, self._stop)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with suppress(OSError):  # a full disk
+                sys.stdout.flush()
+                sys.stderr.flush()
             self._leave(0)
 
     def fuzz(self, engine: Engine, mutator: Mutator | None, crossover: Crossover | None) -> None:
@@ -167,7 +186,8 @@ class Harness:
             hooks["custom_mutator"] = mutator
         if crossover is not None:
             hooks["custom_crossover"] = crossover
-        # The command line ends at the last folder: sys.argv must not be read as more of them.
+        # The command line is complete: sys.argv must not be read as folders.
+        self._watchdog.start()
         atheris.Setup(engine.arguments(), self, **hooks)
         atheris.Fuzz()
         self._report.stopped(self.executions, self._features.situations, "engine")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from fuzz.engine.watchdog import OutOfTime
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -56,11 +58,17 @@ def exception_found(design: str, error: BaseException, device: str = "-") -> Fou
     """A finding for an exception that left the code under test.
 
     The cause is the exception's type and the innermost frame, without line numbers, so that it is the same between runs
-    and survives edits elsewhere in a file.
+    and survives edits elsewhere in a file. What the watchdog ended is a hang of the function that did not end; what
+    asked for more memory than a worker may have is a finding of its own kind.
     """
+    if isinstance(error, OutOfTime):
+        cause = f"{design}/hang/{error.where}/-/{device}"
+        return Found("hang", cause, f"{error} in {error.where}", severity="hang")
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{PurePath(frame.filename).stem}.{frame.name}" for frame in frames[-3:]] or ["?"]
     cause = "/".join((design, "exception", where[-1], type(error).__name__, device))
     detail = str(error).splitlines()[0][:200] if str(error) else ""
     text = f"{type(error).__name__}: {detail} in {' < '.join(reversed(where))}"
+    if isinstance(error, MemoryError):
+        return Found("memory", cause.replace("/exception/", "/memory/", 1), text or "MemoryError", severity="assertion")
     return Found("exception", cause, text)

@@ -68,6 +68,12 @@ class Mutator:
         self._bytes_kept = 0
         self.engine: Callable[[bytes, int], bytes] | None = None
         """libFuzzer's own byte mutation; set by the worker."""
+        self._used: dict[str, None] = {}
+
+    @property
+    def made_by(self) -> tuple[str, ...]:
+        """Arms that made the last mutant, in the order of their first use."""
+        return tuple(self._used)
 
     @property
     def max_size(self) -> int:
@@ -81,6 +87,7 @@ class Mutator:
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`, at most `max_size` bytes."""
         dice = Dice(seed)
+        self._used.clear()
         if not self._scene.schedules:
             return self._mutate(data, dice, max_size)
         stream, steps = split(data)
@@ -107,6 +114,7 @@ class Mutator:
             changed = arm(steps, dice, setting)
             if changed is not None and changed != steps:
                 counts[1] += 1
+                self._used[name] = None
                 steps = changed
         return steps
 
@@ -122,7 +130,7 @@ class Mutator:
         return self._bytes(data, dice, max_size)
 
     def _structured(self, stream: Stream, dice: Dice, max_size: int) -> bytes | None:
-        changed = False
+        used: list[str] = []
         for _ in range(dice.few(MOST_ARMS)):
             name, arm = dice.pick(self._wheel)
             counts = self._counts[name]
@@ -133,10 +141,14 @@ class Mutator:
                 mutant = None
             if mutant is not None:
                 counts[1] += 1
-                stream, changed = mutant, True
-        if not changed:
+                used.append(name)
+                stream = mutant
+        if not used:
             return None
-        return self._write(stream, max_size)
+        data = self._write(stream, max_size)
+        if data is not None:
+            self._used.update(dict.fromkeys(used))
+        return data
 
     def _write(self, stream: Stream, max_size: int) -> bytes | None:
         """The stream's bytes, remembered with the stream so that the next mutation of them need not read them."""
@@ -153,14 +165,17 @@ class Mutator:
         if dice.chance(4) and len(data) > 1:
             self._counts["truncate"][0] += 1
             self._counts["truncate"][1] += 1
+            self._used["truncate"] = None
             return bytes_.truncate(dice, data)[:max_size]
         self._counts["bytes"][0] += 1
         self._counts["bytes"][1] += 1
+        self._used["bytes"] = None
         return bytes_.havoc(dice, data, max_size, self.engine)
 
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
         """An input with parts of both: sections grafted on, or the head of one and the tail of the other."""
         dice = Dice(seed)
+        self._used.clear()
         if not self._scene.schedules:
             return self._cross(first, second, dice, max_size)
         (first, one), (second, other) = split(first), split(second)
@@ -172,6 +187,7 @@ class Mutator:
 
     def _cross(self, first: bytes, second: bytes, dice: Dice, max_size: int) -> bytes:
         self._counts["crossover"][0] += 1
+        self._used["crossover"] = None
         one, other = self.parse(first), self.parse(second)
         if one is not None and other is not None and not dice.chance(BYTES_ONE_IN):
             if dice.chance(3):

@@ -46,6 +46,8 @@ class ProgramMutator:
         self.max_size = max_size
         self.engine: Callable[[bytes, int], bytes] | None = None
         """libFuzzer's own byte mutation; set by the worker."""
+        self.made_by: tuple[str, ...] = ()
+        """Arms that made the last mutant."""
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*_ARMS, "bytes", "crossover")}
 
     def counts(self) -> dict[str, list[int]]:
@@ -58,14 +60,19 @@ class ProgramMutator:
         if dice.chance(BYTES_ONE_IN):
             self._counts["bytes"][0] += 1
             self._counts["bytes"][1] += 1
+            self.made_by = ("bytes",)
             return bytes_.havoc(dice, data, max_size, self.engine)
         program = decode(data)
+        used: dict[str, None] = {}
         for _ in range(dice.few(4)):
             name = dice.pick(_WHEEL)
             mutant = _ARMS[name][0](program, dice)
             self._counts[name][0] += 1
-            self._counts[name][1] += mutant != program
+            if mutant != program:
+                self._counts[name][1] += 1
+                used[name] = None
             program = replace(mutant, calls=mutant.calls[:MAX_CALLS])
+        self.made_by = tuple(used)
         return encode(program)[:max_size]
 
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
@@ -73,6 +80,7 @@ class ProgramMutator:
         dice = Dice(seed)
         one, other = decode(first), decode(second)
         self._counts["crossover"][0] += 1
+        self.made_by = ("crossover",)
         if one.world != other.world:
             return first[:max_size]
         self._counts["crossover"][1] += 1

@@ -1,0 +1,247 @@
+"""What a worker does with what the harness tells it: keep inputs and findings at once, statistics once a second.
+
+A disk that is full costs nothing that was found: what could not be written is held in memory and tried again each
+second, and the supervisor is told by a pipe, since a file would not do.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fuzz.campaign.feed import Waiting
+from fuzz.campaign.findings import FindingStore, Origin
+from fuzz.campaign.shelf import Shelf
+from fuzz.campaign.stats import Stats, now, read_stats, write_stats
+
+if TYPE_CHECKING:
+    from fuzz.campaign.blackbox import BlackBox
+    from fuzz.campaign.feed import Feed, Mutator
+    from fuzz.campaign.spec import Spec
+    from fuzz.engine import FeatureMap, Found
+
+HELD: Final = 64 << 20
+"""Bytes of corpus entries held while the disk is full; of findings one input for each cause is held, whatever that is."""
+
+
+class WorkerReport:
+    """Keeps findings and entries at once and statistics once a second."""
+
+    PERIOD = 1.0
+
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        store: FindingStore,
+        shelf: Shelf,
+        feed: Feed,
+        features: FeatureMap,
+        mutator: Mutator,
+        *,
+        box: BlackBox | None = None,
+        voice: int | None = None,
+    ) -> None:
+        self._spec = spec
+        self._path = folder / "stats.json"
+        self._store = store
+        self._shelf = shelf
+        self._feed = feed
+        self._features = features
+        self._mutator = mutator
+        self._box = box
+        self._voice = voice
+        before = read_stats(self._path)
+        self.stats = before or Stats(spec.worker, spec.machine, spec.target)
+        self.stats.machine, self.stats.target, self.stats.seed = spec.machine, spec.target, spec.seed
+        self.stats.group = spec.shared
+        self.stats.pid = os.getpid()
+        self.stats.runs += 1
+        self.stats.state = "running"
+        self.stats.trouble = ""
+        self._executions_before = self.stats.executions
+        self._seconds_before = self.stats.seconds
+        self._arms_before = self.stats.arms
+        self._yields: dict[str, list[int]] = {}
+        """Per arm: executions of what it made, entries of the corpus from them, causes that they showed first."""
+        self._started = time.monotonic()
+        self._written = 0.0
+        self._recent: deque[tuple[float, int]] = deque(maxlen=6)
+        self._unkept: dict[str, tuple[Found, bytes, Origin]] = {}
+        self._unshelved: dict[bytes, None] = {}
+        self._unshelved_bytes = 0
+        self.lost = 0
+        """Corpus entries that found no room in memory either. Another execution may find them again."""
+
+    def began(self, data: bytes, execution: int) -> None:
+        """Put the input into the black box."""
+        if self._box is not None:
+            current = self._feed.current
+            self._box.begin(data, execution, current.deaths if current is not None else 0)
+
+    def ended(self, data: bytes, execution: int, fresh: int) -> None:
+        """Keep the input if it lit something new and is on disk nowhere yet."""
+        if self._box is not None:
+            self._box.end()
+        arms = self._feed.arms
+        for name in arms:
+            self._yield(name)[0] += 1
+        current = self._feed.current
+        if not fresh or not data or not self._feed.asked or (current is not None and current.kept):
+            return
+        for name in arms:
+            self._yield(name)[1] += 1
+        self.stats.newest = now()
+        self._put(data)
+
+    def _yield(self, arm: str) -> list[int]:
+        return self._yields.setdefault(arm, [0, 0, 0])
+
+    def _put(self, data: bytes) -> bool:
+        try:
+            self._shelf.keep(data)
+        except OSError as error:
+            if data not in self._unshelved:
+                if self._unshelved_bytes + len(data) > HELD:
+                    self.lost += 1
+                else:
+                    self._unshelved[data] = None
+                    self._unshelved_bytes += len(data)
+            self._trouble(error)
+            return False
+        return True
+
+    def found(self, found: Found, data: bytes, execution: int) -> None:
+        """Count a finding and keep its input if it is the first or the smallest of its cause."""
+        number = self._executions_before + execution
+        seconds = self._seconds_before + time.monotonic() - self._started
+        if found.kind == "hang":
+            self.stats.hangs += 1
+        if self.stats.saw(found.cause, found.kind, number, seconds):
+            for name in self._feed.arms:
+                self._yield(name)[2] += 1
+        self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, self._spec.loadvm))
+
+    def _keep(self, found: Found, data: bytes, origin: Origin) -> bool:
+        try:
+            self._store.keep(found, data, origin)
+        except OSError as error:  # a full disk: hold on to one input per cause
+            held = self._unkept.get(found.cause)
+            if held is None or len(data) < len(held[1]):
+                self._unkept[found.cause] = (found, data, origin)
+            self._trouble(error)
+            return False
+        self._unkept.pop(found.cause, None)
+        return True
+
+    def _trouble(self, error: OSError) -> None:
+        """Say once that the disk refuses."""
+        if not self.stats.trouble:
+            self.stats.trouble = f"cannot write: {error.strerror or error}"
+            self._say(f"{self.stats.trouble}; what is found is held in memory and written when there is room")
+
+    def _say(self, line: str) -> None:
+        """A line for the supervisor; nothing waits for it."""
+        if self._voice is not None:
+            with suppress(OSError):
+                os.write(self._voice, f"worker {self._spec.worker}: {line}\n".encode()[:4000])
+
+    def _again(self) -> None:
+        """Write what is held, as far as there is room."""
+        if not self._unkept and not self._unshelved:
+            return
+        findings, entries = len(self._unkept), len(self._unshelved)
+        for found, data, origin in list(self._unkept.values()):
+            if not self._keep(found, data, origin):
+                return
+        for data in list(self._unshelved):
+            if not self._put(data):
+                return
+            del self._unshelved[data]
+            self._unshelved_bytes -= len(data)
+        lost = f", {self.lost} corpus entries did not fit into memory" if self.lost else ""
+        self._say(f"writes again: {findings} findings and {entries} corpus entries were held{lost}")
+        self.stats.trouble, self.lost = "", 0
+
+    def tick(self, executions: int, situations: int) -> str:
+        """Write the statistics when a second has passed, and look what peers found; why to stop, "" to go on."""
+        moment = time.monotonic()
+        if moment - self._written < self.PERIOD:
+            return ""
+        self._written = moment
+        self._again()
+        with suppress(OSError):
+            self._feed.add(Waiting(path) for path in self._shelf.unseen())
+        for line in self._feed.trouble:
+            self._say(line)
+        self._feed.trouble.clear()
+        self._write(executions, situations)
+        if self._spec.supervisor != 0 and os.getppid() != self._spec.supervisor:
+            return "alone"
+        if self._spec.recycle and self.stats.rss > self._spec.recycle:
+            return "memory"
+        return ""
+
+    def stopped(self, executions: int, situations: int, reason: str) -> None:
+        """Last words: what is held, if it can be written, and statistics with the reason."""
+        self._again()
+        self._rescue()
+        self.stats.state = f"stopped: {reason}"
+        self._write(executions, situations)
+
+    def _rescue(self) -> None:
+        """What the campaign's disk does not take goes where temporary files go, and is said."""
+        if not self._unkept and not self._unshelved:
+            return
+        place = Path(tempfile.gettempdir()) / f"vmfuzz-held-{os.getpid()}"
+        try:
+            (place / "corpus").mkdir(parents=True, exist_ok=True)
+            store, shelf = FindingStore(place / "findings"), Shelf(place / "corpus")
+            for found, data, origin in self._unkept.values():
+                store.keep(found, data, origin)
+            for data in self._unshelved:
+                shelf.keep(data)
+        except OSError as error:
+            self._say(f"{len(self._unkept)} findings could not be written anywhere ({place}: {error.strerror})")
+        else:
+            self._say(f"{len(self._unkept)} findings and {len(self._unshelved)} corpus entries are in {place}")
+
+    def _write(self, executions: int, situations: int) -> None:
+        moment = time.monotonic()
+        stats = self.stats
+        stats.executions = self._executions_before + executions
+        stats.seconds = round(self._seconds_before + moment - self._started, 3)
+        self._recent.append((moment, executions))
+        span = moment - self._recent[0][0]
+        if span > 0:
+            stats.rate = round((executions - self._recent[0][1]) / span, 1)
+        stats.situations = situations
+        stats.features, stats.once, stats.twice = self._features.tally
+        stats.sampled = executions
+        stats.corpus = len(self._shelf)
+        stats.rss = resident()
+        stats.arms = self._arms()
+        with suppress(OSError):  # said already, by what matters more
+            write_stats(self._path, stats)
+
+    def _arms(self) -> dict[str, list[int]]:
+        made = {name: [*counts, *self._yields.get(name, (0, 0, 0))] for name, counts in self._mutator.counts().items()}
+        return {
+            name: [more + old for more, old in zip_longest(counts, self._arms_before.get(name, ()), fillvalue=0)]
+            for name, counts in made.items()
+        }
+
+
+def resident() -> int:
+    """Bytes of memory that this process has in use; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - once a second, in a campaign of a week
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
