@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fuzz.corpus import CorpusError, find_machine
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -27,4 +29,19 @@ def beside(path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def machine_beside(path: Path) -> str | None:
     """The machine that is named there; None without one, as a program has none."""
     names = (values.get("machine") for _, values in beside(path))
-    return next((name for name in names if isinstance(name, str) and name), None)
+    found = next((name for name in names if isinstance(name, str) and name), None)
+    return None if found is None else seen_from(path.parent, found)
+
+
+def seen_from(folder: Path, machine: str) -> str:
+    """A machine that a file in `folder` names: the path of one that lies there; else as it is named.
+
+    So streams can be kept beside the machine that they are for, and be used from wherever somebody works.
+    """
+    if "/" not in machine and not machine.endswith(".json"):
+        return machine
+    try:
+        find_machine(str(folder / machine))
+    except (CorpusError, OSError, ValueError):
+        return machine
+    return str(folder / machine)

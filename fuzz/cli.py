@@ -468,16 +468,33 @@ def confirm_command(
 
 @app.command("replay")
 def replay_command(
-    files: Annotated[list[Path], typer.Argument(help="Crashers (.vmstate beside .json), or folders of them.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Crashers (.vmstate beside .json), findings, campaigns, or folders of them."),
+    ],
     design: Annotated[
         list[str] | None,
-        typer.Option("--design", "-d", help="FILE:CLASS, your own design of which crashers tell; may be repeated."),
+        typer.Option(
+            "--design",
+            "-d",
+            help="FILE:CLASS, your own design of which crashers tell; with --accept any of which they shall tell; may "
+            "be repeated.",
+        ),
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Look at no designs of crashers but this; may be repeated.")
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write what came out otherwise as what is expected.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show what is as expected, too.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Hold crashers against the outcome expected of each design."""
-    from fuzz.commands.replay import replay  # noqa: PLC0415
+    """Hold crashers to the outcome expected of each design, and findings to their cause."""
+    from fuzz.commands.replay import ReplayOptions, replay  # noqa: PLC0415
 
-    raise typer.Exit(replay(files, designs=tuple(design or ())))
+    options = ReplayOptions(tuple(files), tuple(design or ()), tuple(only or ()), accept, every, as_json)
+    raise typer.Exit(replay(options))
 
 
 @app.command("shrink")

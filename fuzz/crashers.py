@@ -7,7 +7,7 @@
 `schedule` is what others do meanwhile (`model.schedule`): a list of steps as text, null for none. `"loadvm": true` says
 that the stream is loaded as a snapshot.
 
-What is written and compared of an outcome is `summary`: verdict, where it fell, counters and the causes found.
+What is written and compared of an outcome (`fuzz.replay`) is `summary`: verdict, where it fell, counters and causes.
 Message texts and layouts are left out, so that an expectation survives a reworded message; keys absent from an
 expectation are not compared, so that a person may write a short one by hand.
 """
@@ -46,6 +46,8 @@ class Crasher:
     expect: Mapping[str, Expectation]
     schedule: Schedule = EMPTY_SCHEDULE
     loadvm: bool = False
+    kept: tuple[str, ...] = ()
+    """The causes for which it is kept, key `cause` of the JSON, as far as they are causes."""
 
     @property
     def name(self) -> str:
@@ -55,9 +57,13 @@ class Crasher:
     @property
     def causes(self) -> tuple[str, ...]:
         """All causes that are expected, of whatever design, sorted; what is no cause is left out."""
-        lists = [one.get("causes") for one in self.expect.values()]
-        found = {cause for one in lists if isinstance(one, list) for cause in one if isinstance(cause, str)}
-        return tuple(sorted(cause for cause in found if cause.count("/") == 4))
+        return tuple(sorted({cause for one in self.expect.values() for cause in _causes(one.get("causes"))}))
+
+
+def _causes(value: object) -> tuple[str, ...]:
+    """Those of a list that are causes."""
+    values = value if isinstance(value, list) else [value]
+    return tuple(cause for cause in values if isinstance(cause, str) and cause.count("/") == 4)
 
 
 def summary(outcome: Outcome, findings: Sequence[Finding]) -> Expectation:
@@ -76,15 +82,6 @@ def summary(outcome: Outcome, findings: Sequence[Finding]) -> Expectation:
     return shown
 
 
-def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[str, ...]:
-    """A line for each expected key that came out otherwise."""
-    return tuple(
-        f"{key}: expected {json.dumps(value)}, found {json.dumps(seen.get(key))}"
-        for key, value in expected.items()
-        if seen.get(key) != value
-    )
-
-
 def read_crasher(path: Path) -> Crasher:
     """Read a crasher by its stream or by its JSON. Raises CrasherError."""
     stream, described = path.with_suffix(".vmstate"), path.with_suffix(".json")
@@ -100,7 +97,7 @@ def read_crasher(path: Path) -> Crasher:
     except KeyError as error:
         msg = f"crasher {path}: {described}: no {error}"
         raise CrasherError(msg) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         msg = f"crasher {path}: {described}: {error}"
         raise CrasherError(msg) from None
     if (
@@ -117,7 +114,7 @@ def read_crasher(path: Path) -> Crasher:
         schedule = parse_json(values.get("schedule"), described)
     except ScheduleError as error:
         raise CrasherError(f"crasher {path}: {error}") from None
-    return Crasher(stream, machine, expect, schedule, values.get("loadvm") is True)
+    return Crasher(stream, machine, expect, schedule, values.get("loadvm") is True, _causes(values.get("cause")))
 
 
 def write_crasher(

@@ -13,8 +13,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fuzz.crashers import Expectation
-    from model import Design, Machine
+    from model import Design, Machine, Stage
     from model.schedule import Schedule
+
+
+class Trial:
+    """A stream and its schedule under one design after the other, each judged against the reference.
+
+    `loadvm`: as a snapshot. `beyond`: the lives beyond the load whose findings are expected as well (`model.session`).
+    What the reference does is looked at once, when it is asked for. The machine is pristine before and after each
+    design, but for a load that raised: of what that left behind nothing is known, and it is to be thrown away.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        data: bytes,
+        schedule: Schedule = EMPTY_SCHEDULE,
+        *,
+        loadvm: bool = False,
+        beyond: Sequence[str] = (),
+    ) -> None:
+        self._machine = machine
+        self._data = data
+        self._schedule = schedule
+        self._loadvm = loadvm
+        self._beyond = tuple(beyond)
+        self._known: tuple[tuple[Stage, ...], lives.Lives] | None = None
+
+    def under(self, design: type[Design]) -> Expectation:
+        """What is to be expected under a design. Raises what the model raises."""
+        try:
+            self._known = self._known or self._lived(REFERENCE)
+            reference, life = self._known
+            if design is REFERENCE:
+                return summary(reference[0].outcome, reference[0].outcome.findings)
+            stages, own = self._lived(design)
+            found = (*judge_stages(reference, stages, loadvm=self._loadvm), *lives.judged(life, own))
+            return summary(stages[0].outcome, found)
+        finally:
+            self._machine.reset()
+
+    def _lived(self, design: type[Design]) -> tuple[tuple[Stage, ...], lives.Lives]:
+        machine, data, schedule = self._machine, self._data, self._schedule
+        stages = stages_of(machine, data, design, loadvm=self._loadvm, schedule=schedule)
+        return stages, lives.lived(machine, data, design, self._beyond, loadvm=self._loadvm, schedule=schedule)
 
 
 def expectations(
@@ -26,23 +69,6 @@ def expectations(
     loadvm: bool = False,
     beyond: Sequence[str] = (),
 ) -> dict[str, Expectation]:
-    """What is to be expected of a stream and its schedule under each of the designs, judged against the reference.
-
-    `loadvm`: as a snapshot. `beyond`: the lives beyond the load whose findings are expected as well (`model.session`).
-    The machine is pristine before and after. Raises what the model raises: then nothing is to be expected.
-    """
-    expected: dict[str, Expectation] = {}
-    try:
-        reference = stages_of(machine, data, REFERENCE, loadvm=loadvm, schedule=schedule)
-        life = lives.lived(machine, data, REFERENCE, beyond, loadvm=loadvm, schedule=schedule)
-        for design in designs:
-            stages = reference
-            found = reference[0].outcome.findings
-            if design is not REFERENCE:
-                stages = stages_of(machine, data, design, loadvm=loadvm, schedule=schedule)
-                own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
-                found = (*judge_stages(reference, stages, loadvm=loadvm), *lives.judged(life, own))
-            expected[design.name] = summary(stages[0].outcome, found)
-    finally:
-        machine.reset()
-    return expected
+    """What is to be expected under each of the designs. Raises what the model raises: then nothing is."""
+    trial = Trial(machine, data, schedule, loadvm=loadvm, beyond=beyond)
+    return {design.name: trial.under(design) for design in designs}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.commands.replay import Replayer
 from fuzz.crashers import read_crasher
+from fuzz.replay import Replayer
 
 FOLDER = Path(__file__).resolve().parent.parent / "corpus" / "crashers"
 CRASHERS = sorted(FOLDER.glob("*.vmstate"))
@@ -27,4 +27,4 @@ def test_crasher(path: Path, replayer: Replayer) -> None:
     crasher = read_crasher(path)
     assert crasher.expect
     for row in replayer.rows(crasher):
-        assert row.differences == (), row.design
+        assert row.as_expected, (row.design, row.result)

@@ -11,7 +11,7 @@ import pytest
 from fuzz import cli
 from fuzz.campaign.build import build_target
 from fuzz.campaign.spec import Spec
-from fuzz.commands.replay import replay
+from fuzz.commands.replay import ReplayOptions, replay
 from fuzz.commands.run_asked import chosen_designs
 from fuzz.corpus import find_machine, find_stream
 from fuzz.crashers import write_crasher
@@ -152,10 +152,10 @@ def test_a_worker_in_any_folder_loads_it(here: Path, monkeypatch: pytest.MonkeyP
 
 def test_crashers_tell_of_designs_that_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_crasher(here, "one", find_stream("pc-small/after").read_bytes(), "pc-small", {"batch": {"rebuilds": 1}})
-    assert replay([here / "one.json"]) == 2  # a crasher cannot have a file run that nobody named
+    assert replay(ReplayOptions((here / "one.json",))) == 2  # a crasher cannot have a file run that nobody named
     assert "design batch: no such design" in capsys.readouterr().err
-    assert replay([here / "one.json"], designs=("mine.py:Batch",)) == 0
-    assert replay([here / "one.json"], designs=("mine.py:Other",)) == 2
+    assert replay(ReplayOptions((here / "one.json",), ("mine.py:Batch",))) == 0
+    assert replay(ReplayOptions((here / "one.json",), ("mine.py:Other",))) == 2
 
 
 def test_what_to_type_for_a_finding(here: Path) -> None:

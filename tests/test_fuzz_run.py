@@ -17,14 +17,13 @@ from rich.console import Console
 
 from fuzz.campaign import Campaign, all_stats, records
 from fuzz.commands.bench import bench
-from fuzz.commands.replay import Replayer, replay
 from fuzz.commands.run import run
 from fuzz.commands.run_asked import DEFAULT_MACHINES, RunOptions, chosen_designs, group_names, seconds, usual_machines
 from fuzz.commands.status import status
 from fuzz.corpus import MachineFiles, shipped_machines
-from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError
 from fuzz.mutate.small import MAX_SIZE
+from fuzz.replay import Replayer
 from fuzz.schedules import scheduled
 from model import DESIGNS
 
@@ -233,19 +232,6 @@ def test_a_signal_ends_it_with_the_table_and_no_orphans(number: int, machine: st
     assert stats_after.state == "stopped: signal"
     with pytest.raises(ProcessLookupError):
         os.kill(stats[0].pid, 0)
-
-
-def test_replay_holds_crashers_to_what_is_expected(machine: str, tmp_path: Path) -> None:
-    seen = Replayer().outcomes(NO_FULL, machine, ["per-device", "v1-flag-eof"])
-    assert seen["v1-flag-eof"]["verdict"] == "aborted"
-    write_crasher(tmp_path / "crashers", "no-full", NO_FULL, machine, seen)
-    console = quiet()
-    assert replay([tmp_path / "crashers"], console) == 0
-    assert console.export_text().count("as expected") == 2
-    write_crasher(tmp_path / "crashers", "no-full", NO_FULL, machine, {"v1-flag-eof": {"verdict": "accepted"}})
-    console = quiet()
-    assert replay([tmp_path / "crashers"], console) == 1
-    assert 'verdict: expected "accepted", found "aborted"' in console.export_text()
 
 
 def test_bench_prints_rates_shares_and_the_ceiling(machine: str) -> None:

@@ -12,12 +12,12 @@ from bloated import FOLDER, bloated, bloated_crasher
 from test_fuzz_cli import vmfuzz
 
 from fuzz.campaign.findings import FindingStore, Origin, cause_id
-from fuzz.commands.replay import Replayer
 from fuzz.commands.shrink import ShrinkOptions, run
 from fuzz.corpus import find_stream
 from fuzz.crashers import read_crasher
 from fuzz.engine.target import Found
 from fuzz.expectations import expectations
+from fuzz.replay import Replayer
 from fuzz.schedules import scheduled
 from fuzz.show.progress import Line
 from fuzz.shrink import Judge
@@ -250,7 +250,7 @@ def test_a_terminal_is_told_how_far_it_is() -> None:
 
 def test_expectations_are_what_a_replay_finds() -> None:
     crasher = read_crasher(RING)
-    judge = Judge(Replayer()._machine(crasher.machine).machine.description, REFERENCE)
+    judge = Judge(Replayer()._machine(crasher.machine).description, REFERENCE)
     names = ["per-device", "wrap-main"]
     got = expectations(judge.machine, crasher.path.read_bytes(), designs=[DESIGNS[name] for name in names])
     assert got == Replayer().outcomes(crasher.path.read_bytes(), crasher.machine, names)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bloated import FOLDER, bloated
 
-from fuzz.commands.replay import Replayer
 from fuzz.corpus import find_machine, find_stream
 from fuzz.crashers import read_crasher
 from fuzz.lives import lives_of
+from fuzz.replay import Replayer
 from fuzz.shrink import PASSES, Case, Judge, Work, shrink
 from fuzz.shrink.work import count_sections, measure
 from model import DESIGNS, Machine, parse

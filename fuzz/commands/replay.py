@@ -1,150 +1,171 @@
-"""`vmfuzz replay`: crashers against the outcome expected of each design, a row each."""
+"""`vmfuzz replay`: crashers against the outcome expected of each design, a row each; findings against their cause."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
-from fuzz.corpus import CorpusError, find_machine
-from fuzz.crashers import CrasherError, differences, read_crasher
-from fuzz.designs import UsageError, design_named
-from fuzz.expectations import expectations
-from fuzz.lives import lives_of
-from model.actors import ACTORS, check
+from fuzz.crashers import CrasherError, read_crasher
+from fuzz.designs import UsageError, named_designs
+from fuzz.replay import Asker, Replayer, Row, Still, accept, given
+from fuzz.replay.outcomes import keys
+from fuzz.replay.show import show
+from fuzz.show.progress import Line
 from model.designs import DESIGNS
-from model.errors import DescriptionError
-from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from fuzz.campaign.build import Destination
-    from fuzz.crashers import Crasher, Expectation
-    from model.designs import Design
-    from model.schedule import Schedule
+    from fuzz.crashers import Crasher
+    from fuzz.replay import Given
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One crasher under one design: the lines by which it differs from what is expected."""
+class ReplayOptions:
+    """What `vmfuzz replay` was asked.
 
-    crasher: str
-    machine: str
-    design: str
-    differences: tuple[str, ...]
+    `designs`: those of the user's own that crashers may tell of, FILE:CLASS; with `accept` all of which they are to
+    tell. `only`: the designs that are looked at; none: all. `every`: show the rows that are as expected, too.
+    """
+
+    paths: tuple[Path, ...]
+    designs: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    accept: bool = False
+    every: bool = False
+    as_json: bool = False
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of it so far. `unusable`: a line for each crasher, finding or design of one that cannot be used."""
+
+    rows: list[Row] = field(default_factory=list)
+    findings: list[Still] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if self.stopped:
+            return 130
+        if self.unusable:
+            return 2
+        good = all(row.as_expected or row.accepted for row in self.rows) and all(one.shows for one in self.findings)
+        return int(not good)
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "crasher": self.crasher,
-            "machine": self.machine,
-            "design": self.design,
-            "differences": list(self.differences),
+            "rows": [row.to_json() for row in self.rows],
+            "findings": [one.to_json() for one in self.findings],
+            "unusable": self.unusable,
         }
 
 
-@dataclass(slots=True)
-class Replayer:
-    """Loads crashers; a machine is built once for all crashers that name it."""
-
-    own: Mapping[str, type[Design]] = field(default_factory=dict)
-    """Designs beside those of the house, by name."""
-    _machines: dict[str, Destination] = field(default_factory=dict)
-
-    def outcomes(
-        self,
-        data: bytes,
-        machine: str,
-        designs: Sequence[str],
-        schedule: Schedule = EMPTY_SCHEDULE,
-        *,
-        loadvm: bool = False,
-        beyond: Sequence[str] = (),
-    ) -> dict[str, Expectation]:
-        """What `crashers.summary` says of `data` under each design. Raises CrasherError.
-
-        `beyond`: the lives beyond the load that are looked at (`model.session`).
-        """
-        destination = self._machine(machine)
-        try:
-            check(schedule, ACTORS, destination.machine)
-        except ScheduleError as error:
-            raise CrasherError(str(error)) from None
-        chosen = []
-        for name in designs:
-            design = self.own.get(name) or DESIGNS.get(name)
-            if design is None:
-                msg = f"design {name}: no such design; there are {', '.join((*DESIGNS, *self.own))}"
-                raise CrasherError(msg)
-            chosen.append(design)
-        return expectations(destination.machine, data, schedule, chosen, loadvm=loadvm, beyond=beyond)
-
-    def _machine(self, name: str) -> Destination:
-        known = self._machines.get(name)
-        if known is None:
-            from fuzz.campaign.build import Destination, read_description  # noqa: PLC0415 - keeps --help light
-
-            try:
-                known = Destination(read_description(find_machine(name).description))
-            except CorpusError as error:
-                raise CrasherError(str(error)) from None
-            except (OSError, DescriptionError) as error:
-                msg = f"machine {name}: {error}"
-                raise CrasherError(msg) from None
-            self._machines[name] = known
-        return known
-
-    def rows(self, crasher: Crasher) -> list[Row]:
-        """The crasher under each design of its expectation. Raises CrasherError."""
-        try:
-            seen = self.outcomes(
-                crasher.path.read_bytes(),
-                crasher.machine,
-                tuple(crasher.expect),
-                crasher.schedule,
-                loadvm=crasher.loadvm,
-                beyond=lives_of(crasher.causes),
-            )
-        except CrasherError as error:
-            msg = f"crasher {crasher.path}: {error}"
-            raise CrasherError(msg) from None
-        return [
-            Row(crasher.name, crasher.machine, design, differences(expected, seen[design]))
-            for design, expected in crasher.expect.items()
-        ]
-
-
-def files(paths: Sequence[Path]) -> list[Path]:
-    """Crashers named by stream, by JSON, or by folder; each once, in the order given."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        for one in sorted(path.glob("*.vmstate")) if path.is_dir() else [path]:
-            found[one.with_suffix(".vmstate") if one.suffix == ".json" else one] = None
-    return list(found)
-
-
-def replay(paths: Sequence[Path], console: Console | None = None, designs: Sequence[str] = ()) -> int:
-    """Replay crashers and print a row each. Exit status: 0 as expected, 1 something differs, 2 unusable.
-
-    `designs`: those of the user's own that crashers expect something of, FILE:CLASS.
-    """
-    try:
-        replayer = Replayer({design.name: design for design in map(design_named, designs)})
-        rows = [row for path in files(paths) for row in replayer.rows(read_crasher(path))]
-    except (CrasherError, UsageError, OSError) as error:
-        Console(stderr=True).print(f"vmfuzz replay: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
+def replay(options: ReplayOptions, console: Console | None = None) -> int:
+    """Replay and print. Exit status: 0 as expected, 1 something differs or is gone, 2 unusable, 130 stopped."""
     console = console or Console()
-    table = Table()
-    for name in ("crasher", "machine", "design", "result"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(row.crasher, row.machine, row.design, "; ".join(row.differences) or "as expected")
-    console.print(table)
-    differing = sum(1 for row in rows if row.differences)
-    console.print(f"{len(rows)} outcomes, {differing} differ", highlight=False)
-    return 1 if differing else 0
+    try:
+        chosen = _designs(options)
+        own = {design.name: design for design in named_designs(options.designs) if options.designs}
+        wanted = given(options.paths)
+    except (CrasherError, UsageError) as error:
+        _say(str(error))
+        return 2
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}")
+        return 2
+    replayer = Replayer({name: design for name, design in own.items() if name not in DESIGNS})
+    done = Replayed()
+    line = Line()
+    try:
+        for step in _steps(wanted, options, chosen, replayer, done):
+            line(partial(str, step))
+    except KeyboardInterrupt:
+        done.stopped = f"stopped: {len(done.rows)} outcomes, {len(done.findings)} findings looked at"
+    finally:
+        line.done()
+    if options.as_json:
+        print(json.dumps(done.to_json(), indent=2))
+    else:
+        show(console, done.rows, done.findings, every=options.every)
+    for trouble in (*done.unusable, *filter(None, [done.stopped])):
+        _say(trouble)
+    return done.status
+
+
+def _steps(
+    wanted: Given, options: ReplayOptions, chosen: tuple[str, ...], replayer: Replayer, done: Replayed
+) -> Iterator[str]:
+    """All the work, a step at a time: what is being done, then doing it."""
+    added = [design.name for design in named_designs(options.designs)] if options.accept and options.designs else []
+    for number, path in enumerate(wanted.crashers, 1):
+        yield f"{number} of {len(wanted.crashers)} crashers: {path.stem}"
+        try:
+            crasher = read_crasher(path)
+        except CrasherError as error:
+            done.unusable.append(str(error))
+            continue
+        if not crasher.expect and not added:
+            why = "nothing is expected of it; --accept --design NAME writes what comes out"
+            done.unusable.append(f"crasher {path}: {why}")
+        names = dict.fromkeys((*crasher.expect, *added))
+        _one(crasher, [name for name in names if not chosen or name in chosen], options, replayer, done)
+    asker = Asker(replayer.own)
+    for number, finding in enumerate(wanted.findings, 1):
+        yield f"{number} of {len(wanted.findings)} findings: {finding.record.cause}"
+        try:
+            done.findings.append(asker.still(finding))
+        except CrasherError as error:
+            done.unusable.append(str(error))
+
+
+def _one(crasher: Crasher, names: Sequence[str], options: ReplayOptions, replayer: Replayer, done: Replayed) -> None:
+    """One crasher under designs; what is accepted of it is written at once."""
+    rows = []
+    for name in names:
+        try:
+            rows.append(replayer.row(crasher, name))
+        except CrasherError as error:
+            done.unusable.append(str(error))
+    done.rows += _accepted(crasher, rows, done) if options.accept else rows
+
+
+def _accepted(crasher: Crasher, rows: Sequence[Row], done: Replayed) -> list[Row]:
+    """The rows, their news written."""
+    news = {row.design: row.news for row in rows if _is_news(row)}
+    try:
+        if news:
+            accept(crasher.path, news)
+    except CrasherError as error:
+        done.unusable.append(str(error))
+        return [*rows]
+    return [replace(row, accepted=row.design in news) for row in rows]
+
+
+def _is_news(row: Row) -> bool:
+    """Whether all that differs can be written: a key that no outcome has stays for a person to correct."""
+    told = row.crasher.expect.get(row.design)
+    return bool(row.news) and (not told or set(keys(row.differences)) <= row.news.keys())
+
+
+def _designs(options: ReplayOptions) -> tuple[str, ...]:
+    """The names of the designs that are looked at. Raises UsageError."""
+    for name in options.designs:
+        if ":" not in name and not options.accept:
+            named_designs((name,))
+            raise UsageError(
+                f"--design {name}: crashers may tell of it as it is; --only looks at it alone, --accept adds it"
+            )
+    return tuple(design.name for design in named_designs(options.only)) if options.only else ()
+
+
+def _say(line: str) -> None:
+    Console(stderr=True).print(f"vmfuzz replay: {line}", markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from model.outcome import Cause
 from model.severity import Severity, severity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from fuzz.campaign.findings import Record
@@ -71,12 +72,16 @@ def rank(record: Record) -> Severity:
         return Severity.INVARIANT
 
 
-def show_command(campaign: Campaign, record: Record) -> str:
-    """The command line that shows a finding again."""
-    witness = campaign.findings / cause_id(record.cause) / WITNESS
+def show_command(campaign: Campaign, record: Record, witness: Path | None = None, designs: Sequence[str] = ()) -> str:
+    """The command line that shows a finding again.
+
+    `witness`: where it lies, if not in its campaign. `designs`: those of the user's own that may be meant, as typed,
+    before the campaign's.
+    """
+    witness = witness or campaign.findings / cause_id(record.cause) / WITNESS
     if record.target == "roundtrip":
         return shlex.join(["vmfuzz", "show", str(witness)])
-    design = text_for(record.design, _designs(campaign))
+    design = text_for(record.design, (*designs, *_designs(campaign)))
     if record.target == "memory":
         words = ["vmfuzz", "program", str(witness)]
         return shlex.join([*words, "--design", design] if design in DESIGNS or ":" in design else words)
