@@ -230,6 +230,39 @@ def load_command(
     raise typer.Exit(run(options))
 
 
+@app.command("report")
+def report_command(
+    file: Annotated[
+        str, typer.Argument(help="A crasher, a campaign's finding (its folder or a file in it), or any stream.")
+    ],
+    machine: Machine = None,
+    design: Annotated[
+        str | None, typer.Option("--design", "-d", help="The design to tell of; a finding and a crasher name it.")
+    ] = None,
+    cause: Annotated[str | None, typer.Option(help="The cause to tell of; the worst if not given.")] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="The file to write, `-` for standard output; FILE's stem.md.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="What others do meanwhile, as for `load`; a finding and a crasher tell it.")
+    ] = None,
+    loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Load it in the installed QEMU, too, and say what came of it.")
+    ] = False,
+    qemu: Annotated[
+        str | None, typer.Option(metavar="BIN", help="As --confirm, and in a QEMU that loads as the design does.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one Markdown file about a finding, to be sent to people who do not know vmfuzz."""
+    from fuzz.commands.report import ReportOptions, run  # noqa: PLC0415
+    from fuzz.letter.case import Asked  # noqa: PLC0415
+
+    asked = Asked(machine, design, cause, schedule, loadvm)
+    raise typer.Exit(run(ReportOptions(file, asked, output, confirm, qemu, as_json)))
+
+
 @app.command("show")
 def show_command(
     stream: Annotated[str, typer.Argument(help="A file, `-` for standard input, or NAME/before, NAME/after.")],

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 MOST: Final = 3
 """Ranges and names told."""
 
-_FUNCTION: Final = re.compile(r"-[0-9a-f]{2}\.[0-7](?=-|$)")
+FUNCTION: Final = re.compile(r"-[0-9a-f]{2}\.[0-7](?=-|$)")
+"""The address of a PCI function in the name of a region that is called after it."""
 
 
 def apart(old: Sequence[Row], new: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -32,7 +33,7 @@ def ranges(rows: Sequence[Row]) -> str:
 
 def kinds(rows: Sequence[Row]) -> str:
     """Names of their regions, for a cause: without the addresses of PCI functions that some of them bear."""
-    return "+".join(sorted({_FUNCTION.sub("", row[2]).replace("/", "-") for row in rows})[:MOST]) or "none"
+    return "+".join(sorted({FUNCTION.sub("", row[2]).replace("/", "-") for row in rows})[:MOST]) or "none"
 
 
 def space_kind(space: str) -> str:

@@ -22,7 +22,7 @@ from model.actors import ACTORS, check
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from model import Design, Finding, Outcome
     from model.schedule import Schedule
@@ -91,10 +91,12 @@ def load_all(
     schedule: Schedule = EMPTY_SCHEDULE,
     beyond: Sequence[str] = (),
     postcopy_ram: bool = False,
+    progress: Callable[[str], None] = lambda _name: None,
 ) -> list[Loaded]:
     """The outcome under each design, each against the reference; the machine is pristine before and after.
 
     `beyond`: lives to go on with behind the load (`model.session`). `postcopy_ram`: the destination's capability.
+    `progress` is called with a design's name before its load.
     """
     how: dict[str, Any] = {"loadvm": loadvm, "schedule": schedule, "explain": True, "postcopy_ram": postcopy_ram}
     reference = load(machine, data, REFERENCE(), **how)
@@ -103,6 +105,7 @@ def load_all(
     life = lives.lived(machine, data, REFERENCE, beyond, loadvm=loadvm, schedule=schedule)
     loaded = []
     for design in designs:
+        progress(design.name)
         if design is REFERENCE:
             loaded.append(Loaded(reference, reference.findings, reference_tree, reference, life))
             continue

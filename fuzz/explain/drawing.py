@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_LINES: Final = 14
 NOTHING: Final = "-"
+_LEAST: Final = 16
+"""Columns of a cell, at least."""
 
 
 def side_by_side(
@@ -24,22 +26,27 @@ def side_by_side(
     titles: tuple[str, str],
     use: tuple[int, int] | None = None,
     window: tuple[int, int] | None = None,
+    width: int | None = None,
 ) -> list[str]:
     """Lines that show both views; `use` is the first and the last address used, `window` those to be shown.
 
     Rows are ascending and without gaps in the knowledge: what lies between two of them is unmapped. Without a window as
-    much is shown as both sides tell of.
+    much is shown as both sides tell of. With a `width` in columns, longer names are cut in their middle.
     """
     window = window or _window(left, right, use)
     stretches = _stretches(left, right, window, use)
-    lines = [(_address(first, last, window[1]), _shown(a, first), _shown(b, first)) for first, last, a, b in stretches]
-    width = max([len(titles[0]), *(len(line[1]) for line in lines)])
+    room = None if width is None else max((width - 2 * len(_address(0, 0, window[1])) // 2 - 14) // 2, _LEAST)
+    lines = [
+        (_address(first, last, window[1]), _fitted(_shown(a, first), room), _fitted(_shown(b, first), room))
+        for first, last, a, b in stretches
+    ]
+    wide = max([len(titles[0]), *(len(line[1]) for line in lines)])
     pad = len(lines[0][0]) if lines else 0
-    drawn = [f"      {'':{pad}}    {titles[0]:{width}}  {titles[1]}".rstrip()]
+    drawn = [f"      {'':{pad}}    {titles[0]:{wide}}  {titles[1]}".rstrip()]
     for (first, last, a, b), (place, was, now) in zip(stretches, lines, strict=True):
         used = use is not None and first <= use[1] and last >= use[0]
         mark = "!" if _differ(a, b, first) else " "
-        drawn.append(f"  {'use' if used else '   '} {place}  {mark} {was:{width}}  {now}".rstrip())
+        drawn.append(f"  {'use' if used else '   '} {place}  {mark} {was:{wide}}  {now}".rstrip())
     if len(drawn) > MOST_LINES:
         drawn = [*drawn[:MOST_LINES], f"      and {len(drawn) - MOST_LINES} more"]
     return drawn
@@ -76,6 +83,16 @@ def _stretches(
 
 def _at(rows: Sequence[Row], address: int) -> Row | None:
     return next((row for row in rows if row[0] <= address <= row[1]), None)
+
+
+def _fitted(shown: str, room: int | None) -> str:
+    """A cell in so many columns: what is behind the name stays."""
+    if room is None or len(shown) <= room:
+        return shown
+    name, behind, rest = shown.partition(" @")
+    rest = behind + rest
+    left = max(room - len(rest) - 2, _LEAST // 2)
+    return f"{name[: left - left // 2]}..{name[len(name) - left // 2 :]}{rest}"
 
 
 def _shown(row: Row | None, address: int) -> str:

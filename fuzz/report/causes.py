@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import WITNESS, cause_id, records
-from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.supervisor import all_stats
 from fuzz.designs import text_for
 from fuzz.lives import OPTIONS, lives_of
@@ -81,18 +81,10 @@ def show_command(campaign: Campaign, record: Record, witness: Path | None = None
     witness = witness or campaign.findings / cause_id(record.cause) / WITNESS
     if record.target == "roundtrip":
         return shlex.join(["vmfuzz", "show", str(witness)])
-    design = text_for(record.design, (*designs, *_designs(campaign)))
+    design = text_for(record.design, (*designs, *designs_asked(campaign)))
     if record.target == "memory":
         words = ["vmfuzz", "program", str(witness)]
         return shlex.join([*words, "--design", design] if design in DESIGNS or ":" in design else words)
     words = ["vmfuzz", "load", str(witness), "--machine", record.machine, *(["--loadvm"] if record.loadvm else [])]
     words += [OPTIONS[life] for life in lives_of((record.cause,)) if life in OPTIONS]
     return shlex.join([*words, "--design", design] if design != "any" else words)
-
-
-def _designs(campaign: Campaign) -> tuple[str, ...]:
-    """The designs that the campaign was last asked for, as they are typed."""
-    try:
-        return campaign.settings().designs
-    except CampaignError:
-        return ()

@@ -53,7 +53,7 @@ def read_given(
 
     Raises UsageError, and OSError of files that cannot be read.
     """
-    path, said = _files(typed)
+    path, said = files_of(typed)
     if said.get("target", NAME) != NAME:
         raise UsageError(f"{typed}: a finding of the target {said['target']}, and only those of {NAME} can be shrunk")
     try:
@@ -66,7 +66,7 @@ def read_given(
     expect = said.get("expect", {})
     if not isinstance(expect, dict):
         raise UsageError(f"{typed}: expect must be an object of objects")
-    asked = _parsed(tuple(causes) or _causes(typed, said))
+    asked = _parsed(tuple(causes) or causes_said(typed, said))
     chosen = _design(typed, design, asked, path.stem, expect)
     if not causes:
         asked = [cause for cause in asked if cause.design == chosen.name]
@@ -97,8 +97,8 @@ def _notes(said: Mapping[str, Any]) -> Iterable[str]:
     return said.keys() - {"machine", "schedule", "expect", "loadvm", "cause"} if "expect" in said else ()
 
 
-def _files(typed: str) -> tuple[Path, dict[str, Any]]:
-    """The stream's file, and what the JSON beside it says."""
+def files_of(typed: str) -> tuple[Path, dict[str, Any]]:
+    """The file that is meant, and what the JSON beside it says. Raises UsageError."""
     path = Path(typed)
     if path.is_dir():
         path /= WITNESS
@@ -128,8 +128,8 @@ def _text(typed: str, said: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _causes(typed: str, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """A finding's cause; of a crasher that an earlier shrinking did not end, those that it kept."""
+def causes_said(typed: str, said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cause of a finding, or those that a crasher is kept for. Raises UsageError."""
     value = said.get("cause")
     found = [value] if isinstance(value, str) else value or []
     if not isinstance(found, list) or not all(isinstance(cause, str) for cause in found):
