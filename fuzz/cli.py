@@ -573,6 +573,34 @@ def status_command(
     raise typer.Exit(status(campaign, as_json=as_json, baseline=tuple(baseline or ())))
 
 
+@app.command("triage")
+def triage_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Campaigns, or folders of crashers.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="The file of states; DIR/triage.toml if not given.")
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay/--no-replay", help="Run the smallest witness of each cause again.")
+    ] = True,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that replay; one for each processor if not given.")
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Show only causes that are new, known, fixed or 'back again'.")
+    ] = None,
+    design: Annotated[
+        list[str] | None, typer.Option("--design", "-d", help="FILE:CLASS of yours that causes tell of.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List causes with their states; replay their witnesses, and say what is new, fixed or back again."""
+    from fuzz.commands.triage import TriageOptions, triage  # noqa: PLC0415
+
+    states, designs = tuple(state or ()), tuple(design or ())
+    options = TriageOptions(tuple(folders), file, replay, jobs, states, designs, as_json)
+    raise typer.Exit(triage(options))
+
+
 @app.command("bench")
 def bench_command(
     machine: Machines = None,

@@ -64,10 +64,13 @@ def _order(record: Record) -> tuple[object, ...]:
 
 def rank(record: Record) -> Severity:
     """How bad a finding is: as told with its witness, else by its cause; the least where that says nothing."""
-    if record.severity:
-        return Severity.parse(record.severity)
+    return Severity.parse(record.severity) if record.severity else rank_of(record.kind, record.cause)
+
+
+def rank_of(kind: str, cause: str) -> Severity:
+    """How bad findings of a kind with that cause are; the least where that says nothing."""
     try:
-        return severity_of(record.kind, Cause.parse(record.cause))
+        return severity_of(kind, Cause.parse(cause))
     except (KeyError, ValueError):
         return Severity.INVARIANT
 
@@ -79,12 +82,20 @@ def show_command(campaign: Campaign, record: Record, witness: Path | None = None
     before the campaign's.
     """
     witness = witness or campaign.findings / cause_id(record.cause) / WITNESS
-    if record.target == "roundtrip":
-        return shlex.join(["vmfuzz", "show", str(witness)])
-    design = text_for(record.design, (*designs, *designs_asked(campaign)))
-    if record.target == "memory":
+    asked = (*designs, *designs_asked(campaign))
+    return shlex.join(command_line(witness, record.target, record.machine, record.cause, asked, loadvm=record.loadvm))
+
+
+def command_line(
+    witness: Path, target: str, machine: str, cause: str, designs: Sequence[str], *, loadvm: bool
+) -> list[str]:
+    """The words that show a cause again. `designs`: among them, as typed, is the cause's if it is a user's own."""
+    if target == "roundtrip":
+        return ["vmfuzz", "show", str(witness)]
+    design = text_for(cause.partition("/")[0], designs)
+    if target == "memory":
         words = ["vmfuzz", "program", str(witness)]
-        return shlex.join([*words, "--design", design] if design in DESIGNS or ":" in design else words)
-    words = ["vmfuzz", "load", str(witness), "--machine", record.machine, *(["--loadvm"] if record.loadvm else [])]
-    words += [OPTIONS[life] for life in lives_of((record.cause,)) if life in OPTIONS]
-    return shlex.join([*words, "--design", design] if design != "any" else words)
+        return [*words, "--design", design] if design in DESIGNS or ":" in design else words
+    words = ["vmfuzz", "load", str(witness), "--machine", machine, *(["--loadvm"] if loadvm else [])]
+    words += [OPTIONS[life] for life in lives_of((cause,)) if life in OPTIONS]
+    return [*words, "--design", design] if design != "any" else words

@@ -126,7 +126,7 @@ def _listed(text: str, name: str) -> Read:
     found: dict[int, Entry] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if cause := line.partition("#")[0].strip():
-            if wrong := _no_cause(cause):
+            if wrong := wrong_with(cause):
                 raise TriageError(f"{name}:{number}: expected {wrong}, found {cause!r}")
             found[number] = Entry(cause, KNOWN)
     return tuple(found.values()), [*found].__getitem__
@@ -171,7 +171,7 @@ def _wrong(table: Mapping[str, Any]) -> tuple[str, str] | None:
             fits = False
         if not fits:
             return key, f"expected {expected}, found {_shown(value)}"
-    if wrong := _no_cause(table["cause"]):
+    if wrong := wrong_with(table["cause"]):
         return "cause", f"expected {wrong}, found {table['cause']!r}"
     if table["state"] not in STATES:
         return "state", f"expected one of {', '.join(STATES)}, found {table['state']!r}"
@@ -182,7 +182,7 @@ def _shown(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else f"{value!r:.60}"
 
 
-def _no_cause(text: str) -> str:
+def wrong_with(text: str) -> str:
     """What was expected instead of a text that is no cause; "" for one that is."""
     parts = text.split("/")
     if len(parts) != 5 or not all(parts):

@@ -106,8 +106,9 @@ def _ended(text: str) -> str:
 
 
 def _text_of(entry: Entry) -> str:
-    values = {field.name: getattr(entry, field.name) for field in fields(Entry)}
-    return tomlkit.dumps({TABLE: [{key: value for key, value in values.items() if key in _ALWAYS or _says(value)}]})
+    values = ((field.name, getattr(entry, field.name)) for field in fields(Entry))
+    said = [f"{key} = {tomlkit.item(value).as_string()}" for key, value in values if key in _ALWAYS or _says(value)]
+    return "\n".join([f"[[{TABLE}]]", *said, ""])
 
 
 def _says(value: object) -> bool:
