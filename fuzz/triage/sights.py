@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import records
 from fuzz.campaign.folder import Campaign
 from fuzz.campaign.supervisor import all_stats
 from fuzz.crashers import CrasherError, read_crasher
 from fuzz.report.causes import rank, rank_of
 from fuzz.triage.entries import TriageError
-from fuzz.triage.witness import asked_for, of_crasher, of_finding
+from fuzz.triage.witness import of_crasher, of_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ def _of_campaign(campaign: Campaign, designs: Sequence[str]) -> Iterator[Sight]:
                 last=moment(seen.last_time) or moment(seen.first_time),
             )
             counted[cause] = counted[cause].joined(one) if cause in counted else one
-    texts = (*asked_for(campaign.path), *designs)
+    texts = (*designs, *designs_asked(campaign))
     for place, record in records(campaign.findings):
         told = counted.pop(record.cause, None)
         one = Sight(record.cause, record.kind, str(rank(record)), record.text, first_execution=record.first)
@@ -129,7 +130,7 @@ def _of_crashers(paths: Sequence[Path], designs: Sequence[str]) -> Iterator[Sigh
             raise TriageError(str(error)) from None
         except OSError as error:
             raise TriageError(f"crasher {path}: {error.strerror or error}") from None
-        for cause in crasher.causes:
+        for cause in dict.fromkeys((*crasher.causes, *crasher.kept)):
             yield Sight(cause, "", str(rank_of("", cause)), witness=witness)
 
 

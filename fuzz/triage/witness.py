@@ -7,9 +7,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuzz.beside import DESCRIPTION
+from fuzz.beside import DESCRIPTION, seen_from
+from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import WITNESS, read_record
-from fuzz.campaign.folder import Campaign, CampaignError
+from fuzz.campaign.folder import Campaign
 from fuzz.crashers import CrasherError, read_crasher
 from fuzz.report.causes import command_line
 from fuzz.targets import stream
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 class Witness:
     """An input. `size`: its bytes, without a schedule. `sha256`: of the same.
 
-    `machine`: as it was typed; `designs`: those that were asked for, as they are typed. `folder`: the campaign's, where
-    more is known of the machine; None of a crasher.
+    `machine`: as it was typed, or where it lies; `designs`: those that were asked for, as they are typed. `folder`: the
+    campaign's, where more is known of the machine; None of a crasher.
     """
 
     path: Path
@@ -53,7 +54,7 @@ def of_finding(place: Path, record: Record, folder: Path, designs: Sequence[str]
         record.size,
         record.sha256,
         record.target,
-        record.machine,
+        seen_from(place, record.machine) if record.machine else "",
         tuple(record.schedule or ()),
         record.loadvm,
         tuple(designs),
@@ -69,7 +70,7 @@ def of_crasher(crasher: Crasher, designs: Sequence[str]) -> Witness:
         len(data),
         hashlib.sha256(data).hexdigest(),
         stream.NAME,
-        crasher.machine,
+        seen_from(crasher.path.parent, crasher.machine),
         tuple(crasher.schedule.to_json() or ()),
         crasher.loadvm,
         tuple(designs),
@@ -83,16 +84,8 @@ def witness_at(path: Path, designs: Sequence[str]) -> Witness | None:
     if path.name == WITNESS and (path.parent / DESCRIPTION).is_file():
         record = read_record(path.parent)
         folder = path.parent.parent.parent
-        return of_finding(path.parent, record, folder, (*asked_for(folder), *designs)) if record else None
+        return of_finding(path.parent, record, folder, (*designs, *designs_asked(Campaign(folder)))) if record else None
     try:
         return of_crasher(read_crasher(path), designs)
     except (CrasherError, OSError):
         return None
-
-
-def asked_for(folder: Path) -> tuple[str, ...]:
-    """The designs that a campaign was last asked for, as they are typed; none where it does not say."""
-    try:
-        return Campaign(folder).settings().designs
-    except CampaignError:
-        return ()
