@@ -10,6 +10,7 @@ import mutants
 import pytest
 import wrapped_qemu
 from hypothesis import settings
+from tiny_machine import write_machine
 
 from fuzz.confirm.hold import Against
 from model import REFERENCE
@@ -34,6 +35,12 @@ settings.load_profile("vmfuzz")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the rest stays as it is."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> str:
+    """The tiny machine with a seed, as it is typed."""
+    return write_machine(tmp_path)
 
 
 @pytest.fixture(scope="session")

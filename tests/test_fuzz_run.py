@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -31,24 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
-STREAM = (
-    tiny.HEADER
-    + tiny.ram({0x8000: tiny.ring(3), 0x9000: tiny.ring(3)})
-    + tiny.timer()
-    + tiny.blk(command=6, bar=0x200000, desc=0x7000, avail=0x8000, used=0x9000, last_avail=3)
-    + tiny.EOF
-)
 NO_FULL = tiny.HEADER + tiny.EOF
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> str:
-    """The tiny machine with a seed, as `capture` would leave it."""
-    (tmp_path / "machines").mkdir()
-    (tmp_path / "machines" / "tiny.json").write_text(json.dumps(tiny.description()))
-    (tmp_path / "seeds" / "tiny").mkdir(parents=True)
-    (tmp_path / "seeds" / "tiny" / "after.vmstate").write_bytes(STREAM)
-    return str(tmp_path / "tiny")
 
 
 SOME = ("v1-flag-eof", "wrap-main")
