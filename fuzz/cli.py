@@ -96,6 +96,7 @@ def run_command(
     ] = 60.0,
     memory: Annotated[int, typer.Option(min=256, help="MiB that a worker may ask for beyond its start.")] = 4096,
     baseline: Baselines = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the final report.")] = False,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import run  # noqa: PLC0415 - a command imports only what it needs
@@ -117,6 +118,7 @@ def run_command(
         timeout,
         memory,
         tuple(baseline or ()),
+        quiet,
     )
     raise typer.Exit(run(options))
 
@@ -565,12 +567,13 @@ def shrink_command(
 def status_command(
     campaign: Annotated[Path, typer.Argument(help="The campaign's folder.")] = Path("campaign"),
     baseline: Baselines = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a running or finished campaign."""
     from fuzz.commands.status import status  # noqa: PLC0415
 
-    raise typer.Exit(status(campaign, as_json=as_json, baseline=tuple(baseline or ())))
+    raise typer.Exit(status(campaign, as_json=as_json, baseline=tuple(baseline or ()), watch=watch))
 
 
 @app.command("triage")

@@ -33,7 +33,7 @@ from fuzz.campaign.findings import Record
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import write_stats
 from fuzz.engine import Found
-from fuzz.report import campaign_json, final_report, rank, status_line
+from fuzz.report import campaign_json, final_report, rank
 from fuzz.schedules import scheduled
 from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
@@ -191,12 +191,8 @@ def test_the_report_ends_with_the_table_and_a_command_for_each_finding(tmp_path:
     assert "1000 executions in 2s (500/s)" in text
 
 
-def test_live_status_is_one_line_and_programs_get_json(tmp_path: Path) -> None:
+def test_programs_get_json(tmp_path: Path) -> None:
     campaign = campaign_with_findings(tmp_path / "c")
-    line = status_line(campaign, 125.0, ("pc-small",))
-    assert line.strip() == (
-        "2m05s  1000 executions  500/s  corpus 0  situations 0  findings: v1-flag-eof 1, wrap-main 2"
-    )
     shown = json.loads(json.dumps(campaign_json(campaign)))
     assert [(one["design"], one["count"], one["severity"]) for one in shown["findings"]] == [
         ("v1-flag-eof", 7, "assertion"),

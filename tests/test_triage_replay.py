@@ -180,19 +180,18 @@ def test_a_schedule_goes_with_its_stream(tmp_path: Path, machine: str, monkeypat
 def test_a_design_of_ones_own(tmp_path: Path, machine: str, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.py"
     file.write_text(OPENS)
-    designs = (f"{file}:Mine",)
-    made = campaign(tmp_path / "c", {MINE: tiny.HEADER + tiny.EOF}, machine=machine, designs=designs)
-    wanted = [(MINE, one.witness) for one in sights([made.path], designs).values() if one.witness]
+    made = campaign(tmp_path / "c", {MINE: tiny.HEADER + tiny.EOF}, machine=machine)
+    wanted = [(MINE, one.witness) for one in sights([made.path], [f"{file}:Mine"]).values() if one.witness]
     assert replay(tasks(wanted), 1)[MINE].shows(MINE)
     assert capfd.readouterr().out == ""
     file.write_text(OPENS.replace("load.memory.begin()", "pass"))
     assert not replay(tasks(wanted), 1)[MINE].shows(MINE)
     file.write_text(OPENS.replace("class Mine", "class Mine("))
     assert "mine.py:Mine: line 4: " in replay(tasks(wanted), 1)[MINE].why_not()
-    # What only a folder names is not run: it may be anybody's.
-    unnamed = [(MINE, one.witness) for one in sights([made.path]).values() if one.witness]
-    assert replay(tasks(unnamed), 1)[MINE].why_not() == f"design mine: it takes --design {file}:Mine"
-    assert unnamed[0][1].command(MINE).endswith(f"--design {file}:Mine")
+    unknown = [(MINE, one.witness) for one in sights([made.path]).values() if one.witness]
+    assert replay(tasks(unknown), 1)[MINE].why_not() == (
+        "design mine: no such design; --design FILE:CLASS for one of yours"
+    )
 
 
 def test_programs(tmp_path: Path) -> None:

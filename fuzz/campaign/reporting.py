@@ -123,7 +123,9 @@ class WorkerReport:
         seconds = self._seconds_before + time.monotonic() - self._started
         if found.kind == "hang":
             self.stats.hangs += 1
-        if self.stats.saw(found.cause, found.kind, number, seconds):
+        current = self._feed.current
+        repeat = current is not None and current.kept
+        if self.stats.saw(found.cause, found.kind, number, seconds, repeat=repeat):
             for name in self._feed.arms:
                 self._yield(name)[2] += 1
         self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, self._spec.loadvm))

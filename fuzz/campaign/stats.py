@@ -25,6 +25,8 @@ class CauseCount:
     """When that was, UTC, as `2026-11-26T20:38:13Z`; "" where nobody wrote it down."""
     last_time: str = ""
     """When it was seen last, in the same form."""
+    repeats: int = 0
+    """Of `count`, by inputs that were kept before: seeds, entries of earlier runs and of peers, executed once a run."""
 
 
 @dataclass(slots=True)
@@ -71,14 +73,15 @@ class Stats:
     these gave, causes that they showed first. An execution counts for each of the arms that made its input."""
     findings: dict[str, CauseCount] = field(default_factory=dict)
 
-    def saw(self, cause: str, kind: str, execution: int, seconds: float) -> bool:
-        """Count one sight of a cause; True when it is the first."""
+    def saw(self, cause: str, kind: str, execution: int, seconds: float, *, repeat: bool = False) -> bool:
+        """Count one sight of a cause; True when it is the first. `repeat`: by an input that was kept before."""
         known = self.findings.get(cause)
         if known is None:
             moment = now()
-            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3), moment, moment)
+            self.findings[cause] = CauseCount(kind, 1, execution, round(seconds, 3), moment, moment, int(repeat))
             return True
         known.count += 1
+        known.repeats += repeat
         known.last_time = now()
         return False
 

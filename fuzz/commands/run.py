@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.supervisor import Supervisor
-from fuzz.commands.live import View
+from fuzz.commands.live import view_of_run
 from fuzz.commands.run_asked import prepare
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
@@ -40,18 +40,19 @@ def run(options: RunOptions, console: Console | None = None) -> int:
         say(f"vmfuzz run: {error}")
         return 2
     console = console or Console()
-    workers = tuple(spec.worker for spec in specs)
     machines = ", ".join(dict.fromkeys(spec.machine for spec in specs if spec.machine)) or "none"
     designs = ", ".join(specs[0].designs) or "the reference alone"
     about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"
-    console.print(about, markup=False, highlight=False, soft_wrap=True)
-    if aside is not None and (line := earlier(campaign, aside)):
+    view = view_of_run(campaign, specs, console, aside, quiet=options.quiet)
+    if not options.quiet:
+        console.print(about, markup=False, highlight=False, soft_wrap=True)
+    if aside is not None and not options.quiet and (line := earlier(campaign, aside)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    view = View(campaign, workers, console)
     with view.live:
         supervisor = Supervisor(campaign, specs, limit, view.show, view.say, jobs=options.jobs)
         reason = supervisor.run()
-    if reason == "signal":
+    view.ended(reason)
+    if reason == "signal" and not options.quiet:
         console.print("stopped; everything found is kept", highlight=False)
     found = final_report(campaign, console, SHOWN, aside)
     return 1 if found else 0

@@ -56,6 +56,8 @@ class RunOptions:
     """MiB that one worker may ask for beyond what it begins with."""
     baseline: tuple[Path, ...] = ()
     """Files of causes that do not count."""
+    quiet: bool = False
+    """Say nothing but the final report."""
 
 
 def seconds(text: str | None) -> float | None:

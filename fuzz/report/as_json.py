@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fuzz.campaign.alive import as_it_is
+from fuzz.campaign.figures import GOING, figures, to_json, utc
 from fuzz.campaign.findings import WITNESS, records
+from fuzz.campaign.history import last_line
 from fuzz.campaign.supervisor import all_stats
 from fuzz.report.aside import known_in
-from fuzz.report.causes import counted, rank, show_command
+from fuzz.report.causes import rank, show_command
 
 if TYPE_CHECKING:
     from fuzz.campaign.folder import Campaign
@@ -15,26 +18,19 @@ if TYPE_CHECKING:
 
 
 def campaign_json(campaign: Campaign, aside: Aside | None = None) -> dict[str, Any]:
-    """The campaign for programs. `aside`: as in `final_report`."""
-    counts = counted(campaign)
+    """The campaign for programs. `aside`: as in `final_report`. docs/campaign.md lists the keys."""
     aside = known_in(campaign)[0] if aside is None else aside
+    stats = tuple(as_it_is(campaign, one) for one in all_stats(campaign))
+    found = records(campaign.findings)
+    counting = figures(found, stats, aside=aside.baseline.sets_aside)
+    last = last_line(campaign.path) or {}
     return {
         "campaign": str(campaign.path),
-        "workers": [
-            {
-                "worker": one.worker,
-                "machine": one.machine,
-                "target": one.target,
-                "executions": one.executions,
-                "seconds": one.seconds,
-                "rate": one.rate,
-                "corpus": one.corpus,
-                "situations": one.situations,
-                "state": one.state,
-                "deaths": one.deaths,
-            }
-            for one in all_stats(campaign)
-        ],
+        "running": any(one.state in GOING for one in stats),
+        "start": last.get("start"),
+        "elapsed": last.get("elapsed"),
+        "ended": last.get("ended"),
+        **to_json(counting),
         "findings": [
             {
                 "kind": record.kind,
@@ -43,14 +39,16 @@ def campaign_json(campaign: Campaign, aside: Aside | None = None) -> dict[str, A
                 "design": record.design,
                 "text": record.text,
                 "machine": record.machine,
-                "count": max(1, counts.get(record.cause, 0)),
+                "count": known.count,
                 "size": record.size,
                 "first": record.first,
+                "seen": utc(known.when),
+                "executions_since": known.since,
                 "schedule": record.schedule,
                 "set_aside": record.cause in aside,
                 "witness": str(place / WITNESS),
                 "command": show_command(campaign, record),
             }
-            for place, record in records(campaign.findings)
+            for (place, record), known in zip(found, figures(found, stats).causes, strict=True)
         ],
     }

@@ -80,7 +80,7 @@ def tasks(wanted: Iterable[tuple[str, Witness]]) -> list[Task]:
     """
     grouped: dict[tuple[object, ...], tuple[Witness, list[str]]] = {}
     for cause, one in wanted:
-        key = one.target, one.machine, one.loadvm, one.sha256, one.schedule, one.designs, one.own
+        key = one.target, one.machine, one.loadvm, one.sha256, one.schedule, one.designs
         grouped.setdefault(key, (one, []))[1].append(cause)
     made = [Task(witness, tuple(causes)) for witness, causes in grouped.values()]
     return sorted(made, key=lambda task: (task.witness.target, task.witness.machine))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.campaign.build import Destination, read_description
 from fuzz.campaign.folder import Campaign
 from fuzz.corpus import CorpusError, find_machine
-from fuzz.designs import UsageError, design_named, named_designs, text_for
+from fuzz.designs import UsageError, design_named, named_designs
 from fuzz.lives import lives_of
 from fuzz.targets import memory, roundtrip, stream
 from model import REFERENCE, section_schemas
@@ -19,6 +19,8 @@ from model.errors import DescriptionError
 from model.schedule import Schedule, ScheduleError, join
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fuzz.engine.target import Found, Target
     from fuzz.triage.witness import Witness
     from model import Description
@@ -98,22 +100,31 @@ def _read(description: str) -> Description:
 
 
 def _designs(task: Task) -> list[type[Design]]:
-    """The designs of the causes. Raises Unusable for one that is nowhere, and UsageError.
-
-    A file that only a campaign names is not run: its folder may be anybody's.
-    """
-    own = {design.name: design for design in map(design_named, task.witness.own)}
+    """The designs of the causes. Raises Unusable for one that is nowhere, and UsageError."""
+    typed = task.witness.designs
     found: dict[str, type[Design]] = {}
     for name in dict.fromkeys(cause.partition("/")[0] for cause in task.causes):
         if name == ANY:
-            asked = [text for text in task.witness.designs if ":" not in text] or ["all"]
-            found |= {design.name: design for design in named_designs(asked)} | own
-        elif name in DESIGNS or name in own:
-            found[name] = DESIGNS.get(name) or own[name]
+            found |= {design.name: design for design in named_designs(typed or ("all",))}
         else:
-            typed = text_for(name, task.witness.designs)
-            raise Unusable(f"design {name}: it takes --design {typed if ':' in typed else 'FILE:CLASS'}")
+            found[name] = DESIGNS.get(name) or _own(name, typed)
     return [*found.values()]
+
+
+def _own(name: str, typed: Sequence[str]) -> type[Design]:
+    """A user's own design of that name, among those that were asked for."""
+    wrong = ""
+    for text in typed:
+        if ":" not in text:
+            continue
+        try:
+            design = design_named(text)
+        except UsageError as error:
+            wrong = str(error)
+            continue
+        if design.name == name:
+            return design
+    raise Unusable(wrong or f"design {name}: no such design; --design FILE:CLASS for one of yours")
 
 
 def _description(witness: Witness) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import records
 from fuzz.campaign.folder import Campaign
 from fuzz.campaign.supervisor import all_stats
@@ -69,21 +70,21 @@ def _when(sight: Sight) -> tuple[bool, datetime, bool, int]:
     return sight.first is None, moment, sight.first_execution is None, sight.first_execution or 0
 
 
-def sights(folders: Sequence[Path], own: Sequence[str] = ()) -> dict[str, Sight]:
-    """What campaigns and folders of crashers tell, by cause, sorted. `own`: designs of a user's own, as typed.
+def sights(folders: Sequence[Path], designs: Sequence[str] = ()) -> dict[str, Sight]:
+    """What campaigns and folders of crashers tell, by cause, sorted. `designs`: more of a user's own, as typed.
 
     Raises TriageError for a folder that is neither, and for a crasher that cannot be read.
     """
     found: dict[str, Sight] = {}
     for folder in folders:
-        for one in _of_folder(folder, own):
+        for one in _of_folder(folder, designs):
             found[one.cause] = found[one.cause].joined(one) if one.cause in found else one
     return dict(sorted(found.items()))
 
 
-def _of_folder(folder: Path, own: Sequence[str]) -> Iterator[Sight]:
+def _of_folder(folder: Path, designs: Sequence[str]) -> Iterator[Sight]:
     if (folder / "campaign.json").is_file() or (folder / "findings").is_dir():
-        return _of_campaign(Campaign(folder), own)
+        return _of_campaign(Campaign(folder), designs)
     try:
         crashers = sorted(folder.glob("*.vmstate"))
         if not folder.is_dir():
@@ -92,10 +93,10 @@ def _of_folder(folder: Path, own: Sequence[str]) -> Iterator[Sight]:
         raise TriageError(f"{folder}: {error.strerror or error}") from None
     if not crashers:
         raise TriageError(f"{folder}: neither a campaign (no campaign.json in it) nor crashers (no .vmstate in it)")
-    return _of_crashers(crashers, own)
+    return _of_crashers(crashers, designs)
 
 
-def _of_campaign(campaign: Campaign, own: Sequence[str]) -> Iterator[Sight]:
+def _of_campaign(campaign: Campaign, designs: Sequence[str]) -> Iterator[Sight]:
     counted: dict[str, Sight] = {}
     for stats in all_stats(campaign):
         for cause, seen in stats.findings.items():
@@ -109,21 +110,22 @@ def _of_campaign(campaign: Campaign, own: Sequence[str]) -> Iterator[Sight]:
                 last=moment(seen.last_time) or moment(seen.first_time),
             )
             counted[cause] = counted[cause].joined(one) if cause in counted else one
+    texts = (*designs, *designs_asked(campaign))
     for place, record in records(campaign.findings):
         told = counted.pop(record.cause, None)
         one = Sight(record.cause, record.kind, str(rank(record)), record.text, first_execution=record.first)
         if told is not None:
             numbers = told.count, told.first_execution, told.first, told.last
             one = replace(one, count=numbers[0], first_execution=numbers[1], first=numbers[2], last=numbers[3])
-        yield replace(one, witness=of_finding(place, record, campaign, own))
+        yield replace(one, witness=of_finding(place, record, campaign.path, texts))
     yield from counted.values()
 
 
-def _of_crashers(paths: Sequence[Path], own: Sequence[str]) -> Iterator[Sight]:
+def _of_crashers(paths: Sequence[Path], designs: Sequence[str]) -> Iterator[Sight]:
     for path in paths:
         try:
             crasher = read_crasher(path)
-            witness = of_crasher(crasher, own)
+            witness = of_crasher(crasher, designs)
         except CrasherError as error:
             raise TriageError(str(error)) from None
         except OSError as error:

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 class Witness:
     """An input. `size`: its bytes, without a schedule. `sha256`: of the same.
 
-    `machine`: as it was typed, or where it lies. `designs`: those that its campaign was asked for, as they are typed;
-    `own`: those of a user's own that were named now, which alone may be run. `folder`: the campaign's, where more is
-    known of the machine; None of a crasher.
+    `machine`: as it was typed, or where it lies; `designs`: those that were asked for, as they are typed. `folder`: the
+    campaign's, where more is known of the machine; None of a crasher.
     """
 
     path: Path
@@ -40,18 +39,15 @@ class Witness:
     schedule: tuple[str, ...] = ()
     loadvm: bool = False
     designs: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
     folder: Path | None = None
 
     def command(self, cause: str) -> str:
         """The command line that shows the cause again."""
-        words = command_line(
-            self.path, self.target, self.machine, cause, (*self.own, *self.designs), loadvm=self.loadvm
-        )
+        words = command_line(self.path, self.target, self.machine, cause, self.designs, loadvm=self.loadvm)
         return shlex.join(words)
 
 
-def of_finding(place: Path, record: Record, campaign: Campaign, own: Sequence[str]) -> Witness:
+def of_finding(place: Path, record: Record, folder: Path, designs: Sequence[str]) -> Witness:
     """The witness of a campaign's finding."""
     return Witness(
         place / WITNESS,
@@ -61,13 +57,12 @@ def of_finding(place: Path, record: Record, campaign: Campaign, own: Sequence[st
         seen_from(place, record.machine) if record.machine else "",
         tuple(record.schedule or ()),
         record.loadvm,
-        designs_asked(campaign),
-        tuple(own),
-        campaign.path,
+        tuple(designs),
+        folder,
     )
 
 
-def of_crasher(crasher: Crasher, own: Sequence[str]) -> Witness:
+def of_crasher(crasher: Crasher, designs: Sequence[str]) -> Witness:
     """A crasher as a witness. Raises OSError."""
     data = crasher.path.read_bytes()
     return Witness(
@@ -78,18 +73,19 @@ def of_crasher(crasher: Crasher, own: Sequence[str]) -> Witness:
         seen_from(crasher.path.parent, crasher.machine),
         tuple(crasher.schedule.to_json() or ()),
         crasher.loadvm,
-        own=tuple(own),
+        tuple(designs),
     )
 
 
-def witness_at(path: Path, own: Sequence[str]) -> Witness | None:
+def witness_at(path: Path, designs: Sequence[str]) -> Witness | None:
     """The witness in a file; None where there is none, or nothing beside it that tells how to run it."""
     if not path.is_file():
         return None
     if path.name == WITNESS and (path.parent / DESCRIPTION).is_file():
         record = read_record(path.parent)
-        return of_finding(path.parent, record, Campaign(path.parent.parent.parent), own) if record else None
+        folder = path.parent.parent.parent
+        return of_finding(path.parent, record, folder, (*designs, *designs_asked(Campaign(folder)))) if record else None
     try:
-        return of_crasher(read_crasher(path), own)
+        return of_crasher(read_crasher(path), designs)
     except (CrasherError, OSError):
         return None
