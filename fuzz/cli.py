@@ -623,6 +623,27 @@ def bench_command(
     raise typer.Exit(bench(machine or (), time=time, as_json=as_json, only=only, script=analyze_migration, qemu=qemu))
 
 
+@app.command("oss-fuzz")
+def oss_fuzz_command(
+    target: Annotated[
+        list[str] | None, typer.Option(help="A fuzz target; may be repeated. All of them if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The trial's folder; nothing is written elsewhere.")] = Path("oss-fuzz"),
+    bundle: Annotated[
+        bool, typer.Option("--bundle/--no-bundle", help="Make a program of each target, as OSS-Fuzz does.")
+    ] = True,
+    time: Annotated[
+        str | None, typer.Option(help="How long each target searches, such as 10s (the default), 5m.")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Instead of --time: how many executions.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Build the fuzz targets as OSS-Fuzz and ClusterFuzzLite do, and try them here, without a cloud."""
+    from fuzz.commands.oss_fuzz import OssFuzzOptions, oss_fuzz  # noqa: PLC0415
+
+    raise typer.Exit(oss_fuzz(OssFuzzOptions(tuple(target or ()), out, bundle, time, runs, as_json)))
+
+
 def main() -> None:
     """The console script. What cannot be used is one line and exit status 2."""
     if len(sys.argv) == 1:

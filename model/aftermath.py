@@ -31,8 +31,12 @@ ENDS: Final = frozenset({"verdict", "pairing", "exception"})
 def judge_stages(
     reference: Sequence[Stage], candidate: Sequence[Stage], *, loadvm: bool = False
 ) -> tuple[Finding, ...]:
-    """All that is wrong with what `stages_of` gives, the load and the life behind it; first what the load shows."""
-    first = judge(reference[0].outcome, candidate[0].outcome, survives_failure=loadvm)
+    """All that is wrong with what `stages_of` gives, the load and the life behind it; first what the load shows.
+
+    A snapshot load whose failure calls exit(1) leaves no layout to anybody: nothing comes behind it.
+    """
+    survived = loadvm and len(reference) > 1 and len(candidate) > 1
+    first = judge(reference[0].outcome, candidate[0].outcome, survives_failure=survived)
     return (*first, *judge_life(reference, candidate))
 
 

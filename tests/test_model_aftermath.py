@@ -54,6 +54,19 @@ def test_what_the_load_showed_is_told_once_unless_it_lasts(stage: str, told: boo
     assert str(first.cause) == "d/device-state/broken/derived/virtio-blk"
 
 
+REFUSED = Outcome("per-device", "refused", At(1, "blk", 0, "", ("said",)), layout=NEW)
+OTHERWISE = replace(REFUSED, layout=OLD)
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"), [((), []), ((outcome(),), ["layout"])], ids=["the process exits", "the process lives on"]
+)
+def test_a_process_that_exits_leaves_no_layout(behind: tuple[Outcome, ...], told: list[str]) -> None:
+    reference, candidate = life(REFUSED, *behind), of("d", life(OTHERWISE, *behind))
+    found = judge_stages(reference, candidate, loadvm=True)
+    assert [finding.cause.oracle for finding in found] == told
+
+
 FROZEN = life(outcome(layout=OLD, depth_at_end=1), outcome(layout=OLD, depth_at_end=1), outcome(layout=OLD))
 
 

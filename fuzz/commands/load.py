@@ -113,7 +113,9 @@ def load_all(
         mtree = machine.mtree()
         machine.reset()
         own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
-        findings = (*judge(reference, outcome, survives_failure=loadvm), *lives.judged(life, own))
+        # A failure that calls exit(1) ends the process of a snapshot load, too: no stage comes behind it.
+        survived = loadvm and all(len(stages) > 1 for name, stages in (*life, *own) if name == "loadvm")
+        findings = (*judge(reference, outcome, survives_failure=survived), *lives.judged(life, own))
         loaded.append(Loaded(outcome, findings, mtree, reference, own))
     return loaded
 

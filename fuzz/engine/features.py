@@ -121,7 +121,9 @@ class FeatureMap:
         """Hand the counters to libFuzzer. Call it in the first execution, once."""
         self.registered = True
         size = len(self.counters)
-        library = ctypes.CDLL(sys.modules["atheris.core_with_libfuzzer"].__file__)
+        built_in = sys.modules.get("atheris.core_with_libfuzzer")
+        # Where a libFuzzer was loaded before Python was, as OSS-Fuzz does with its sanitizers', atheris takes that one.
+        library = ctypes.CDLL(built_in.__file__ if built_in is not None else None)
         # libFuzzer wants a table of (program counter, flags) beside the counters; made-up addresses serve.
         table = bytearray(16 * size)
         for index in range(size):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import sys
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,11 +124,22 @@ class ProbeFinder(MetaPathFinder):
         if fullname in self.without:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or not isinstance(spec.loader, SourceFileLoader):
+            spec = _from_source(fullname, sys.path if path is None else path) or spec
         if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
             return spec
         spec.loader = _Loader(fullname, spec.origin, self)
         spec.cached = None
         return spec
+
+
+def _from_source(fullname: str, path: Sequence[str]) -> ModuleSpec | None:
+    """The module's source file, where something else than a file would be loaded: a bundle may have both."""
+    for folder in path:
+        spec = FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            return spec
+    return None
 
 
 def install(packages: Sequence[str], counters: bytearray, limit: int, without: Sequence[str] = ()) -> ProbeFinder:

@@ -60,3 +60,7 @@ _ALL: Final[tuple[type[Design], ...]] = (
 
 REFERENCE: Final[type[Design]] = PerDevice
 DESIGNS: Final = {design.name: design for design in _ALL}
+
+HELD: Final[tuple[type[Design], ...]] = (ForceDepth0, V6DoCommit, LazyEpoch)
+"""Those under which no load is known to show anybody an old view while nobody else runs: continuous fuzzing holds them
+to that (`fuzz.oss`)."""

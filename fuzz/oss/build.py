@@ -1,0 +1,112 @@
+"""What a fuzz target is built of: what runs, what makes inputs, what it begins with.
+
+    python3 -m fuzz.oss.build NAME ZIP    writes the seed corpus of a fuzz target: an archive of flat files
+
+Importing this imports the code under test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuzz.atomic import write_atomic
+from fuzz.campaign.build import build_target, read_description
+from fuzz.campaign.build import make_mutator as mutator_for
+from fuzz.campaign.spec import Spec
+from fuzz.corpus import find_machine, root
+from fuzz.crashers import read_crasher
+from fuzz.mutate import small
+from fuzz.mutate.programs import ProgramMutator
+from fuzz.oss.definition import defined, names
+from fuzz.programs import seed_inputs as seed_programs
+from fuzz.targets import memory
+from model import section_schemas
+from model.designs import HELD
+from model.schedule import join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fuzz.engine import Target
+    from fuzz.mutate.mutator import Mutator
+    from fuzz.oss.definition import FuzzTarget
+
+
+def held_designs(target: FuzzTarget) -> tuple[str, ...]:
+    """The designs that run beside the reference: those that nothing is known against."""
+    if target.kind != "stream" or target.schedules:
+        return ()
+    return tuple(design.name for design in HELD)
+
+
+def make_target(target: FuzzTarget) -> Target:
+    """What runs each input."""
+    description = str(find_machine(target.machine).description) if target.machine else ""
+    spec = Spec("", target.kind, target.machine, description, (), held_designs(target), 0, "", loadvm=target.loadvm)
+    return build_target(spec)
+
+
+def make_mutator(target: FuzzTarget) -> Mutator | ProgramMutator:
+    """What makes inputs of others."""
+    if target.kind == "memory":
+        return ProgramMutator(memory.MAX_SIZE)
+    description = read_description(find_machine(target.machine).description)
+    if target.kind == "roundtrip":
+        return mutator_for(description, _small(target), small.MAX_SIZE)
+    return mutator_for(description, _streams(target), schedules=target.schedules)
+
+
+def seed_inputs(target: FuzzTarget) -> tuple[bytes, ...]:
+    """What a fuzz target begins with: none twice, in an order of its own."""
+    if target.kind == "memory":
+        return tuple(dict.fromkeys(seed_programs()))
+    if target.kind == "roundtrip":
+        return _small(target)
+    return tuple(dict.fromkeys((*_streams(target), *_crashers(target))))
+
+
+def _streams(target: FuzzTarget) -> list[bytes]:
+    return [path.read_bytes() for path in find_machine(target.machine).seeds]
+
+
+def _small(target: FuzzTarget) -> tuple[bytes, ...]:
+    return small.small_inputs(
+        _streams(target), section_schemas(read_description(find_machine(target.machine).description))
+    )
+
+
+def _crashers(target: FuzzTarget) -> Iterator[bytes]:
+    """What was kept of that machine: streams that once showed something."""
+    for path in sorted((root() / "crashers").glob("*.vmstate")):
+        crasher = read_crasher(path)
+        loads = crasher.machine == target.machine and crasher.loadvm == target.loadvm
+        if loads and (target.schedules or not crasher.schedule):
+            yield join(path.read_bytes(), crasher.schedule)
+
+
+def archive(inputs: tuple[bytes, ...]) -> bytes:
+    """A seed corpus: flat, each file named by its content, the same bytes each time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for data in inputs:
+            name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def main(argv: list[str]) -> int:
+    """Exit status: 0, or 2 for what it does not know."""
+    if len(argv) != 3 or argv[1] not in names():
+        sys.stderr.write(f"usage: python3 -m fuzz.oss.build NAME ZIP; there are {', '.join(names())}\n")
+        return 2
+    write_atomic(Path(argv[2]), archive(seed_inputs(defined(argv[1]))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

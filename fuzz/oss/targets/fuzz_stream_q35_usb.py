@@ -1,0 +1,10 @@
+"""Fuzz target: streams loaded on a q35 with xHCI."""
+
+import sys
+
+from fuzz.oss import FuzzTarget, run
+
+TARGET = FuzzTarget("stream", machine="q35-usb")
+
+if __name__ == "__main__":
+    run(TARGET, sys.argv)
