@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import subprocess
 import sys
 import textwrap
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fuzz.engine import Engine, Execution, FeatureMap, Found, Harness, exception_found
-from fuzz.engine.probes import install, instrument, remove
+from fuzz.engine.probes import ProbeFinder, install, instrument, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +184,58 @@ def test_probes_tell_the_branches_apart_and_change_nothing(n: int, said: str) ->
             counters[:] = bytes(64)
             classify(other)
             assert bytes(counters) != mine
+
+
+def test_probes_are_written_into_the_source_beside_what_a_bundle_would_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = ModuleSpec("bundled", None, origin="elsewhere")
+    monkeypatch.setattr("fuzz.engine.probes.PathFinder.find_spec", lambda *_: bundled)
+    finder = ProbeFinder(("bundled",), bytearray(64), 64)
+    assert finder.find_spec("bundled", [str(tmp_path)]) is bundled
+    (tmp_path / "bundled.py").write_text("def double(n):\n    return 2 * n\n")
+    found = finder.find_spec("bundled", [str(tmp_path)])
+    assert found is not None
+    assert found.origin == str(tmp_path / "bundled.py")
+    module = importlib.util.module_from_spec(found)
+    assert found.loader is not None
+    found.loader.exec_module(module)
+    assert (module.double(2), finder.counters[0]) == (4, 1)
+
+
+class Library:
+    """Stands for a libFuzzer: notes what it was asked to count."""
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self.given: dict[str, int] = {}
+
+    def __getitem__(self, function: str) -> Callable[[int, int], None]:
+        def note(start: int, end: int) -> None:
+            self.given[function] = end - start
+
+        return note
+
+
+@pytest.mark.parametrize("built_in", [True, False])
+def test_counters_go_to_the_libfuzzer_that_atheris_uses(built_in: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Library] = []
+
+    def library(name: str | None) -> Library:
+        opened.append(Library(name))
+        return opened[-1]
+
+    monkeypatch.setattr("fuzz.engine.features.ctypes.CDLL", library)
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    sys.modules.pop("atheris.core_with_libfuzzer", None)
+    if built_in:
+        module = ModuleType("atheris.core_with_libfuzzer")
+        module.__file__ = "/built/in.so"
+        sys.modules["atheris.core_with_libfuzzer"] = module
+    FeatureMap(1 << 10, 1 << 9).register()
+    assert opened[0].name == ("/built/in.so" if built_in else None)
+    sizes = {"__sanitizer_cov_8bit_counters_init": 1 << 10, "__sanitizer_cov_pcs_init": 1 << 14}
+    assert opened[0].given == sizes
 
 
 def test_probe_numbers_depend_on_the_source_alone() -> None:
