@@ -25,6 +25,7 @@ from fuzz.triage.file import read_file
 from fuzz.triage.look import Look, look
 from fuzz.triage.replay import Answer
 from fuzz.triage.sights import moment, sights
+from fuzz.triage.witness import Witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -331,7 +332,7 @@ def test_a_folder_being_written_is_read_all_the_same(tmp_path: Path) -> None:
     (made.findings / "half.0000" / "witness.vmstate").write_bytes(b"x")
     (made.worker("w") / "stats.json").write_text("{")
     (made.path / "campaign.json").write_text("{")
-    (sight,) = sights([made.path]).values()
+    (sight,) = sights([made.path], Witnesses()).values()
     assert (sight.cause, sight.count, sight.first, sight.first_execution) == (ONE, 1, None, 1)
     with pytest.raises(TriageError):
-        sights([tmp_path / "none"])
+        sights([tmp_path / "none"], Witnesses())

@@ -22,7 +22,7 @@ from fuzz.triage import replay as triage_replay
 from fuzz.triage.replay import Answer, replay, tasks
 from fuzz.triage.run import Runner, Task, Unusable
 from fuzz.triage.sights import sights
-from fuzz.triage.witness import Witness
+from fuzz.triage.witness import Witness, Witnesses
 from model.designs import DESIGNS
 from model.schedule import Schedule, join
 
@@ -94,9 +94,8 @@ CAUSES = {
 
 
 def test_children_may_die_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triage_replay, "SECONDS", 0)
-    monkeypatch.setattr(triage_replay, "MEMORY", 1 << 29)
-    asked = [Task(witness(name), (CAUSES[name], f"d/o/r/{name}/gone")) for name in CAUSES]
+    monkeypatch.setattr(triage_replay, "ALARMS", 0)
+    asked = [Task(witness(name, seconds=0.1, memory=1 << 29), (CAUSES[name], f"d/o/r/{name}/gone")) for name in CAUSES]
     asked.append(Task(witness("unusable"), ("d/o/r/c/unusable",)))
     done: list[int] = []
     answers = replay(asked, 2, done.append, toy)
@@ -104,7 +103,7 @@ def test_children_may_die_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of what a process ends before it has said all, nobody can say that it does not show.
     shows = {name: answers[f"d/o/r/{name}/gone"].shows(f"d/o/r/{name}/gone") for name in CAUSES}
     assert shows == {"hang": None, "die": None, "exit": None, "memory": None, "raise": False, "fine": False}
-    assert answers["d/o/r/hang/gone"].why_not() == "not done after 0 seconds"
+    assert answers["d/o/r/hang/gone"].why_not() == "not done in the time that it has"
     assert answers["d/o/r/die/gone"].why_not() == "the process died of it"
     unusable = answers["d/o/r/c/unusable"]
     assert (unusable.shows("d/o/r/c/unusable"), unusable.why_not()) == (None, "no machine")
@@ -144,7 +143,9 @@ def machine(tmp_path: Path) -> str:
 
 def of_campaign(made: Campaign, *designs: str) -> dict[str, bool | None]:
     """Whether each cause shows, by a replay in this process."""
-    wanted = [(cause, sight.witness) for cause, sight in sights([made.path], designs).items() if sight.witness]
+    wanted = [
+        (cause, sight.witness) for cause, sight in sights([made.path], Witnesses(designs)).items() if sight.witness
+    ]
     runner = Runner()
     answers = {cause: Answer(runner.run(task)) for task in tasks(wanted) for cause in task.causes}
     return {cause: answer.shows(cause) for cause, answer in answers.items()}
@@ -161,7 +162,7 @@ def test_a_schedule_goes_with_its_stream(tmp_path: Path, machine: str, monkeypat
     schedule = Schedule.parse(["wait 1: vcpu-access 0x0 0"])
     whole = join(tiny.HEADER + tiny.EOF, schedule)
     made = campaign(tmp_path / "c", {UNPAIRED: whole}, machine=machine)
-    (sight,) = sights([made.path]).values()
+    (sight,) = sights([made.path], Witnesses()).values()
     assert sight.witness is not None
     ran: list[bytes] = []
 
@@ -180,18 +181,19 @@ def test_a_schedule_goes_with_its_stream(tmp_path: Path, machine: str, monkeypat
 def test_a_design_of_ones_own(tmp_path: Path, machine: str, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.py"
     file.write_text(OPENS)
-    made = campaign(tmp_path / "c", {MINE: tiny.HEADER + tiny.EOF}, machine=machine)
-    wanted = [(MINE, one.witness) for one in sights([made.path], [f"{file}:Mine"]).values() if one.witness]
+    designs = (f"{file}:Mine",)
+    made = campaign(tmp_path / "c", {MINE: tiny.HEADER + tiny.EOF}, machine=machine, designs=designs)
+    wanted = [(MINE, one.witness) for one in sights([made.path], Witnesses(designs)).values() if one.witness]
     assert replay(tasks(wanted), 1)[MINE].shows(MINE)
     assert capfd.readouterr().out == ""
     file.write_text(OPENS.replace("load.memory.begin()", "pass"))
     assert not replay(tasks(wanted), 1)[MINE].shows(MINE)
     file.write_text(OPENS.replace("class Mine", "class Mine("))
     assert "mine.py:Mine: line 4: " in replay(tasks(wanted), 1)[MINE].why_not()
-    unknown = [(MINE, one.witness) for one in sights([made.path]).values() if one.witness]
-    assert replay(tasks(unknown), 1)[MINE].why_not() == (
-        "design mine: no such design; --design FILE:CLASS for one of yours"
-    )
+    # What only a folder names is not run: it may be anybody's.
+    unnamed = [(MINE, one.witness) for one in sights([made.path], Witnesses()).values() if one.witness]
+    assert replay(tasks(unnamed), 1)[MINE].why_not() == f"design mine: it takes --design {file}:Mine"
+    assert unnamed[0][1].command(MINE).endswith(f"--design {file}:Mine")
 
 
 def test_programs(tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_laws(tmp_path: Path, machine: str, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_what_cannot_be_run_says_why(tmp_path: Path, machine: str, change: Callable[[Path], object], said: str) -> None:
     made = campaign(tmp_path / "c", {UNPAIRED: tiny.HEADER + tiny.EOF}, machine=machine)
-    (sight,) = sights([made.path]).values()
+    (sight,) = sights([made.path], Witnesses()).values()
     assert sight.witness is not None
     change(sight.witness.path)
     answer = replay(tasks([(UNPAIRED, sight.witness)]), 1)[UNPAIRED]

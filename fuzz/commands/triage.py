@@ -55,7 +55,7 @@ def triage(options: TriageOptions, console: Console | None = None, moment: datet
     try:
         file = _file(options)
         _check(options.states)
-        designs = tuple(text_of(design_named(text)) for text in options.designs)
+        own = tuple(text_of(design_named(text)) for text in options.designs)
 
         def replay(wanted: Sequence[tuple[str, Witness]]) -> Mapping[str, Answer]:
             from fuzz.triage.replay import replay, tasks  # noqa: PLC0415 - it imports all that a worker does
@@ -63,7 +63,7 @@ def triage(options: TriageOptions, console: Console | None = None, moment: datet
             asked = tasks(wanted)
             return replay(asked, options.jobs or _processors(), lambda done: line(lambda: _progress(done, len(asked))))
 
-        found = look(options.folders, file, moment, designs=designs, replay=replay if options.replay else None)
+        found = look(options.folders, file, moment, own=own, replay=replay if options.replay else None)
     except (TriageError, UsageError) as error:
         line.done()
         complaints.print(f"vmfuzz triage: {error}", **_PLAIN)

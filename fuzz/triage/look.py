@@ -11,7 +11,7 @@ from fuzz.triage.entries import BACK, NEW, Entry, pattern_of, wrong_with
 from fuzz.triage.file import read_file, update
 from fuzz.triage.sights import Sight, sights
 from fuzz.triage.states import Evidence, moved
-from fuzz.triage.witness import witness_at
+from fuzz.triage.witness import Witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,21 +71,22 @@ def look(
     file: Path,
     moment: datetime,
     *,
-    designs: Sequence[str] = (),
+    own: Sequence[str] = (),
     replay: Replay | None = None,
 ) -> Look:
     """Look at those folders, and bring the file up to date. Raises TriageError; nothing is written then.
 
-    `designs`: those of a user's own, as typed. `replay` runs witnesses; without it none is.
+    `own`: designs of a user's own, as typed; no others are run. `replay` runs witnesses; without it none is.
     """
-    seen = sights(folders, designs)
+    made = Witnesses(own)
+    seen = sights(folders, made)
     entries = {entry.cause: entry for entry in read_file(file)[1]}  # a bad file is said before anything is run
     odd = tuple(cause for cause in seen if wrong_with(cause))
     for cause in odd:
         del seen[cause]
     causes = dict.fromkeys((*(cause for cause, entry in entries.items() if not entry.is_pattern), *seen))
     base = file.resolve().parent
-    witnesses = {cause: _witness(entries.get(cause), seen.get(cause), base, designs) for cause in causes}
+    witnesses = {cause: _witness(entries.get(cause), seen.get(cause), base, made) for cause in causes}
     wanted = [(cause, witness) for cause, witness in witnesses.items() if witness is not None]
     answers = replay(wanted) if replay is not None else {}
 
@@ -127,7 +128,7 @@ def _order(seen: Mapping[str, Sight], entry: Entry) -> tuple[object, ...]:
     return rank_of(sight.kind, entry.cause), entry.cause
 
 
-def _witness(entry: Entry | None, sight: Sight | None, base: Path, designs: Sequence[str]) -> Witness | None:
+def _witness(entry: Entry | None, sight: Sight | None, base: Path, made: Witnesses) -> Witness | None:
     """The smaller one of that which the file names, if it is there, and that which the folders have."""
     seen = sight.witness if sight is not None else None
     if entry is None or not entry.witness:
@@ -135,7 +136,7 @@ def _witness(entry: Entry | None, sight: Sight | None, base: Path, designs: Sequ
     path = base / entry.witness
     if seen is not None and _same(path, seen.path):
         return seen
-    kept = witness_at(path, designs)
+    kept = made.at(path)
     return min((one for one in (kept, seen) if one is not None), key=lambda one: one.size, default=None)
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
     Work = Callable[[Task], tuple[Found, ...]]
     _Pipe = Connection[Any, Any]
 
-SECONDS: Final = 60
-"""Processor time that one witness may take."""
-MEMORY: Final = 4 << 30
-"""Bytes that a child may have beyond what it begins with."""
+ALARMS: Final = 5
+"""Seconds that a campaign's watchdog takes to end an execution whose time is over (`fuzz.engine.watchdog`)."""
 
 HANG: Final = "hang"
 DEATH: Final = "death"
@@ -70,7 +69,7 @@ class Answer:
         """Why nobody can say whether a cause shows; "" where somebody can."""
         if self.unusable:
             return self.unusable
-        return {"": "", HANG: f"not done after {SECONDS} seconds"}.get(self.ended, "the process died of it")
+        return {"": "", HANG: "not done in the time that it has"}.get(self.ended, "the process died of it")
 
 
 def tasks(wanted: Iterable[tuple[str, Witness]]) -> list[Task]:
@@ -80,7 +79,7 @@ def tasks(wanted: Iterable[tuple[str, Witness]]) -> list[Task]:
     """
     grouped: dict[tuple[object, ...], tuple[Witness, list[str]]] = {}
     for cause, one in wanted:
-        key = one.target, one.machine, one.loadvm, one.sha256, one.schedule, one.designs
+        key = one.target, one.machine, one.loadvm, one.sha256, one.schedule, one.designs, one.own, one.seconds
         grouped.setdefault(key, (one, []))[1].append(cause)
     made = [Task(witness, tuple(causes)) for witness, causes in grouped.values()]
     return sorted(made, key=lambda task: (task.witness.target, task.witness.machine))
@@ -173,7 +172,7 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
     os.dup2(silence, 1)
     sys.stdout = os.fdopen(silence, "w")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _limit(resource.RLIMIT_AS, _size() + MEMORY)
+    begun = _size()
     while True:
         while not pipe.poll(1.0):
             if os.getppid() != parent:
@@ -182,7 +181,8 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
             task: Task = pipe.recv()
         except EOFError:
             return
-        _limit(resource.RLIMIT_CPU, int(time.process_time()) + SECONDS + 1)
+        _limit(resource.RLIMIT_AS, begun + task.witness.memory)
+        _limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + ALARMS)
         try:
             answer = Answer(work(task))
         except Unusable as error:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fuzz.campaign.build import Destination, read_description
-from fuzz.campaign.folder import Campaign
 from fuzz.corpus import CorpusError, find_machine
-from fuzz.designs import UsageError, design_named, named_designs
+from fuzz.designs import UsageError, design_named, named_designs, text_for
 from fuzz.lives import lives_of
 from fuzz.targets import memory, roundtrip, stream
 from model import REFERENCE, section_schemas
@@ -19,8 +18,6 @@ from model.errors import DescriptionError
 from model.schedule import Schedule, ScheduleError, join
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fuzz.engine.target import Found, Target
     from fuzz.triage.witness import Witness
     from model import Description
@@ -100,31 +97,22 @@ def _read(description: str) -> Description:
 
 
 def _designs(task: Task) -> list[type[Design]]:
-    """The designs of the causes. Raises Unusable for one that is nowhere, and UsageError."""
-    typed = task.witness.designs
+    """The designs of the causes. Raises Unusable for one that is nowhere, and UsageError.
+
+    A file that only a campaign names is not run: its folder may be anybody's.
+    """
+    own = {design.name: design for design in map(design_named, task.witness.own)}
     found: dict[str, type[Design]] = {}
     for name in dict.fromkeys(cause.partition("/")[0] for cause in task.causes):
         if name == ANY:
-            found |= {design.name: design for design in named_designs(typed or ("all",))}
+            asked = [text for text in task.witness.designs if ":" not in text] or ["all"]
+            found |= {design.name: design for design in named_designs(asked)} | own
+        elif name in DESIGNS or name in own:
+            found[name] = DESIGNS.get(name) or own[name]
         else:
-            found[name] = DESIGNS.get(name) or _own(name, typed)
+            typed = text_for(name, task.witness.designs)
+            raise Unusable(f"design {name}: it takes --design {typed if ':' in typed else 'FILE:CLASS'}")
     return [*found.values()]
-
-
-def _own(name: str, typed: Sequence[str]) -> type[Design]:
-    """A user's own design of that name, among those that were asked for."""
-    wrong = ""
-    for text in typed:
-        if ":" not in text:
-            continue
-        try:
-            design = design_named(text)
-        except UsageError as error:
-            wrong = str(error)
-            continue
-        if design.name == name:
-            return design
-    raise Unusable(wrong or f"design {name}: no such design; --design FILE:CLASS for one of yours")
 
 
 def _description(witness: Witness) -> str:
@@ -135,11 +123,6 @@ def _description(witness: Witness) -> str:
     try:
         return str(find_machine(witness.machine).description.resolve())
     except CorpusError:
-        if witness.folder is None:
-            raise
-        campaign = Campaign(witness.folder)
-        for group in campaign.groups():
-            spec = campaign.spec(group)
-            if spec is not None and spec.machine == witness.machine and Path(spec.description).is_file():
-                return spec.description
+        if witness.description and Path(witness.description).is_file():
+            return witness.description
         raise

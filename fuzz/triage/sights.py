@@ -10,20 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import records
 from fuzz.campaign.folder import Campaign
 from fuzz.campaign.supervisor import all_stats
 from fuzz.crashers import CrasherError, read_crasher
 from fuzz.report.causes import rank, rank_of
 from fuzz.triage.entries import TriageError
-from fuzz.triage.witness import of_crasher, of_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from fuzz.triage.witness import Witness
+    from fuzz.triage.witness import Witness, Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,8 @@ class Sight:
     def joined(self, other: Sight) -> Sight:
         """Both together. Of what only one can be right about, the earlier sight and the smaller witness are kept."""
         earlier = min(self, other, key=_when)
-        witnesses = [one.witness for one in (self, other) if one.witness is not None]
-        smaller = min(witnesses, key=lambda one: one.size) if witnesses else None
+        known = [one.witness for one in (self, other) if one.witness is not None]
+        smaller = min(known, key=lambda one: one.size) if known else None
         told = next((one for one in (self, other) if one.witness is smaller and one.text), self)
         moments = [one.last for one in (self, other) if one.last is not None]
         return replace(
@@ -70,21 +68,21 @@ def _when(sight: Sight) -> tuple[bool, datetime, bool, int]:
     return sight.first is None, moment, sight.first_execution is None, sight.first_execution or 0
 
 
-def sights(folders: Sequence[Path], designs: Sequence[str] = ()) -> dict[str, Sight]:
-    """What campaigns and folders of crashers tell, by cause, sorted. `designs`: more of a user's own, as typed.
+def sights(folders: Sequence[Path], witnesses: Witnesses) -> dict[str, Sight]:
+    """What campaigns and folders of crashers tell, by cause, sorted.
 
     Raises TriageError for a folder that is neither, and for a crasher that cannot be read.
     """
     found: dict[str, Sight] = {}
-    for folder in folders:
-        for one in _of_folder(folder, designs):
+    for folder in {folder.resolve(): folder for folder in folders}.values():
+        for one in _of_folder(folder, witnesses):
             found[one.cause] = found[one.cause].joined(one) if one.cause in found else one
     return dict(sorted(found.items()))
 
 
-def _of_folder(folder: Path, designs: Sequence[str]) -> Iterator[Sight]:
+def _of_folder(folder: Path, witnesses: Witnesses) -> Iterator[Sight]:
     if (folder / "campaign.json").is_file() or (folder / "findings").is_dir():
-        return _of_campaign(Campaign(folder), designs)
+        return _of_campaign(Campaign(folder), witnesses)
     try:
         crashers = sorted(folder.glob("*.vmstate"))
         if not folder.is_dir():
@@ -93,10 +91,10 @@ def _of_folder(folder: Path, designs: Sequence[str]) -> Iterator[Sight]:
         raise TriageError(f"{folder}: {error.strerror or error}") from None
     if not crashers:
         raise TriageError(f"{folder}: neither a campaign (no campaign.json in it) nor crashers (no .vmstate in it)")
-    return _of_crashers(crashers, designs)
+    return _of_crashers(crashers, witnesses)
 
 
-def _of_campaign(campaign: Campaign, designs: Sequence[str]) -> Iterator[Sight]:
+def _of_campaign(campaign: Campaign, witnesses: Witnesses) -> Iterator[Sight]:
     counted: dict[str, Sight] = {}
     for stats in all_stats(campaign):
         for cause, seen in stats.findings.items():
@@ -110,22 +108,21 @@ def _of_campaign(campaign: Campaign, designs: Sequence[str]) -> Iterator[Sight]:
                 last=moment(seen.last_time) or moment(seen.first_time),
             )
             counted[cause] = counted[cause].joined(one) if cause in counted else one
-    texts = (*designs, *designs_asked(campaign))
     for place, record in records(campaign.findings):
         told = counted.pop(record.cause, None)
         one = Sight(record.cause, record.kind, str(rank(record)), record.text, first_execution=record.first)
         if told is not None:
             numbers = told.count, told.first_execution, told.first, told.last
             one = replace(one, count=numbers[0], first_execution=numbers[1], first=numbers[2], last=numbers[3])
-        yield replace(one, witness=of_finding(place, record, campaign.path, texts))
+        yield replace(one, witness=witnesses.of_finding(place, record, campaign))
     yield from counted.values()
 
 
-def _of_crashers(paths: Sequence[Path], designs: Sequence[str]) -> Iterator[Sight]:
+def _of_crashers(paths: Sequence[Path], witnesses: Witnesses) -> Iterator[Sight]:
     for path in paths:
         try:
             crasher = read_crasher(path)
-            witness = of_crasher(crasher, designs)
+            witness = witnesses.of_crasher(crasher)
         except CrasherError as error:
             raise TriageError(str(error)) from None
         except OSError as error:
