@@ -98,4 +98,7 @@ def command_line(
         return [*words, "--design", design] if design in DESIGNS or ":" in design else words
     words = ["vmfuzz", "load", str(witness), "--machine", machine, *(["--loadvm"] if loadvm else [])]
     words += [OPTIONS[life] for life in lives_of((cause,)) if life in OPTIONS]
-    return [*words, "--design", design] if design != "any" else words
+    if design != "any":
+        return [*words, "--design", design]
+    own = [name for name in designs if ":" in name]  # any of them may be what the process died of
+    return [*words, *(word for name in own for word in ("--design", name))]
