@@ -29,8 +29,8 @@ def bundle(target: FuzzTarget, sources: Path) -> Iterator[str]:
         for folder in sorted({path.parent for path in (sources / package).rglob("*.py")}):
             yield f"--add-data={folder}/*.py:{folder.relative_to(sources)}"
     yield f"--add-data={sources}/vmformat/store/*.zip:vmformat/store"
-    yield f"--add-data={sources}/corpus/machines/{target.machine or '*'}.json:fuzz/corpus/machines"
     if target.machine:
+        yield f"--add-data={sources}/corpus/machines/{target.machine}.json:fuzz/corpus/machines"
         yield f"--add-data={sources}/corpus/seeds/{target.machine}/*.vmstate:fuzz/corpus/seeds/{target.machine}"
 
 
