@@ -13,7 +13,7 @@ import tiny
 from triaged import campaign
 
 from fuzz.campaign import Campaign, FindingStore, Origin, Settings
-from fuzz.engine import Execution, Found
+from fuzz.engine import Execution, Found, Watchdog
 from fuzz.programs import seed_inputs
 from fuzz.targets.laws import Broken, Laws
 from fuzz.targets.memory import MemoryTarget
@@ -70,6 +70,9 @@ def toy(task: Task) -> tuple[Found, ...]:
     match task.witness.path.name:
         case "hang":
             spin()
+        case "native":
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # the watchdog cannot help
+            spin()
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "exit":
@@ -84,7 +87,8 @@ def toy(task: Task) -> tuple[Found, ...]:
 
 
 CAUSES = {
-    "hang": "any/hang/here/-/-",
+    "hang": "any/hang/test_triage_replay.spin/-/-",
+    "native": "any/hang/here/native/-",
     "die": "any/death/there/SIGSEGV/-",
     "exit": "any/death/?/killed/-",
     "memory": "any/memory/here/MemoryError/-",
@@ -94,7 +98,8 @@ CAUSES = {
 
 
 def test_children_may_die_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triage_replay, "ALARMS", 0)
+    monkeypatch.setattr(triage_replay, "BEYOND", 0)
+    monkeypatch.setattr(triage_replay, "Watchdog", lambda limit: Watchdog(limit, period=0.01))
     asked = [Task(witness(name, seconds=0.1, memory=1 << 29), (CAUSES[name], f"d/o/r/{name}/gone")) for name in CAUSES]
     asked.append(Task(witness("unusable"), ("d/o/r/c/unusable",)))
     done: list[int] = []
@@ -102,8 +107,9 @@ def test_children_may_die_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {cause: answers[cause].shows(cause) for cause in CAUSES.values()} == dict.fromkeys(CAUSES.values(), True)
     # Of what a process ends before it has said all, nobody can say that it does not show.
     shows = {name: answers[f"d/o/r/{name}/gone"].shows(f"d/o/r/{name}/gone") for name in CAUSES}
-    assert shows == {"hang": None, "die": None, "exit": None, "memory": None, "raise": False, "fine": False}
-    assert answers["d/o/r/hang/gone"].why_not() == "not done in the time that it has"
+    assert {name for name, known in shows.items() if known is None} == {"native", "die", "exit", "memory"}
+    assert not any(shows.values())
+    assert answers["d/o/r/native/gone"].why_not() == "not done in the time that it has"
     assert answers["d/o/r/die/gone"].why_not() == "the process died of it"
     unusable = answers["d/o/r/c/unusable"]
     assert (unusable.shows("d/o/r/c/unusable"), unusable.why_not()) == (None, "no machine")

@@ -1,8 +1,8 @@
 """Which causes still show: each witness runs once, in processes that may die of it.
 
 A witness may be of an input that hangs or eats memory, so nothing of it runs in this process. A child has the memory
-and the processor time of a campaign's worker; the system ends it when it uses more, and another child goes on with the
-next witness.
+and the processor time of a campaign's worker, and its watchdog; the system ends it when that does not help, and
+another child goes on with the next witness.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.engine.target import exception_found
+from fuzz.engine.watchdog import Watchdog
 from fuzz.triage.run import ANY, Runner, Task, Unusable
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     Work = Callable[[Task], tuple[Found, ...]]
     _Pipe = Connection[Any, Any]
 
-ALARMS: Final = 5
-"""Seconds that a campaign's watchdog takes to end an execution whose time is over (`fuzz.engine.watchdog`)."""
+BEYOND: Final = 10
+"""Seconds of processor time that the watchdog has to end what takes too long, before the system ends the process."""
 
 HANG: Final = "hang"
 DEATH: Final = "death"
@@ -182,16 +183,26 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
         except EOFError:
             return
         _limit(resource.RLIMIT_AS, begun + task.witness.memory)
-        _limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + ALARMS)
-        try:
-            answer = Answer(work(task))
-        except Unusable as error:
-            answer = Answer(unusable=str(error))
-        except MemoryError:
-            answer = Answer(ended=MEMORY_ORACLE)
-        except Exception as error:  # noqa: BLE001 - what leaves a target is a finding, as in a campaign
-            answer = Answer((exception_found(ANY, error),))
-        pipe.send(answer)
+        _limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + BEYOND)
+        pipe.send(_watched(task, work))
+
+
+def _watched(task: Task, work: Work) -> Answer:
+    """The answer to a task, under the watchdog of a campaign: what that ends is a finding here as there."""
+    watchdog = Watchdog(task.witness.seconds)
+    watchdog.start()
+    try:
+        watchdog.begin()
+        return Answer(work(task))
+    except Unusable as error:
+        return Answer(unusable=str(error))
+    except MemoryError:
+        return Answer(ended=MEMORY_ORACLE)
+    except Exception as error:  # noqa: BLE001 - what leaves a target is a finding, as in a campaign
+        return Answer((exception_found(ANY, error),))
+    finally:
+        watchdog.end()
+        watchdog.stop()
 
 
 def _limit(what: int, most: int) -> None:
