@@ -535,7 +535,11 @@ def replay_command(
 @app.command("shrink")
 def shrink_command(
     file: Annotated[
-        str, typer.Argument(help="A crasher (.vmstate beside .json), a finding's folder, or any stream; NAME/after.")
+        str,
+        typer.Argument(
+            help="A crasher (.vmstate beside .json), a witness, or any stream; or a folder, of a campaign or one "
+            "finding, whose witnesses are shrunk in place."
+        ),
     ],
     machine: Machine = None,
     design: Annotated[
@@ -548,14 +552,38 @@ def shrink_command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="OUT: write OUT.vmstate and OUT.json, a crasher.")
     ] = None,
-    executions: Annotated[int | None, typer.Option(min=1, help="Stop after so many executions.")] = None,
+    executions: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many executions; of a folder, for each finding.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Of a folder: so many findings at once; 1 if not given.")
+    ] = None,
     loadvm: Annotated[bool, typer.Option("--loadvm", help="As a snapshot load, whose failure ends nothing.")] = False,
     same_verdict: Annotated[
         bool, typer.Option("--same-verdict", help="What the reference says of the stream must stay, too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Shrink a stream and its schedule to the smallest that shows the same cause."""
+    """Shrink a stream and its schedule to the smallest that shows the same cause; or all findings of a campaign."""
+    if Path(file).is_dir() and output is None:
+        from fuzz.commands.shrink_campaign import ShrinkCampaignOptions  # noqa: PLC0415
+        from fuzz.commands.shrink_campaign import run as run_campaign  # noqa: PLC0415
+
+        others = {
+            "--machine": machine,
+            "--design": design,
+            "--cause": cause,
+            "--loadvm": loadvm,
+            "--same-verdict": same_verdict,
+        }
+        for name, given in others.items():
+            if given:
+                raise typer.BadParameter(
+                    "not with a folder, whose findings keep all that; give a witness", param_hint=name
+                )
+        raise typer.Exit(run_campaign(ShrinkCampaignOptions(Path(file), executions, jobs or 1, as_json)))
+    if jobs is not None:
+        raise typer.BadParameter("only with a folder of findings", param_hint="--jobs")
     from fuzz.commands.shrink import ShrinkOptions, run  # noqa: PLC0415
 
     raise typer.Exit(

@@ -109,8 +109,9 @@ def test_a_finding_of_a_campaign(
     store = FindingStore(tmp_path / "findings")
     store.keep(Found("pairing", cause, "text"), LISTENER, Origin("pc-small", "stream", 1))
     folder = tmp_path / "findings" / cause_id(cause)
-    for typed in (folder, folder / "witness.vmstate", folder / "finding.json"):
-        assert vmfuzz(monkeypatch, "shrink", str(typed), "--json") == 0
+    output = str(folder / "witness-shrunk")  # its folder alone is shrunk in place (test_smaller.py)
+    for words in ((folder, "-o", output), (folder / "witness.vmstate",), (folder / "finding.json",)):
+        assert vmfuzz(monkeypatch, "shrink", *map(str, words), "--json") == 0
         got = json.loads(capsys.readouterr().out)
         assert (got["causes"], got["machine"]) == ([cause], "pc-small")
         assert got["output"] == str(folder / "witness-shrunk.vmstate")
@@ -286,7 +287,7 @@ UNUSABLE: dict[str, tuple[tuple[str, ...], str]] = {
     "a machine that is none": (("machine.vmstate",), "machine.vmstate: machine must be a string"),
     "another target": (
         ("target.vmstate",),
-        "target.vmstate: a finding of the target roundtrip, and only those of stream",
+        "target.vmstate: a finding of the target roundtrip: give its folder alone",
     ),
     "a JSON alone": (("alone.json",), "alone.vmstate: No such file or directory"),
     "no folder to write to": (

@@ -95,30 +95,53 @@ class FindingStore:
             if kept is not None and not kept.doubt and (kept.machine != origin.machine or _weight(kept) <= len(data)):
                 self._best[found.cause] = (_weight(kept), kept.machine)
                 return ""
-            stream, schedule = _split(data)
-            record = Record(
-                found.kind,
-                found.cause,
-                found.text,
-                origin.machine,
-                origin.target,
-                len(stream),
-                hashlib.sha256(stream).hexdigest(),
-                origin.execution,
-                schedule,
-                origin.loadvm,
-                found.severity,
-                origin.execution if kept is None else kept.first,
-            )
-            place.mkdir(exist_ok=True)
-            write_atomic(place / WITNESS, data)
-            if found.readable:
-                write_atomic(place / READABLE, found.readable.encode())
-            write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
-            if schedule:
-                write_atomic(place / WITNESS, stream)
+            self._put(place, found, data, origin, origin.execution if kept is None else kept.first)
         self._best[found.cause] = (len(data), origin.machine)
         return "new" if kept is None else "smaller"
+
+    def improve(self, found: Found, data: bytes, known: Record) -> bool:
+        """Put a better witness of `known` in its place; `data` may end with a schedule. Whether it lies there now.
+
+        It does not if by now another one is kept, of another machine or no larger, or none at all. Better is what the
+        caller says: the one that `known` tells of goes even if it is not larger. Raises OSError, as `keep`.
+        """
+        place = self.folder / cause_id(known.cause)
+        with self._locked():
+            kept = read_record(place)
+            if kept is None or kept.machine != known.machine:
+                return False
+            same = (kept.sha256, kept.schedule) == (known.sha256, known.schedule)
+            if not same and _weight(kept) <= len(data):
+                return False
+            origin = Origin(kept.machine, kept.target, kept.execution, kept.loadvm)
+            self._put(place, found, data, origin, kept.first)
+        self._best[known.cause] = (len(data), known.machine)
+        return True
+
+    def _put(self, place: Path, found: Found, data: bytes, origin: Origin, first: int) -> None:
+        """Write a witness and its description in the order that is said above, under the lock."""
+        stream, schedule = _split(data)
+        record = Record(
+            found.kind,
+            found.cause,
+            found.text,
+            origin.machine,
+            origin.target,
+            len(stream),
+            hashlib.sha256(stream).hexdigest(),
+            origin.execution,
+            schedule,
+            origin.loadvm,
+            found.severity,
+            first,
+        )
+        place.mkdir(exist_ok=True)
+        write_atomic(place / WITNESS, data)
+        if found.readable:
+            write_atomic(place / READABLE, found.readable.encode())
+        write_atomic(place / DESCRIPTION, json.dumps(asdict(record), indent=2).encode() + b"\n")
+        if schedule:
+            write_atomic(place / WITNESS, stream)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

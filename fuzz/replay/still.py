@@ -22,7 +22,9 @@ from model.schedule import Schedule, ScheduleError, join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from fuzz.campaign.findings import Record
     from fuzz.engine import Target
     from fuzz.replay.given import Finding
     from model.designs import Design
@@ -76,11 +78,23 @@ class Asker:
             data = (finding.place / WITNESS).read_bytes()
             if record.target == stream.NAME and record.schedule:
                 data = join(data, Schedule.parse(record.schedule))
-            target = self._target(self._spec(finding))
+            target = self.target(finding)
         except (CorpusError, UsageError, ScheduleError, DescriptionError, OSError, *_ODD) as error:
             raise CrasherError(f"finding {finding.place}: {error}") from None
         causes = sorted({one.cause for one in target.run(data).found})
         return Still(finding, tuple(causes), self._command(finding))
+
+    def target(self, finding: Finding) -> Target:
+        """What finds it. Raises CrasherError, CorpusError, UsageError, DescriptionError, OSError."""
+        spec = self._spec(finding)
+        if spec not in self._targets:
+            self._targets[spec] = build_target(spec)
+        return self._targets[spec]
+
+    @staticmethod
+    def description(place: Path, record: Record) -> Path:
+        """The file of the machine on which a finding in a folder was found. Raises CorpusError."""
+        return find_machine(seen_from(place, record.machine)).description
 
     def _command(self, finding: Finding) -> str:
         record, witness = finding.record, finding.place / WITNESS
@@ -93,12 +107,12 @@ class Asker:
         if record.target not in TARGETS:
             raise UsageError(f"target {record.target}: no such target")
         machine = seen_from(finding.place, record.machine) if record.machine else ""
-        description = "" if record.target == memory.NAME else str(find_machine(machine).description)
+        described = "" if record.target == memory.NAME else str(self.description(finding.place, record))
         return Spec(
             worker="replay",
             target=record.target,
             machine=machine,
-            description=description,
+            description=described,
             seeds=(),
             designs=self._designs(record.design),
             seed=0,
@@ -116,8 +130,3 @@ class Asker:
         if name in {"any", "vmformat"}:
             return tuple(DESIGNS)
         raise UsageError(f"design {name}: no such design; there are {', '.join((*DESIGNS, *self.own))}")
-
-    def _target(self, spec: Spec) -> Target:
-        if spec not in self._targets:
-            self._targets[spec] = build_target(spec)
-        return self._targets[spec]

@@ -55,7 +55,7 @@ def read_given(
     """
     path, said = files_of(typed)
     if said.get("target", NAME) != NAME:
-        raise UsageError(f"{typed}: a finding of the target {said['target']}, and only those of {NAME} can be shrunk")
+        raise UsageError(f"{typed}: a finding of the target {said['target']}: give its folder alone")
     try:
         data, schedule = scheduled(path, path.read_bytes())
     except ScheduleError as error:
