@@ -158,15 +158,75 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     assert status(tmp_path) == 2
 
 
-def test_equal_seeds_give_equal_campaigns(machine: str, tmp_path: Path) -> None:
+def kept(campaign: Campaign) -> dict[str, bytes]:
+    """All of a campaign's corpus and findings."""
+    places = (campaign.path / "corpus", campaign.findings)
+    return {
+        str(entry.relative_to(campaign.path)): entry.read_bytes()
+        for place in places
+        for entry in sorted(place.rglob("*"))
+        if entry.is_file()
+    }
+
+
+@pytest.mark.parametrize("target", ["stream", "memory"])
+def test_equal_seeds_give_equal_campaigns_byte_for_byte(target: str, machine: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
+    machines = (machine,) if target == "stream" else ()
     seen = []
     for name in ("one", "other"):
         campaign = Campaign(tmp_path / name)
-        run(RunOptions("stream", (machine,), SOME, "60s", 5, campaign.path, 150), quiet())
-        corpus = sorted(entry.name for entry in campaign.corpus("tiny").iterdir())
-        seen.append((corpus, [(record.cause, record.sha256) for _, record in records(campaign.findings)]))
+        run(RunOptions(target, machines, SOME, None, 5, campaign.path, 150), quiet())
+        (stats,) = all_stats(campaign)
+        seen.append((kept(campaign), stats.executions, stats.arms, stats.features, stats.once, stats.twice))
     assert seen[0] == seen[1]
+    assert any("witness" in name for name in seen[0][0])
+    assert any(name.startswith("corpus") for name in seen[0][0])
+
+
+def test_with_one_job_for_two_machines_they_take_turns_and_it_is_equal_again(
+    machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("atheris")
+    monkeypatch.setattr("fuzz.campaign.supervisor.TURN", 40)
+    (tmp_path / "other").mkdir()
+    seen = []
+    for name in ("c", "d"):
+        campaign = Campaign(tmp_path / name)
+        options = RunOptions("stream", (machine, "pc-small"), SOME[:1], None, 5, campaign.path, 60, jobs=1)
+        run(options, quiet())
+        assert {(one.worker, one.executions, one.runs) for one in all_stats(campaign)} == {
+            ("tiny", 60, 2),
+            ("pc-small", 60, 2),
+        }
+        seen.append(kept(campaign))
+    assert seen[0] == seen[1]
+
+
+SEGFAULT = """
+import ctypes
+from model.designs import Design
+class Crashes(Design):
+    name = "crashes"
+    def section_ends(self, load, error):
+        if error is not None:
+            ctypes.string_at(0)
+"""
+
+
+def test_a_design_that_kills_its_process_is_a_finding_with_its_input(machine: str, tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    (tmp_path / "mine.py").write_text(SEGFAULT)
+    campaign = Campaign(tmp_path / "c")
+    console = quiet()
+    design = f"{tmp_path / 'mine.py'}:Crashes"
+    assert run(RunOptions(machines=(machine,), designs=(design,), campaign=campaign.path, executions=30), console) == 1
+    text = console.export_text()
+    assert "died (SIGSEGV, its input is kept as a finding), started again" in text
+    ((place, record),) = [one for one in records(campaign.findings) if one[1].kind == "death"]
+    assert record.cause == "any/death/__init__.string_at/SIGSEGV/-"
+    assert (place / "witness.vmstate").stat().st_size == record.size > 0
+    assert f"--design {design}" in text
 
 
 def test_roundtrip_runs_too(machine: str, tmp_path: Path) -> None:
