@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -149,11 +150,18 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     assert run(RunOptions(machines=(machine,), designs=SOME, campaign=place, executions=400, time="60s"), quiet()) == 1
     (stats,) = all_stats(campaign)
     assert (stats.executions, stats.runs) == (400, 2)
+    assert 0 < stats.lit < stats.probes
     # What was asked for is done: another start adds nothing.
     assert run(RunOptions(machines=(machine,), designs=SOME, campaign=place, executions=400, time="60s"), quiet()) == 1
     (stats,) = all_stats(campaign)
     assert (stats.executions, stats.runs) == (400, 3)
     assert {record.cause for _, record in records(campaign.findings)} >= set(causes)
+    # How it went is written down: a line at each start, one at each end.
+    history = [json.loads(line) for line in (place / "stats.jsonl").read_text().splitlines()]
+    assert [line["start"] for line in history if line["ended"]] == [1, 2, 3]
+    assert [line["start"] for line in history if not line["elapsed"] > 1] == [1, 2, 3]
+    assert history[-1]["executions"] == 400
+    assert history[-1]["causes"] == len(records(campaign.findings))
     assert status(place, quiet()) == 0
     assert status(tmp_path) == 2
 

@@ -29,6 +29,7 @@ def campaign(workers: int = 2, designs: int = 3, causes: int = 2, arms: int = 5,
     for number in range(workers):
         one = Stats(f"pc-small.{number}", "pc-small", "stream", "pc-small", state="running", seconds=100.0)
         one.executions = one.sampled = 61_728
+        one.lit, one.probes = 1234, 4936
         one.rate, one.corpus, one.features, one.once, one.twice, one.rss = 250.0, 321, 4321, 12, 6, 200 << 20
         one.arms = {f"arm-{arm}": [90, 80, 7000, 10 * arm, arm] for arm in range(arms)}
         stats.append(one)
@@ -72,6 +73,7 @@ def test_on_80_columns_and_24_lines_every_part_is_there() -> None:
     assert "185,184" in text  # executions of all workers
     assert "... 20 more designs" in text
     assert "30 wrong-state" in text
+    assert "25%" in text
 
 
 def test_with_room_for_all_nothing_is_left_out_and_designs_stand_by_name() -> None:

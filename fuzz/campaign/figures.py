@@ -64,6 +64,10 @@ class Figures:
     corpus: int
     features: int
     situations: int
+    lit: int
+    """Probes lit."""
+    probes: int
+    """Probes that there are."""
     rss: int
     causes: tuple[Known, ...]
     """Those that count, by cause."""
@@ -102,6 +106,8 @@ def figures(
         _shared(present, "corpus"),
         _shared(present, "features"),
         _shared(present, "situations"),
+        _shared(present, "lit"),
+        _shared(present, "probes"),
         sum(one.rss for one in present if one.worker in running),
         causes,
         len(found) - len(causes),
@@ -136,6 +142,8 @@ def to_json(now: Figures) -> dict[str, Any]:
         "corpus": now.corpus,
         "features": now.features,
         "situations": now.situations,
+        "lit": now.lit,
+        "probes": now.probes,
         "rss": now.rss,
         "causes": len(now.causes),
         "set_aside": now.aside,
@@ -159,6 +167,8 @@ def to_json(now: Figures) -> dict[str, Any]:
                 "corpus": one.corpus,
                 "features": one.features,
                 "situations": one.situations,
+                "lit": one.lit,
+                "probes": one.probes,
                 "rss": one.rss,
                 "deaths": one.deaths,
                 "hangs": one.hangs,

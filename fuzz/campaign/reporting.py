@@ -225,6 +225,7 @@ class WorkerReport:
             stats.rate = round((executions - self._recent[0][1]) / span, 1)
         stats.situations = situations
         stats.features, stats.once, stats.twice = self._features.tally
+        stats.lit, stats.probes = self._features.coverage
         stats.sampled = executions
         stats.corpus = len(self._shelf)
         stats.rss = resident()

@@ -55,7 +55,8 @@ def main(argv: list[str]) -> None:
     if spec.probes:
         under_test = UNDER_TEST.get(spec.target, INSTRUMENTED)
         # Programs forget what was rendered for others.
-        install(under_test, features.counters, PROBES, () if spec.target == "memory" else WITHOUT)
+        finder = install(under_test, features.counters, PROBES, () if spec.target == "memory" else WITHOUT)
+        features.written = lambda: finder.count
     # Only now: importing these imports the code under test.
     from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
 

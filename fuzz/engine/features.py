@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fuzz.engine.target import Feature
 
@@ -38,6 +38,8 @@ class FeatureMap:
         self._probes = probes
         self._slots: dict[Feature, int] = {}
         self._keep: tuple[object, ...] = ()
+        self.written: Callable[[], int] = lambda: 0
+        """How many probes the code under test has, as far as it is imported."""
         self._dark = bytes(size)
         self._lit: list[int] = []
         self._seen_probes = self._once_probes = self._twice_probes = 0
@@ -116,6 +118,11 @@ class FeatureMap:
         sums = (self._seen_probes, self._once_probes, self._twice_probes)
         seen, once, twice = (one + bits.bit_count() for one, bits in zip(self._facts, sums, strict=True))
         return seen, once, twice
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """Probes that executions have lit, and probes that there are."""
+        return self._seen_probes.bit_count(), min(self.written(), self._probes)
 
     def register(self) -> None:
         """Hand the counters to libFuzzer. Call it in the first execution, once."""

@@ -118,9 +118,10 @@ def _workers(now: Figures) -> Part:
     columns = (
         Column("worker", "left"),
         Column("executions"),
-        Column("per second"),
+        Column("per s"),
         Column("corpus"),
         Column(mapped),
+        Column("code"),
         Column("memory"),
         Column("state", "left", rest=True),
     )
@@ -128,12 +129,14 @@ def _workers(now: Figures) -> Part:
     def row(one: Stats) -> Row:
         shared = one.features if mapped == "features" else one.situations
         rate = f"{one.rate:.0f}" if one.state in GOING else "-"
-        return one.worker, count(one.executions), rate, count(one.corpus), count(shared), _memory(one.rss), _state(one)
+        numbers = (count(one.executions), rate, count(one.corpus), count(shared), _share(one.lit, one.probes))
+        return one.worker, *numbers, _memory(one.rss), _state(one)
 
     total: Row | None = None
     if len(now.workers) > 1:
         shared = now.features if mapped == "features" else now.situations
-        numbers = (count(now.executions), f"{now.rate:.0f}", count(now.corpus), count(shared), _memory(now.rss))
+        code = _share(now.lit, now.probes)
+        numbers = (count(now.executions), f"{now.rate:.0f}", count(now.corpus), count(shared), code, _memory(now.rss))
         total = tuple(Text(cell, HEAD) for cell in ("together", *numbers, ""))
     troubled = sorted(now.workers, key=lambda one: (not one.trouble, one.state in GOING, one.worker))
     rows = [row(one) for one in now.workers]
@@ -219,6 +222,10 @@ def _memory(bytes_: int) -> str:
 def _end(path: str, most: int) -> str:
     """The end of a long path, which says more than its beginning."""
     return path if len(path) <= most else f"...{path[3 - most :]}" if most > 3 else path[-most:]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
 
 
 def _cut(text: str, style: str) -> Text:
