@@ -78,17 +78,17 @@ def test_causes_set_aside_are_a_number() -> None:
 
 def test_arms_are_added_up_the_most_yielding_first() -> None:
     one, other = worker("a"), worker("b")
-    one.arms = {"often": [9, 9, 100_000, 100, 1], "good": [9, 9, 500, 5, 0], "never": [0, 0, 0, 0, 0], "old": [3, 2]}
-    other.arms = {"good": [1, 1, 500, 15, 2], "lucky": [1, 1, 1, 1, 0]}
+    one.arms = {"often": [9, 9, 100_000, 100, 1], "good": [9, 9, 500, 50, 0], "never": [0, 0, 0, 0, 0], "old": [3, 2]}
+    other.arms = {"good": [1, 1, 500, 150, 2], "lucky": [1, 1, 4, 1, 0]}
     arms = figures((), [one, other]).arms
     assert [(arm.name, arm.per_thousand) for arm in arms] == [
-        ("good", 20.0),
+        ("good", 200.0),
+        # One entry of four executions is luck until there are more.
+        ("lucky", 250.0),
         ("often", 1.0),
-        # What was hardly tried has no rate that means anything.
-        ("lucky", 1000.0),
         ("old", 0.0),
     ]
-    assert (arms[0].tried, arms[0].executions, arms[0].entries, arms[0].causes) == (10, 1000, 20, 2)
+    assert (arms[0].tried, arms[0].executions, arms[0].entries, arms[0].causes) == (10, 1000, 200, 2)
 
 
 @pytest.mark.parametrize(("text", "value"), [("1970-01-01T00:01:00Z", 60.0), ("", None), ("soon", None)])

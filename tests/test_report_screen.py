@@ -171,15 +171,15 @@ def test_each_new_cause_is_told_once_and_hundreds_are_a_number() -> None:
         (Estimate(9, 9, None, None, None, beyond=True), "another hour: too early to tell, fewer than 1,000 executions"),
         (
             Estimate(10**6, 10**5, 12.2, 0.31, 10_800.0, beyond=False),
-            "another hour: about 12 more features, 0.3 causes; one new cause in about 3h00m",
+            "another hour: about 12 more features, 0.3 causes; at present one new cause in about 3h00m",
         ),
         (
             Estimate(10**4, 10**6, 12.2, 1234.5, 0.2, beyond=True),
-            "another hour: at least 12 more features, 1,234 causes; one new cause in about a second",
+            "another hour: at least 12 more features, 1,234 causes; at present one new cause in about a second",
         ),
         (
             Estimate(10**6, 10**5, None, 2.0, 1800.0, beyond=False),
-            "another hour: about 2.0 more causes; one new cause in about 30m00s",
+            "another hour: about 2.0 more causes; at present one new cause in about 30m00s",
         ),
         (
             Estimate(10**6, 10**5, 0.0, 0.0, None, beyond=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ARM_COUNTS: Final = ("tried", "changed", "executions", "entries", "causes")
 """What the numbers of an arm in `Stats.arms` are."""
+_Z: Final = 1.96
+"""Standard deviations."""
 GOING: Final = ("starting", "running")
 """States of a worker that is at work."""
 
@@ -52,6 +55,15 @@ class Arm:
         """Entries of the corpus per 1,000 executions."""
         return 1000 * self.entries / self.executions if self.executions else 0.0
 
+    @property
+    def certain(self) -> float:
+        """Entries per execution that it yields at least, with 97.5 % certainty (Wilson): few executions prove little."""
+        if not self.executions:
+            return 0.0
+        share, spread = self.entries / self.executions, _Z * _Z / self.executions
+        half = _Z * math.sqrt(max(0.0, share * (1 - share)) / self.executions + spread / (4 * self.executions))
+        return (share + spread / 2 - half) / (1 + spread)
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -74,7 +86,7 @@ class Figures:
     aside: int
     """Causes that are set aside."""
     arms: tuple[Arm, ...]
-    """Those that have done anything, the most yielding first."""
+    """Those that have done anything, those first that yield most for certain."""
     estimate: Estimate
 
     def by_design(self, asked: Iterable[str] = ()) -> dict[str, tuple[Known, ...]]:
@@ -227,6 +239,4 @@ def _arms(workers: Iterable[Stats]) -> tuple[Arm, ...]:
             sums = zip_longest(added.get(name, ()), counts, fillvalue=0)
             added[name] = [left + right for left, right in sums]
     arms = [Arm(name, *counts[: len(ARM_COUNTS)]) for name, counts in added.items() if any(counts)]
-    # What was hardly tried has no rate yet.
-    enough = sum(arm.executions for arm in arms) / 1000
-    return tuple(sorted(arms, key=lambda arm: (arm.executions < enough, -arm.per_thousand, -arm.causes, arm.name)))
+    return tuple(sorted(arms, key=lambda arm: (-arm.certain, -arm.causes, -arm.executions, arm.name)))

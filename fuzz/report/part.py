@@ -24,11 +24,15 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading and on which side its cells stand; `rest`: it is cut where the table is too wide."""
+    """A heading and on which side its cells stand.
+
+    Where the table is too wide, columns go by `drop`, the highest number first, 0 never; then what is `rest` is cut.
+    """
 
     heading: str
     side: Literal["left", "right"] = "right"
     rest: bool = False
+    drop: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,29 @@ class Part:
             max(cell_len(cell if isinstance(cell, str) else cell.plain) for cell in cells)
             for cells in zip_longest([column.heading for column in self.columns], *rows, fillvalue="")
         ]
+        kept = self._kept(widths, width)
+        left = width - sum(widths[number] for number in kept) - GAP * (len(kept) - 1)
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style=HEAD)
-        left = width - sum(widths) - GAP * (len(widths) - 1)
-        for column, wide in zip(self.columns, widths, strict=True):
+        for number in kept:
+            column, wide = self.columns[number], widths[number]
             own = max(len(column.heading), wide + left) if column.rest and left < 0 else wide
             table.add_column(column.heading, justify=column.side, width=own, no_wrap=True, overflow="ellipsis")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(row[number] for number in kept if number < len(row)))
         return table
+
+    def _kept(self, widths: Sequence[int], width: int) -> list[int]:
+        """Numbers of the columns that there is room for."""
+        kept = list(range(len(widths)))
+        least = [
+            len(column.heading) if column.rest else wide for column, wide in zip(self.columns, widths, strict=True)
+        ]
+        while sum(least[number] for number in kept) + GAP * (len(kept) - 1) > width:
+            last = max(kept, key=lambda number: self.columns[number].drop)
+            if not self.columns[last].drop:
+                break
+            kept.remove(last)
+        return kept
 
 
 def share(lines: int, wanted: Mapping[str, int], least: Mapping[str, int]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fuzz.campaign.estimate import HOUR
-from fuzz.campaign.figures import GOING
+from fuzz.campaign.figures import GOING, epoch
 from fuzz.report.causes import rank
 from fuzz.report.part import DIM, HEAD, Column, Part, Row, share
 from fuzz.report.words import ago, alike, count, long, outlook, told
@@ -72,7 +72,7 @@ def screen(
 ) -> RenderableType:
     """The campaign in at most `height` lines, if it is not None, of `width` columns; `names` of the parts shown."""
     parts = {
-        "workers": _workers(now),
+        "workers": _workers(now, at),
         "designs": _designs(about, now, at),
         "latest": _latest(now, at),
         "arms": _arms(now),
@@ -113,16 +113,17 @@ def screen(
     return Group(*shown, *gap, *below)
 
 
-def _workers(now: Figures) -> Part:
+def _workers(now: Figures, at: Moment) -> Part:
     mapped = "features" if any(one.features for one in now.workers) else "situations"
     columns = (
         Column("worker", "left"),
         Column("executions"),
         Column("per s"),
-        Column("corpus"),
+        Column("corpus", drop=2),
         Column(mapped),
-        Column("code"),
-        Column("memory"),
+        Column("code", drop=3),
+        Column("last entry", drop=9),
+        Column("memory", drop=4),
         Column("state", "left", rest=True),
     )
 
@@ -130,14 +131,16 @@ def _workers(now: Figures) -> Part:
         shared = one.features if mapped == "features" else one.situations
         rate = f"{one.rate:.0f}" if one.state in GOING else "-"
         numbers = (count(one.executions), rate, count(one.corpus), count(shared), _share(one.lit, one.probes))
-        return one.worker, *numbers, _memory(one.rss), _state(one)
+        newest = ago(epoch(one.newest), at.clock) if one.newest else "-"
+        return one.worker, *numbers, newest, _memory(one.rss), _state(one)
 
     total: Row | None = None
     if len(now.workers) > 1:
         shared = now.features if mapped == "features" else now.situations
         code = _share(now.lit, now.probes)
-        numbers = (count(now.executions), f"{now.rate:.0f}", count(now.corpus), count(shared), code, _memory(now.rss))
-        total = tuple(Text(cell, HEAD) for cell in ("together", *numbers, ""))
+        numbers = (count(now.executions), f"{now.rate:.0f}", count(now.corpus), count(shared), code)
+        cells = ("together", *numbers, "", _memory(now.rss), "")
+        total = tuple(Text(cell, HEAD) for cell in cells)
     troubled = sorted(now.workers, key=lambda one: (not one.trouble, one.state in GOING, one.worker))
     rows = [row(one) for one in now.workers]
     return Part(columns, rows, [row(one) for one in troubled], "workers", 2, total)
@@ -158,9 +161,9 @@ def _designs(about: About, now: Figures, at: Moment) -> Part:
     columns = (
         Column("design", "left"),
         Column("causes"),
-        Column("worst of them", "left"),
+        Column("worst of them", "left", drop=1),
         Column("last new", "right"),
-        Column("executions since"),
+        Column("executions since", drop=2),
     )
 
     def row(design: str, causes: tuple[Known, ...]) -> Row:
@@ -175,7 +178,7 @@ def _designs(about: About, now: Figures, at: Moment) -> Part:
             count(len(causes)),
             Text(f"{ranks.count(worst)} {worst}", _look(worst)),
             Text(ago(newest.when, at.clock), "green" if fresh else ""),
-            "?" if newest.since is None else count(newest.since),
+            "" if newest.since is None else count(newest.since),
         )
 
     found = now.by_design(about.designs)
@@ -190,7 +193,7 @@ def _latest(now: Figures, at: Moment) -> Part:
         newest = together[0]
         designs = newest.record.design if len(together) == 1 else f"{len(together)} designs"
         rows.append((ago(newest.when, at.clock), designs, Text(told(together))))
-    columns = (Column("latest", "left"), Column("under", "left"), Column("cause", "left", rest=True))
+    columns = (Column("latest", "left"), Column("under", "left", drop=1), Column("cause", "left", rest=True))
     return Part(columns, rows, rows, "", 2)
 
 
@@ -198,7 +201,7 @@ def _arms(now: Figures) -> Part:
     columns = (
         Column("mutator arm", "left"),
         Column("executions"),
-        Column("corpus entries"),
+        Column("corpus entries", drop=1),
         Column("per 1,000"),
         Column("causes"),
     )

@@ -53,7 +53,7 @@ def outlook(said: Estimate, recent: int | None = None, seconds: float = 0.0) -> 
         things.append(f"{amount(said.causes)} {'causes' if things else 'more causes'}")
     about = "at least" if said.beyond else "about"
     line = f"another hour: {about} {', '.join(things)}; " if things else "another hour: "
-    line += "no new cause in sight" if said.wait is None else f"one new cause in about {_wait(said.wait)}"
+    line += "no new cause in sight" if said.wait is None else f"at present one new cause in about {_wait(said.wait)}"
     if recent is not None and seconds >= 1:
         line += f" (the last {long(min(seconds, HOUR))} brought {count(recent)})"
     return line
