@@ -591,6 +591,49 @@ def shrink_command(
     )
 
 
+@app.command("minimize")
+def minimize_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A campaign, or a folder of inputs.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The folder to write.")],
+    merge: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="One more folder; may be repeated.")] = None,
+    target: Annotated[str | None, typer.Option(help="stream, roundtrip or memory; a campaign says it itself.")] = None,
+    machine: Annotated[
+        str | None, typer.Option("--machine", "-m", help="The machine, where nothing beside the inputs names it.")
+    ] = None,
+    design: DesignNames = None,
+    loadvm: Annotated[bool, typer.Option("--loadvm", help="Load as snapshots.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Start the guest behind each load, too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Save again behind each load, too, and load that.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Measuring processes; as many as processors if not given.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.01, help="Processor seconds that one input may take.")] = 60.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look at each input once: nothing is said of non-deterministic ones.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Of a corpus the fewest and smallest files that show all that it shows; and what is wrong with its entries."""
+    from fuzz.commands.minimize import MinimizeOptions, run  # noqa: PLC0415
+
+    options = MinimizeOptions(
+        folder,
+        output,
+        tuple(merge or ()),
+        target,
+        machine,
+        tuple(design or ()),
+        loadvm,
+        resume,
+        again,
+        jobs or os.cpu_count() or 1,
+        timeout,
+        once,
+        as_json,
+    )
+    raise typer.Exit(run(options))
+
+
 @app.command("status")
 def status_command(
     campaign: Annotated[Path, typer.Argument(help="The campaign's folder.")] = Path("campaign"),

@@ -32,12 +32,14 @@ class _Writer(ast.NodeTransformer):
 
     def __init__(self, first: int, limit: int) -> None:
         self.next = first
+        self.lines: dict[int, int] = {}
         self._limit = limit
         self._inside = False
 
     def _probe(self, near: ast.AST) -> ast.stmt:
         index = self.next % self._limit
         self.next += 1
+        self.lines.setdefault(index, getattr(near, "lineno", 0))
         target = ast.Subscript(ast.Name(NAME, ast.Load()), ast.Constant(index), ast.Store())
         probe = ast.Assign([target], ast.Constant(1), lineno=0)
         return ast.fix_missing_locations(ast.copy_location(probe, near))
@@ -79,10 +81,17 @@ class _Writer(ast.NodeTransformer):
     visit_ExceptHandler = visit_match_case = visit_Try = _branching  # noqa: N815
 
 
-def instrument(source: bytes | str, filename: str, first: int, limit: int) -> tuple[CodeType, int]:
-    """Compile `source` with probes numbered from `first` (modulo `limit`); returns the code and the next number."""
+def instrument(
+    source: bytes | str, filename: str, first: int, limit: int, lines: dict[int, int] | None = None
+) -> tuple[CodeType, int]:
+    """Compile `source` with probes numbered from `first` (modulo `limit`); returns the code and the next number.
+
+    `lines` is told the line of each probe.
+    """
     writer = _Writer(first, limit)
     tree = writer.visit(ast.parse(source, filename))
+    if lines is not None:
+        lines.update(writer.lines)
     return compile(tree, filename, "exec", dont_inherit=True), writer.next
 
 
@@ -96,7 +105,11 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """The module's code with probes, always compiled from its source."""
         path = self.get_filename(fullname)
-        code, self._finder.count = instrument(self.get_data(path), path, self._finder.count, self._finder.limit)
+        finder = self._finder
+        lines: dict[int, int] = {}
+        code, finder.count = instrument(self.get_data(path), path, finder.count, finder.limit, lines)
+        for number, line in lines.items():
+            finder.places.setdefault(number, (fullname, line))
         return code
 
     def exec_module(self, module: ModuleType) -> None:
@@ -114,6 +127,8 @@ class ProbeFinder(MetaPathFinder):
         self.counters = counters
         self.limit = limit
         self.count = 0
+        self.places: dict[int, tuple[str, int]] = {}
+        """Of each probe its module and line; of those that share a counter the first."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
