@@ -138,7 +138,8 @@ def _workers(now: Figures, at: Moment) -> Part:
     if len(now.workers) > 1:
         shared = now.features if mapped == "features" else now.situations
         code = _share(now.lit, now.probes)
-        numbers = (count(now.executions), f"{now.rate:.0f}", count(now.corpus), count(shared), code)
+        rate = f"{now.rate:.0f}" if now.rate else "-"
+        numbers = (count(now.executions), rate, count(now.corpus), count(shared), code)
         cells = ("together", *numbers, "", _memory(now.rss), "")
         total = tuple(Text(cell, HEAD) for cell in cells)
     troubled = sorted(now.workers, key=lambda one: (not one.trouble, one.state in GOING, one.worker))
