@@ -100,7 +100,7 @@ def test_causes_that_differ_in_the_design_only_are_one_line() -> None:
 
 
 def test_a_narrow_terminal_has_fewer_columns_and_a_wide_one_more() -> None:
-    narrow, usual, wide = ("\n".join(drawn(campaign(), width, 40)) for width in (60, 80, 120))
+    narrow, usual, wide = ("\n".join(drawn(campaign(), width, 40)) for width in (50, 80, 120))
     assert "corpus entries" not in narrow
     assert "per 1,000" in narrow
     assert "executions since" in usual
