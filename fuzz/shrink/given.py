@@ -151,7 +151,9 @@ def _known(expect: Mapping[str, Any], *more: type[Design]) -> tuple[type[Design]
 def _design(
     typed: str, design: str | None, causes: Sequence[Cause], name: str, expect: Mapping[str, Any]
 ) -> type[Design]:
-    """As named; else that of the causes; else the one after which the crasher is called, or which alone finds."""
+    """As named; else that of the causes if all are of one; else the one after which the crasher is called, or which
+    alone finds.
+    """
     if design is not None:
         found = named_designs((design,))
         if len(found) != 1:
@@ -163,6 +165,7 @@ def _design(
     for names in (of_causes, called[-1:], showing):
         if len(names) == 1:
             return named_designs(names)[0]
-        if len(names) > 1:
+    for names in (of_causes, showing):
+        if names:
             raise UsageError(f"--design: not given, and {typed} shows causes under {', '.join(names)}")
     raise UsageError(f"--design: not given, and {typed} names none that shows a cause")
