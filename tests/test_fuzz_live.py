@@ -31,6 +31,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def term(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the terminal is that the tests are run in."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
     made = Campaign(tmp_path / "c")
@@ -39,6 +45,13 @@ def campaign(tmp_path: Path) -> Campaign:
     stats = Stats("pc-small", "pc-small", "stream", executions=1000, state="running", rate=50.0)
     write_stats(made.worker("pc-small") / "stats.json", stats)
     return made
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def keep(campaign: Campaign, number: int) -> None:
@@ -66,6 +79,9 @@ def test_lines_of_a_log_grow_rarer(campaign: Campaign) -> None:
     assert times[:13] == [5.0 * number for number in range(13)]
     assert times[13:31] == [90.0 + 30 * number for number in range(18)]
     assert times[31:] == [660.0, 720.0, 780.0, 840.0]
+    # Once in ten minutes it says more.
+    longer = [line for line in out.getvalue().splitlines() if "executions" not in line or "another" in line]
+    assert [line.split(":")[0] for line in longer] == ["causes by design", "another hour"]
 
 
 def test_a_new_cause_is_told_at_once_and_once(campaign: Campaign) -> None:
@@ -112,7 +128,7 @@ def test_quiet_is_quiet(campaign: Campaign, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_terminal_gets_a_screen(campaign: Campaign) -> None:
     keep(campaign, 0)
-    out = io.StringIO()
+    out = Screen()
     shown = view(campaign, out, Clock(), terminal=True)
     with shown.live:
         shown.show(3.0)
@@ -120,7 +136,15 @@ def test_a_terminal_gets_a_screen(campaign: Campaign) -> None:
     assert "new cause after" not in out.getvalue()
 
 
-class Full(io.StringIO):
+def test_a_file_that_shall_have_colours_is_no_terminal(campaign: Campaign) -> None:
+    out = io.StringIO()
+    shown = view(campaign, out, Clock(), terminal=True)
+    with shown.live:
+        shown.show(3.0)
+    assert out.getvalue() == "    3s  1,000 executions  50/s  corpus 0  situations 0  causes 0\n"
+
+
+class Full(Screen):
     """A file on a full disk."""
 
     def write(self, text: str) -> int:

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 CAUSE = "wrap-main/oracle/reader/a->b/virtio-blk"
 
 
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @contextmanager
 def process(campaign: Campaign) -> Iterator[int]:
     """A process that was started as the worker `a` is."""
@@ -38,6 +45,12 @@ def process(campaign: Campaign) -> Iterator[int]:
         running.stdout.readline()
         yield running.pid
         running.communicate(b"\n")
+
+
+@pytest.fixture(autouse=True)
+def term(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the terminal is that the tests are run in."""
+    monkeypatch.setenv("TERM", "xterm")
 
 
 @pytest.fixture
@@ -126,7 +139,7 @@ def test_watching_ends_with_ctrl_c_and_leaves_the_screen(campaign: Campaign, mon
             raise KeyboardInterrupt
 
     monkeypatch.setattr("fuzz.commands.status.time.sleep", sleep)
-    out = io.StringIO()
+    out = Screen()
     assert status(campaign.path, Console(file=out, width=100, height=30, force_terminal=True), watch=True) == 0
     assert "Ctrl-C ends watching" in out.getvalue()
     assert "1m05s" in out.getvalue()

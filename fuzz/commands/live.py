@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.live import Live
 
+from fuzz.campaign.estimate import HOUR
 from fuzz.campaign.figures import Figures, figures
 from fuzz.campaign.history import History
 from fuzz.campaign.watch import Watch
 from fuzz.report.aside import known_in
 from fuzz.report.news import News
 from fuzz.report.screen import About, Moment, screen
-from fuzz.report.words import status_line
+from fuzz.report.words import by_design, outlook, status_line
 from vmformat.render.line import plural
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ SHARE: Final = 50
 """How many times as long as a look took the next one is away, at least: looking takes 2 % of a core at most."""
 PACE: Final = ((60.0, 5.0), (600.0, 30.0))
 """Lines of a log: up to so many seconds after the start, so many seconds apart; then a minute."""
+
+OUTLOOK: Final = 600.0
+"""Seconds between the longer words of a log: causes of each design, and what another hour brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,10 @@ class View:
         self._clock = clock
         self._news = News(looker.look())
         self._next = self._next_line = 0.0
+        self._next_outlook = OUTLOOK
         self._elapsed = 0.0
         self._trouble = ""
-        drawn = console.is_terminal and not quiet
+        drawn = not quiet and draws(console)
         live = Live(console=console, auto_refresh=False, transient=not stays) if drawn else None
         self._live = live
         self.live: AbstractContextManager[Any] = live or nullcontext()
@@ -90,7 +95,7 @@ class View:
     def show(self, elapsed: float) -> None:
         """Show and write down how it is `elapsed` seconds after the start, not more often than is useful."""
         if elapsed < self._elapsed:  # somebody has started it again
-            self._next_line = elapsed
+            self._next_line, self._next_outlook = elapsed, elapsed + OUTLOOK
         self._elapsed = elapsed
         started = self._clock()
         if started < self._next:
@@ -131,6 +136,10 @@ class View:
             self._next_line = elapsed + pace
             for line in (*self._news.rest(), status_line(now, elapsed, time.time())):
                 self.say(line)
+        if elapsed >= self._next_outlook:
+            self._next_outlook = elapsed + OUTLOOK
+            self.say(f"causes by design: {by_design(now)}")
+            self.say(outlook(now.estimate, now.recent(time.time(), min(elapsed, HOUR)), elapsed))
 
     def _write(self, now: Figures, ended: str | None) -> None:
         history = self._history
@@ -140,6 +149,11 @@ class View:
         if history.trouble and history.trouble != self._trouble:
             self.say(f"{history.trouble}; its lines are dropped until there is room")
         self._trouble = history.trouble
+
+
+def draws(console: Console) -> bool:
+    """Whether it is a screen that can be drawn upon; that somebody wants colours in a file (FORCE_COLOR) makes none."""
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
 
 
 def view_of_run(

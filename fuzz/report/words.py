@@ -92,6 +92,11 @@ def named(together: list[Known]) -> str:
     return f"<design>/{cause.partition('/')[2]} under {len(together)} designs"
 
 
+def by_design(now: Figures) -> str:
+    """How many causes each design has: `stale-list 3, wrap-main 2`."""
+    return ", ".join(f"{name} {len(causes)}" for name, causes in now.by_design().items()) or "none"
+
+
 def status_line(now: Figures, elapsed: float, clock_now: float) -> str:
     """A campaign in one line: what was done, how fast, what was found."""
     words = [
@@ -106,9 +111,8 @@ def status_line(now: Figures, elapsed: float, clock_now: float) -> str:
     causes = newest_first(now.causes)
     found = f"causes {count(len(causes))}"
     if causes:
-        designs = sorted((design, len(own)) for design, own in now.by_design().items())
-        per_design = ", ".join(f"{name} {number}" for name, number in designs[:_NAMED])
-        found += f" ({per_design})" if len(designs) <= _NAMED else f" under {len(designs)} designs"
+        designs = len(now.by_design())
+        found += f" ({by_design(now)})" if designs <= _NAMED else f" under {designs} designs"
         found += f", last new {ago(causes[0].when, clock_now)}"
     if now.aside:
         found += f", {count(now.aside)} set aside"
