@@ -158,6 +158,17 @@ def test_where_nothing_can_be_shown_the_campaign_goes_on(campaign: Campaign, ter
     shown.say("anything")
 
 
+def test_a_mistake_in_what_is_shown_ends_nothing(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, clock = io.StringIO(), Clock()
+    shown = view(campaign, out, clock)
+    monkeypatch.setattr("fuzz.commands.live.status_line", lambda *_: 1 // 0)
+    for second in range(5):
+        clock.now = second
+        shown.show(clock.now)
+    said = "cannot show the campaign: ZeroDivisionError: integer division or modulo by zero; it goes on"
+    assert out.getvalue().splitlines() == [said]
+
+
 def test_the_full_disk_is_said_once_and_a_torn_line_of_before(campaign: Campaign) -> None:
     (campaign.path / NAME).write_bytes(b'{"torn')
     spec = Spec("pc-small", "stream", "pc-small", "", (), ("wrap-main",), 1, str(campaign.path))

@@ -28,7 +28,7 @@ NAME: Final = "stats.jsonl"
 OFTEN: Final = 5.0
 """Seconds between lines in the first minutes."""
 SELDOM: Final = 60.0
-"""And later: a week has 10,000 lines."""
+"""And later: a week has 10,000 lines, of some 2 KB."""
 FIRST_MINUTES: Final = 600.0
 """Seconds."""
 _TAIL: Final = 1 << 20

@@ -86,7 +86,7 @@ class View:
         self._next = self._next_line = 0.0
         self._next_outlook = OUTLOOK
         self._elapsed = 0.0
-        self._trouble = ""
+        self._trouble = self._failure = ""
         drawn = not quiet and draws(console)
         live = Live(console=console, auto_refresh=False, transient=not stays) if drawn else None
         self._live = live
@@ -97,9 +97,16 @@ class View:
         if elapsed < self._elapsed:  # somebody has started it again
             self._next_line, self._next_outlook = elapsed, elapsed + OUTLOOK
         self._elapsed = elapsed
-        started = self._clock()
-        if started < self._next:
+        if self._clock() < self._next:
             return
+        worked = time.process_time()
+        try:
+            self._show(elapsed)
+        except Exception as error:  # noqa: BLE001 - a mistake in what is shown is no reason to end what runs
+            self._failed(f"cannot show the campaign: {type(error).__name__}: {error}; it goes on")
+        self._next = self._clock() + max(REDRAWN, SHARE * (time.process_time() - worked))
+
+    def _show(self, elapsed: float) -> None:
         now = self._looker.look()
         if self._history is not None and self._history.due(elapsed):
             self._write(now, None)
@@ -112,16 +119,22 @@ class View:
                 self._live.update(drawn, refresh=True)
         elif not self._quiet:
             self._log(now, elapsed)
-        ended = self._clock()
-        self._next = ended + max(REDRAWN, SHARE * (ended - started))
+
+    def _failed(self, why: str) -> None:
+        if why != self._failure:
+            self._failure = why
+            self.say(why)
 
     def ended(self, reason: str) -> None:
         """The campaign is over: the last line for programs, and causes that nobody was told of yet."""
-        now = self._looker.look()
-        self._write(now, reason)
-        if self._live is None and not self._quiet:
-            for line in (*self._news.lines(now), *self._news.rest()):
-                self.say(line)
+        try:
+            now = self._looker.look()
+            self._write(now, reason)
+            if self._live is None and not self._quiet:
+                for line in (*self._news.lines(now), *self._news.rest()):
+                    self.say(line)
+        except Exception as error:  # noqa: BLE001 - the report is still to come
+            self._failed(f"cannot show how the campaign ended: {type(error).__name__}: {error}")
 
     def say(self, line: str) -> None:
         """Something worth a line of its own. Where it goes may be full, too; that is no reason to end."""
