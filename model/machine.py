@@ -74,7 +74,10 @@ class Machine:
         self._build_ram()
         self.schemas = section_schemas(description)
         self.handlers: list[AnyHandler] = [self._build_handler(entry) for entry in description.sections]
-        self._by_section: dict[tuple[str, int], AnyHandler | None] = {}
+        self._called: dict[str, list[AnyHandler]] = {}
+        for handler in self.handlers:
+            for name in handler.names:
+                self._called.setdefault(name, []).append(handler)
         self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
@@ -120,22 +123,22 @@ class Machine:
 
     def find_handler(self, name: str, instance: int) -> AnyHandler | None:
         """The first handler, in list order, that a section header names (stream.md 2.4)."""
-        key = (name, instance)
-        if key not in self._by_section:
-            if len(self._by_section) > PAGE:
-                self._by_section.clear()
-            self._by_section[key] = next((h for h in self.handlers if h.matches(name, instance)), None)
-        return self._by_section[key]
+        for handler in self._called.get(name, ()):
+            if handler.matches(name, instance):
+                return handler
+        return None
 
     def bounds(self, data: bytes) -> dict[int, int]:
         """Where each record of a stream begins, as far as the stream can be read, and where the next one does."""
         known = self._bounds.get(data)
-        if known is None:
-            starts = [record.offset for record in vmformat.read(data, self.schemas, tolerant=True).records]
-            known = self._bounds[data] = dict(pairwise(starts))
-            while len(self._bounds) > 4:
-                del self._bounds[next(iter(self._bounds))]
-        return known
+        return self._new_bounds(data) if known is None else known
+
+    def _new_bounds(self, data: bytes) -> dict[int, int]:
+        starts = [record.offset for record in vmformat.read(data, self.schemas, tolerant=True).records]
+        found = self._bounds[data] = dict(pairwise(starts))
+        while len(self._bounds) > 4:
+            del self._bounds[next(iter(self._bounds))]
+        return found
 
     def resize_block(self, name: str, length: int) -> None:
         """Give a resizeable RAM block another used length, in bytes: a commit when the page count changes.
@@ -191,6 +194,9 @@ class Machine:
         known = self._rows_cache.get(id(view.infos))
         if known is not None and known[0].infos is view.infos and known[0].starts is view.starts:
             return known[1]
+        return self._new_rows(view)
+
+    def _new_rows(self, view: FlatView) -> tuple[Row, ...]:
         rows = tuple(row_of(piece) for piece in view)
         if len(self._rows_cache) > 64:
             self._rows_cache.clear()

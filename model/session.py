@@ -162,8 +162,11 @@ def _next(load: LoadState, data: bytes = b"", design: Design | None = None) -> L
 
 def _spare(machine: Machine) -> bytes:
     """The machine's default stream, made once."""
-    if not machine.spare:
-        machine.spare = write(default_stream(machine.description))
+    return machine.spare or _new_spare(machine)
+
+
+def _new_spare(machine: Machine) -> bytes:
+    machine.spare = write(default_stream(machine.description))
     return machine.spare
 
 

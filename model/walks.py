@@ -44,6 +44,11 @@ class Walks:
         self._data, self._loads, self._room = data, 1, MOST
         self._known.clear()
 
+    def forget(self) -> None:
+        """The next load is the first of its stream."""
+        self._data, self._loads = b"", 0
+        self._known.clear()
+
     def load(self, plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
         """As `plan.load`."""
         if self._loads < 2 or reader.error or reader.data is not self._data:

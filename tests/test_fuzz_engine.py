@@ -8,7 +8,7 @@ import sys
 import textwrap
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -260,6 +260,65 @@ def test_the_import_hook_instruments_only_what_is_named(tmp_path: Path, monkeypa
     inside.classify(7)
     assert any(counters)
     assert not list(tmp_path.glob("__pycache__/vmfuzz_toy_in*"))
+
+
+def test_what_is_remembered_lights_nothing() -> None:
+    source = """
+from functools import lru_cache
+
+def helper() -> int:
+    return 1
+
+@lru_cache(maxsize=None)
+def once() -> int:
+    return helper()
+
+class Thing:
+    def fill(self) -> int:
+        "Fills a cache."
+        for _ in range(2):
+            helper()
+        return 1
+"""
+    counters = bytearray(8)
+    code, _ = instrument(source, "toy.py", 0, 8, quiet=["Thing.fill"])
+    space: dict[str, Any] = {"__vmfuzz_counters__": counters, "__name__": "toy"}
+    exec(code, space)
+    counters[7] = 1
+    assert space["once"]() == space["Thing"]().fill() == 1
+    assert space["Thing"].fill.__doc__ == "Fills a cache."
+    assert bytes(counters) == bytes(7) + b"\1"
+    space["helper"]()
+    assert sum(counters) == 2
+
+
+def test_a_quiet_function_must_be_there() -> None:
+    with pytest.raises(ValueError, match=r"no function Thing\.missing"):
+        instrument(SOURCE, "toy.py", 0, 64, quiet=["Thing.missing"])
+
+
+def test_a_modules_probes_have_the_same_numbers_whenever_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"vmfuzz_toy_{letter}" for letter in "pq"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    lit = []
+    for order in (names, names[::-1]):
+        counters = bytearray(64)
+        finder = install(names, counters, 64)
+        try:
+            toys = {name: importlib.import_module(name) for name in order}
+        finally:
+            remove(finder)
+        for name in names:
+            counters[:] = bytes(64)
+            toys[name].classify(7)
+            lit.append(bytes(counters))
+            del sys.modules[name]
+    assert lit[0] != lit[1]
+    assert lit[:2] == lit[2:]
 
 
 def test_the_engine_is_always_told_the_longest_input_and_never_seed_zero() -> None:

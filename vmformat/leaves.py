@@ -60,17 +60,24 @@ def leaves(schema: Schema, payload: bytes, version: int | None = None) -> tuple[
 
     Raises StreamError if the payload is not one of that schema.
     """
+    known = _KNOWN.get((id(schema), version, payload))
+    return _new_leaves(schema, payload, version) if known is None else known[1]
+
+
+def _new_leaves(schema: Schema, payload: bytes, version: int | None) -> tuple[Leaf, ...]:
     key = (id(schema), version, payload)
-    known = _KNOWN.get(key)
-    if known is not None:
-        return known[1]
-    found: list[Leaf] = []
-    for node in decode(schema, payload, 0, version).children:
-        _collect(node, node.name, found)
-    _KNOWN[key] = schema, tuple(found)
+    _KNOWN[key] = schema, find_leaves(schema, payload, version)
     while len(_KNOWN) > _MOST:
         _KNOWN.popitem(last=False)
     return _KNOWN[key][1]
+
+
+def find_leaves(schema: Schema, payload: bytes, version: int | None = None) -> tuple[Leaf, ...]:
+    """As `leaves`, without looking whether the answer is known."""
+    found: list[Leaf] = []
+    for node in decode(schema, payload, 0, version).children:
+        _collect(node, node.name, found)
+    return tuple(found)
 
 
 def _collect(node: Node, path: str, found: list[Leaf]) -> None:

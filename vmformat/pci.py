@@ -20,6 +20,7 @@ from vmformat._pci.extended import BY_LANES, EXTENDED_CAPABILITIES, EXTENDED_HEA
 from vmformat._pci.header import BRIDGE_REGISTERS, DEVICE_REGISTERS, Register
 from vmformat._pci.shpc import Shpc
 from vmformat.node import Node, Values
+from vmformat.of_input import kept
 from vmformat.schema import Field, Schema
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def msix_vectors(config: bytes) -> int:
     return 0 if at is None else (int.from_bytes(config[at + 2 : at + 4], "little") & 0x7FF) + 1
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def registers(config: bytes) -> tuple[Register, ...]:
     """Every byte of a config space under a name: header registers, capabilities, the chip's own, what is left."""
     bridge = len(config) > HEADER_TYPE and config[HEADER_TYPE] & 0x7F == 1
@@ -156,7 +157,7 @@ def registers(config: bytes) -> tuple[Register, ...]:
     return tuple(sorted((*named, *left)))
 
 
-@lru_cache(maxsize=256)
+@kept(256)
 def _laid_out(
     bridge: bool,
     capabilities: tuple[tuple[int, str, tuple[Register, ...]], ...],

@@ -11,13 +11,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vmformat import vmdescription
 from vmformat.command import Command
 from vmformat.errors import Fault, StreamError
 from vmformat.framing import NAMED
+from vmformat.of_input import kept
 from vmformat.ram.context import RamContext
 from vmformat.reading.front import SIZE, front
 from vmformat.reading.known import Known
@@ -267,7 +268,7 @@ def describe(data: Source) -> Schemas:
     return {} if found is None else _described(data[found[0] : found[1]])
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _described(text: bytes) -> Schemas:
     try:
         return vmdescription.parse(text)

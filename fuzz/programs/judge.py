@@ -34,7 +34,7 @@ class Judge:
     def __init__(self, designs: Sequence[type[Design]], reference: type[Design] = REFERENCE) -> None:
         self._reference = reference
         self._designs = tuple(design for design in designs if design is not reference)
-        self._stages: dict[str, Stage] = {}
+        self._stages = _built()
 
     def judge(self, program: Program) -> tuple[Judged, ...]:
         """The reference with every invariant watched, then each design beside it.
@@ -45,13 +45,11 @@ class Judge:
         try:
             return self._judge(program)
         except Exception:
-            self._stages.clear()
+            self._stages = _built()
             raise
 
     def _judge(self, program: Program) -> tuple[Judged, ...]:
-        stage = self._stages.get(program.world)
-        if stage is None:
-            stage = self._stages[program.world] = Stage(WORLDS[program.world])
+        stage = self._stages[program.world]
         stage.memory.forget()  # what was rendered for other programs must not decide what happens in this one
         reference = run(stage, program, self._reference(), check=True)
         own = tuple(found for found in reference.findings if found.cause.oracle != "flat-view-while-pending")
@@ -61,3 +59,7 @@ class Judge:
             findings = (*result.findings, *ends(reference, result, reacts=program.reacts))
             judged.append(Judged(result, findings))
         return tuple(judged)
+
+
+def _built() -> dict[str, Stage]:
+    return {name: Stage(world) for name, world in WORLDS.items()}

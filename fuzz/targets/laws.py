@@ -19,6 +19,7 @@ from vmformat import Command, Configuration, Section, StreamError, encode, every
 from vmformat.coverage import coverage
 from vmformat.diff import diff
 from vmformat.iterable.payloads import encode_records
+from vmformat.leaves import find_leaves
 from vmformat.paths import walk_records
 from vmformat.render import json_pieces, lines
 from vmformat.text import bytes_from_text, to_text
@@ -153,7 +154,11 @@ def _tiles(node: Node, path: str) -> Iterator[Broken]:
 
 def _leaves(section: Section) -> Iterator[Broken]:
     """Leaves lie in the payload; of arrays in arrays they do not come in the order of their bytes."""
-    for leaf in section.leaves:
+    try:
+        found = () if section.layout is None else find_leaves(section.layout, section.payload, section.version)
+    except StreamError:
+        return
+    for leaf in found:
         end = leaf.offset + (leaf.count - 1) * leaf.stride + leaf.size
         if leaf.offset < 0 or end > len(section.buffer):
             yield Broken("leaves", f"{leaf.path} at {leaf.offset} ends at {end} of {len(section.buffer)} bytes")

@@ -1,7 +1,7 @@
 """The target `roundtrip`: vmformat held to what it promises of any bytes (`laws`).
 
 Every input is held to the quick laws. Which are held to the thorough ones and to the bound on memory its own bytes
-decide, so that an input does the same whenever it runs.
+decide, so that an input does the same whenever it runs; and what is remembered of earlier ones is forgotten first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from zlib import crc32
 
 from fuzz.engine.target import Execution, Feature, Found, exception_found
 from fuzz.targets.laws import Laws
+from vmformat.of_input import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,7 @@ class RoundtripTarget:
 
     def run(self, data: bytes) -> Execution:
         """One input: an execution with what it showed."""
+        forget()
         features: list[Feature] = []
         found: list[Found] = []
         dice = crc32(data)

@@ -163,13 +163,21 @@ class Handler:
     @property
     def plan(self) -> Plan:
         """The compiled schema, showing what the device wants to see."""
-        if self._plan is None:
-            effects = self.effects
-            hooks = {f"pre:{vmsd}" for vmsd in effects.pre} | {f"post:{vmsd}" for vmsd in effects.post}
-            if self.watch is not None:
-                hooks |= self.watch.wanted
-            self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | hooks)
+        return self._new_plan() if self._plan is None else self._plan
+
+    def _new_plan(self) -> Plan:
+        effects = self.effects
+        hooks = {f"pre:{vmsd}" for vmsd in effects.pre} | {f"post:{vmsd}" for vmsd in effects.post}
+        if self.watch is not None:
+            hooks |= self.watch.wanted
+        self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | hooks)
         return self._plan
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of sections that may be meant for this handler: its own, and the compat one if there is one."""
+        compat = self.entry.compat
+        return (self.name,) if compat is None or compat[0] == self.name else (self.name, compat[0])
 
     def matches(self, name: str, instance: int) -> bool:
         """Whether a section header names this handler (stream.md 2.4, step 3): its own name, or the compat one."""

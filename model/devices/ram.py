@@ -56,6 +56,11 @@ class RamHandler:
         self.load_section_id = self.load_version = 0
         self.state = RamState()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of sections that may be meant for this handler."""
+        return (self.name,)
+
     def matches(self, name: str, instance: int) -> bool:
         """By name and instance only: the wildcard instance does not name it (stream.md 1.4)."""
         return name == self.name and instance == self.instance

@@ -99,6 +99,7 @@ class Memory(Mutators):
         self._nodes = 0
         self._contents = 0
         self._watch: dict[Region | None, set[AddressSpace]] = {}
+        self._watched: list[tuple[Region, AddressSpace]] = []
         self._stale: set[AddressSpace] = set()
         self._journal: list[tuple[object, str, object]] | None = None
         self._pristine: _Pristine | None = None
@@ -218,12 +219,7 @@ class Memory(Mutators):
         self.epoch += 1
         self.unseen.append((key, records))
         node = self._node.nexts.get(key)
-        if node is None:
-            if self._nodes >= _MAX_NODES:
-                self._prune()
-            node = self._node.nexts[key] = Node(self._node, records)
-            self._nodes += 1
-        self._node = node
+        self._node = self._new_node(key, records) if node is None else node
         watch = self._watch
         if mr in watch:
             self._stale |= watch[mr]
@@ -315,21 +311,32 @@ class Memory(Mutators):
         return changes.touch([records for _, records in self.unseen[first:]], view.root, lo, hi)
 
     def _content(self, root: Region) -> FlatView:
-        node = self._node
-        view = node.contents.get(root)
-        if view is None:
-            if self._contents >= _MAX_CONTENTS:
-                self._prune()
-            view = self._node.contents[root] = rendering.render(root, *changes.since(self._node, root, self.views))
-            self._contents += 1
+        view = self._node.contents.get(root)
+        return self._new_content(root) if view is None else view
+
+    def _new_content(self, root: Region) -> FlatView:
+        if self._contents >= _MAX_CONTENTS:
+            self._prune()
+        view = self._node.contents[root] = rendering.render(root, *changes.since(self._node, root, self.views))
+        self._contents += 1
         return view
+
+    def _new_node(self, key: tuple[object, ...], records: tuple[Record, ...]) -> Node:
+        if self._nodes >= _MAX_NODES:
+            self._prune()
+        node = self._node.nexts[key] = Node(self._node, records)
+        self._nodes += 1
+        return node
 
     def _resolve(self) -> None:
         """Resolve the roots of stale spaces, and watch every region that the result may depend on."""
         for space in self._stale:
             root: Region | None = space.root
             while root is not None:
-                self._watch.setdefault(root, set()).add(space)
+                watchers = self._watch.setdefault(root, set())
+                if space not in watchers:
+                    watchers.add(space)
+                    self._watched.append((root, space))
                 root = _next_of(root)
             space.resolved = region.view_root(space.root)
         self._stale.clear()
@@ -362,6 +369,7 @@ class Memory(Mutators):
         self.forget()
         self._node.contents = contents
         self._resolve()
+        self._watched.clear()
         self._journal = []
         self.ram.checkpoint()
         self._pristine = _Pristine(self, self._node)
@@ -377,10 +385,12 @@ class Memory(Mutators):
             setattr(owner, name, value)
         self._journal.clear()
         self.ram.rollback()
-        if self.spaces is not self._pristine.memory_spaces:
-            known = set(self._pristine.memory_spaces)
-            for watchers in self._watch.values():
-                watchers &= known
+        for root, space in self._watched:
+            watchers = self._watch[root]
+            watchers.discard(space)
+            if not watchers:
+                del self._watch[root]
+        self._watched.clear()
         self._pristine.restore(self)
         self._node = self._pristine.node
         self._stale.clear()

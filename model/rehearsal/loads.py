@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Loads:
     """Like `model.load` on one machine, which must be pristine at each. Remembers the latest stream only.
 
+    A design that loads the same stream again begins anew: nothing is left then of the first round, and the second does
+    what the first did.
+
     The outcome is the one that `model.load` gives. The machine is afterwards as the load left it, or pristine where no
     load was needed: who wants to look at it calls `model.load`.
     """
@@ -32,6 +35,7 @@ class Loads:
         self.machine = machine
         self._stream: tuple[bytes, Schedule, bool] = (b"", EMPTY_SCHEDULE, False)
         self._transcripts: list[Transcript] = []
+        self._asked: set[type[Design]] = set()
         self._room = MOST
 
     def load(
@@ -39,11 +43,14 @@ class Loads:
     ) -> Outcome:
         """The outcome of a stream under a design; `design` is a fresh object."""
         machine = self.machine
+        stream = (data, schedule, loadvm)
+        if stream != self._stream or type(design) in self._asked:
+            self._stream, self._transcripts, self._room = stream, [], MOST
+            self._asked.clear()
+            machine.walks.forget()
+        self._asked.add(type(design))
         if design.hears_changes or machine.process:
             return load(machine, data, design, loadvm=loadvm, schedule=schedule)
-        stream = (data, schedule, loadvm)
-        if stream != self._stream:
-            self._stream, self._transcripts, self._room = stream, [], MOST
         for transcript in self._transcripts:
             if leads(transcript, type(design)()):
                 return _under(design, transcript.outcome)

@@ -33,15 +33,18 @@ def layout(schema: Schema, version: int | None = None, depth: int = 0) -> Layout
     version = schema.version if version is None else version
     # By identity, the schema kept alive: hashing a large schema costs more than reading with it.
     known = _LAYOUTS.get((id(schema), version))
-    if known is None:
-        if depth > DEEPEST:
-            raise StreamError(0, schema.name, "less nesting", "too deep a schema")
-        tail = Subsections(schema, layout) if schema.subsections and not schema.raw else None
-        made = Layout(schema, version, lambda field: _member(field, schema, depth), tail)
-        if len(_LAYOUTS) > _MOST:
-            _LAYOUTS.clear()
-        known = _LAYOUTS[id(schema), version] = schema, made
-    return known[1]
+    return _new_layout(schema, version, depth) if known is None else known[1]
+
+
+def _new_layout(schema: Schema, version: int, depth: int) -> Layout:
+    if depth > DEEPEST:
+        raise StreamError(0, schema.name, "less nesting", "too deep a schema")
+    tail = Subsections(schema, layout) if schema.subsections and not schema.raw else None
+    made = Layout(schema, version, lambda field: _member(field, schema, depth), tail)
+    if len(_LAYOUTS) > _MOST:
+        _LAYOUTS.clear()
+    _LAYOUTS[id(schema), version] = schema, made
+    return made
 
 
 def forget() -> None:

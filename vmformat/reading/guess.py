@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from vmformat import pci, store
 from vmformat.errors import StreamError
 from vmformat.framing import NAMED, RECORDS, Kind
+from vmformat.of_input import kept
 from vmformat.schema import Count, Field, Schema
 from vmformat.store.slirp import SLIRP
 from vmformat.tree import decode_partial, end_of
@@ -330,7 +331,7 @@ def _told(shape: VirtioShape, data: bytes, head: int) -> VirtioShape:
     return replace(shape, blocks=min(region // block, 8 * len(data)) if block else 0)
 
 
-@lru_cache(maxsize=256)
+@kept(256)
 def _shapes(base: VirtioShape, told: int) -> tuple[VirtioShape, ...]:
     shapes = [base]
     if base.kind == "blk":

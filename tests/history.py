@@ -1,0 +1,105 @@
+"""What mutants light and show, in one order or another: `python tests/history.py TARGET ORDER`, a process of its own.
+
+Probes must be in place before anything of the code under test is imported, which a test's own process has long done.
+Prints a JSON object: for each mutant, by its number, the counters that it lit and the findings that it showed.
+
+ORDER: `forward`; `backward`; `twice`, each two times in a row; `fresh`, each on a target newly built; `plain`, backward
+with every load done in earnest, without rehearsal.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fuzz.campaign.spec import Spec
+from fuzz.campaign.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
+from fuzz.engine import PROBES, FeatureMap
+from fuzz.engine.probes import install
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuzz.mutate.mutator import Mutator
+    from fuzz.mutate.programs import ProgramMutator
+
+CORPUS = Path(__file__).resolve().parent.parent / "corpus"
+MUTANTS = {"stream": 8, "snapshot": 4, "roundtrip": 60, "memory": 20}
+
+
+def begin_with(target: str) -> Sequence[bytes]:
+    """Inputs to begin with: real streams, small ones, programs."""
+    seeds = [path.read_bytes() for path in sorted((CORPUS / "seeds" / "pc-small").glob("*.vmstate"))]
+    if target in {"stream", "snapshot"}:
+        return seeds
+    if target == "memory":
+        from fuzz.programs import seed_inputs
+
+        return seed_inputs()
+    from fuzz.mutate.small import small_inputs
+
+    return small_inputs(seeds)
+
+
+def mutants(mutator: Mutator | ProgramMutator, pool: Sequence[bytes], wanted: int) -> list[bytes]:
+    """So many mutants, of mutants as well. The same ones each time."""
+    dice = random.Random(5)
+    made = list(pool)[-wanted // 4 :]
+    while len(made) < wanted:
+        made.append(mutator.mutate(dice.choice(made), mutator.max_size, dice.getrandbits(31)))
+    return made
+
+
+def main(target: str, order: str) -> dict[int, Any]:
+    """Run them."""
+    features = FeatureMap()
+    name = "stream" if target == "snapshot" else target
+    install(UNDER_TEST.get(name, INSTRUMENTED), features.counters, PROBES, () if name == "memory" else WITHOUT)
+    from fuzz.campaign import build
+    from model import DESIGNS, load
+
+    class Plain(build.Destination):
+        """Does every load."""
+
+        def load(self, data: bytes, design: Any, *schedule: Any, loadvm: bool = False) -> Any:
+            return load(self.machine, data, design, loadvm=loadvm, schedule=schedule[0])
+
+    if order == "plain":
+        build.Destination = Plain  # type: ignore[misc]
+    pool = begin_with(target)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, data in enumerate(pool):
+            (Path(folder) / f"{number:04}").write_bytes(data)
+        spec = Spec(
+            worker="history",
+            target=name,
+            machine="pc-small",
+            description=str(CORPUS / "machines" / "pc-small.json"),
+            seeds=tuple(map(str, sorted(Path(folder).iterdir()))),
+            designs=tuple(design for design in DESIGNS if target != "snapshot" or design < "g"),
+            seed=1,
+            campaign="",
+            loadvm=target == "snapshot",
+        )
+        inputs = mutants(build.build_mutator(spec), pool, MUTANTS[target])
+        runs = build.build_target(spec)
+        found: dict[int, Any] = {}
+        numbers = range(len(inputs))
+        for number in reversed(numbers) if order in {"backward", "plain"} else numbers:
+            if order == "fresh":
+                runs = build.build_target(spec)
+            for _ in range(2 if order == "twice" else 1):
+                features.clear()
+                execution = runs.run(inputs[number])
+                features.mark(execution.features)
+            shown = sorted((one.kind, one.cause, one.text, one.severity, one.readable) for one in execution.found)
+            found[number] = [features.taken(), shown]
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(main(*sys.argv[1:]), sys.stdout, sort_keys=True)
