@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import json
 import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from fuzz import cli
@@ -24,11 +29,16 @@ from model.designs import DESIGNS
 from model.schedule import Schedule, join
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fuzz.crashers import Expectation
 
 NO_FULL = tiny.HEADER + tiny.EOF
+STREAM = tiny.HEADER + tiny.ram({0x8000: tiny.ring(3)}) + tiny.timer() + tiny.blk(command=6, bar=0x200000) + tiny.EOF
+TINY = json.dumps(tiny.description())
+JSON = st.builds(
+    lambda expect, schedule: json.dumps({"machine": "tiny.json", "schedule": schedule, "expect": expect}).encode(),
+    st.dictionaries(st.sampled_from([*DESIGNS]), st.just({"verdict": "accepted"}), min_size=1, max_size=3),
+    st.none() | st.just(["ram 0: rcu-reclaim"]) | st.text(max_size=3) | st.lists(st.text(max_size=9), max_size=2),
+)
 CAUSE = "v1-flag-eof/pairing/loader/commit-without-begin/stream"
 
 
@@ -297,6 +307,32 @@ def test_json_has_every_row(place: Path, capsys: pytest.CaptureFixture[str]) -> 
         "command": f"vmfuzz load {path} --design per-device",
     }
     assert len(told["unusable"]) == 1
+
+
+DAMAGED = st.binary(max_size=40) | st.builds(
+    lambda at, byte: STREAM[:at] + bytes([byte]) + STREAM[at + 1 :],
+    st.integers(0, len(STREAM) - 1),
+    st.integers(0, 255),
+)
+
+
+@given_(DAMAGED, st.binary(max_size=30) | st.text(max_size=30).map(str.encode) | JSON)
+@settings(max_examples=60)
+def test_damaged_bytes_are_outcomes_or_one_line(stream: bytes, described: bytes) -> None:
+    """Whatever the bytes of both files: each row has an outcome, or the crasher is told of in a line."""
+    with TemporaryDirectory() as name:
+        place = Path(name)
+        (place / "tiny.json").write_text(TINY)
+        (place / "one.vmstate").write_bytes(stream)
+        (place / "one.json").write_bytes(described)
+        rows, why = [], ""
+        try:
+            rows = Replayer().rows(read_crasher(place / "one.vmstate"))
+        except CrasherError as error:
+            why = str(error)
+        assert bool(why) != bool(rows)
+        assert "\n" not in why
+        assert all(not row.trouble and row.found for row in rows)
 
 
 def keep(findings: Path, cause: str, data: bytes, machine: str, target: str) -> Path:

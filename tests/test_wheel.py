@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,23 @@ def test_unknown_names_are_one_line_and_status_2(installed: Path) -> None:
         assert done.returncode == 2, command
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert "nothing" in done.stderr
+
+
+def test_pytest_finds_the_plugin(installed: Path) -> None:
+    """Beside a pytest that is there anyway, in a folder with two crashers and no test of its own."""
+    (packages,) = (installed / "env" / "lib").glob("python*/site-packages")
+    for name in ("pytest", "pluggy", "iniconfig", "packaging"):
+        one = distribution(name)
+        for top in {file.parts[0] for file in one.files or () if file.parts[0] not in {"..", "__pycache__"}}:
+            (packages / top).symlink_to(Path(str(one.locate_file(top))))
+    folder = installed / "beside"
+    (folder / "crashers").mkdir(parents=True)
+    for name in ("v1-eof-without-full-section", "wrap-main-breaks-device"):
+        for suffix in (".vmstate", ".json"):
+            shutil.copy(packages / "fuzz" / "corpus" / "crashers" / f"{name}{suffix}", folder / "crashers")
+    python = installed / "env" / "bin" / "python"
+    done = run(python, "-m", "pytest", "--vmfuzz-crashers", "crashers", "-q", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "44 passed" in done.stdout
+    listed = run(python, "-c", "import importlib.metadata as m; print(*m.entry_points(group='pytest11'))", cwd=folder)
+    assert "value='fuzz.pytest_plugin'" in listed.stdout

@@ -12,7 +12,6 @@ from rich.console import Console
 from fuzz.crashers import CrasherError, read_crasher
 from fuzz.designs import UsageError, named_designs
 from fuzz.replay import Asker, Replayer, Row, Still, accept, given
-from fuzz.replay.outcomes import keys
 from fuzz.replay.show import show
 from fuzz.show.progress import Line
 from model.designs import DESIGNS
@@ -140,7 +139,7 @@ def _one(crasher: Crasher, names: Sequence[str], options: ReplayOptions, replaye
 
 def _accepted(crasher: Crasher, rows: Sequence[Row], done: Replayed) -> list[Row]:
     """The rows, their news written."""
-    news = {row.design: row.news for row in rows if _is_news(row)}
+    news = {row.design: row.news for row in rows if row.is_news}
     try:
         if news:
             accept(crasher.path, news)
@@ -148,12 +147,6 @@ def _accepted(crasher: Crasher, rows: Sequence[Row], done: Replayed) -> list[Row
         done.unusable.append(str(error))
         return [*rows]
     return [replace(row, accepted=row.design in news) for row in rows]
-
-
-def _is_news(row: Row) -> bool:
-    """Whether all that differs can be written: a key that no outcome has stays for a person to correct."""
-    told = row.crasher.expect.get(row.design)
-    return bool(row.news) and (not told or set(keys(row.differences)) <= row.news.keys())
 
 
 def _designs(options: ReplayOptions) -> tuple[str, ...]:

@@ -67,6 +67,12 @@ class Row:
             return dict(self.found)
         return {key: self.found[key] for key in keys(self.differences) if key in self.found}
 
+    @property
+    def is_news(self) -> bool:
+        """Whether there is something to accept, and all of it: a key that no outcome has a person must correct."""
+        told = self.crasher.expect.get(self.design)
+        return bool(self.news) and (not told or set(keys(self.differences)) <= self.news.keys())
+
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {
@@ -88,22 +94,20 @@ class Replayer:
 
     own: Mapping[str, type[Design]] = field(default_factory=dict)
     """Designs beside those of the house, by name."""
+    option: str = "--design"
+    """How they are named."""
     _machines: dict[str, Machine] = field(default_factory=dict)
     _open: tuple[Crasher, Trial] | None = None
     """The crasher that was asked for last."""
 
     def rows(self, crasher: Crasher, designs: Sequence[str] = ()) -> list[Row]:
         """The crasher under each design of which it tells, and under `designs`. Raises CrasherError."""
-        self._opened(crasher)
+        self._opened(crasher)  # though nothing may be expected of it
         return [self.row(crasher, design) for design in dict.fromkeys((*crasher.expect, *designs))]
 
     def row(self, crasher: Crasher, design: str) -> Row:
         """The crasher under one design. Raises CrasherError for a crasher that cannot be loaded, or such a design."""
-        try:
-            known = self.design(design)
-        except CrasherError as error:
-            raise CrasherError(f"crasher {crasher.path}: {error}") from None
-        trial = self._opened(crasher)
+        known, trial = self.ready(crasher, design)
         command = show_command(crasher, known)
         try:
             found = trial.under(known)
@@ -111,6 +115,14 @@ class Replayer:
             self._forget(crasher)
             return Row(crasher, design, trouble=exception_found(design, error).text, command=command)
         return Row(crasher, design, differences(crasher.expect.get(design, {}), found), "", found, command)
+
+    def ready(self, crasher: Crasher, design: str) -> tuple[type[Design], Trial]:
+        """All that it takes, but for the load itself. Raises CrasherError."""
+        trial = self._opened(crasher)
+        try:
+            return self.design(design), trial
+        except CrasherError as error:
+            raise CrasherError(f"crasher {crasher.path}: {error}") from None
 
     def outcomes(
         self,
@@ -134,7 +146,7 @@ class Replayer:
         """A design of the house, or one of the user's own. Raises CrasherError."""
         found = self.own.get(name) or DESIGNS.get(name)
         if found is None:
-            msg = f"design {shown(name)}: no such design; if it is one of yours, name it as FILE:CLASS"
+            msg = f"design {shown(name)}: no such design; if it is one of yours, {self.option} FILE:CLASS names it"
             raise CrasherError(msg)
         return found
 
