@@ -182,6 +182,7 @@ UNUSABLE = {
     "not a cause": ["pc-small/after", "--cause", "wrap-main"],
     "no such design": ["pc-small/after", "-d", "wrapped"],
     "no such folder": ["pc-small/after", "-d", "wrap-main", "-o", "nowhere/a.md"],
+    "a whole campaign": ["CAMPAIGN"],
     "no such step": ["pc-small/after", "--schedule", "wait"],
     "a schedule cannot be confirmed": [crasher("threaded-turn-is-overruled"), "--confirm"],
     "nor a snapshot": [crasher("v1-reset-changes-nothing"), "--confirm"],
@@ -191,7 +192,10 @@ UNUSABLE = {
 @pytest.mark.parametrize("case", UNUSABLE)
 def test_what_cannot_be_used_is_one_line(case: str, report: Any, tmp_path: Path) -> None:
     (tmp_path / "stream").write_bytes(b"QEVM")
-    status, out, err = report(*(word.replace("SELF", str(tmp_path / "stream")) for word in UNUSABLE[case]))
+    (tmp_path / "campaign").mkdir()
+    (tmp_path / "campaign" / "campaign.json").write_text("{}")
+    names = {"SELF": str(tmp_path / "stream"), "CAMPAIGN": str(tmp_path / "campaign")}
+    status, out, err = report(*(names.get(word, word) for word in UNUSABLE[case]))
     assert status == 2
     assert out == ""
     assert err.startswith("vmfuzz report: ")
@@ -342,6 +346,7 @@ def test_a_file_that_is_too_large_is_named_by_its_hash_alone() -> None:
     part = attachment_part("a b.vmstate", noise)
     assert part.value["gzip_base64"] is None
     assert hashlib.sha256(noise).hexdigest() in "\n".join(part.lines)
+    assert "vmfuzz ships it as `x/after`" in " ".join(attachment_part("a", noise, "x/after").lines)
 
 
 @given(st.binary(max_size=300))

@@ -16,13 +16,17 @@ MOST: Final = 4096
 _COLUMNS: Final = 76
 
 
-def attachment_part(name: str, data: bytes) -> Part:
-    """The part of the letter, for a file of that name. The same bytes give the same letter."""
+def attachment_part(name: str, data: bytes, shipped: str = "") -> Part:
+    """The part of the letter, for a file of that name. The same bytes give the same letter.
+
+    `shipped`: what a stream is called that vmfuzz brings along; "" for none.
+    """
     digest = hashlib.sha256(data).hexdigest()
     packed = base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
     value: dict[str, Any] = {"name": name, "size": len(data), "sha256": digest, "gzip_base64": None}
     if len(packed) > MOST:
-        text = f"It is {len(data)} bytes, too many to be put here; the SHA-256 of `{name}` is"
+        where = f"vmfuzz ships it as `{shipped}`; " if shipped else ""
+        text = f"It is {len(data)} bytes, too many to be put here; {where}the SHA-256 of `{name}` is"
         return Part("attachment", "The file", (*prose(text), "", *block([digest])), value)
     value["gzip_base64"] = packed
     quoted = shlex.quote(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.explain.drawing import side_by_side
 from fuzz.letter.letter import WIDEST, Part, block, listed, prose
-from fuzz.letter.story import MOST
+from fuzz.letter.story import MOST, is_whole
 from model.layouts import FUNCTION, apart
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ def layout_part(stories: Sequence[Story], reference: Outcome, outcome: Outcome, 
     lines: list[str] = []
     value: dict[str, Any] = {"uses": [], "final": []}
     for story in stories[:MOST]:
+        if not story.before and not story.after:
+            continue
         last = story.start + story.length - 1
         titles = ("the view that was used", "a fresh one")
-        drawn = side_by_side(story.before, story.after, titles, (story.start, last), width=WIDEST)
-        lines += [*prose(f"`{story.space}`, when {story.start:#x}-{last:#x} was used:"), "", *block(drawn), ""]
+        drawn = side_by_side(
+            story.before, story.after, titles, None if is_whole(story) else (story.start, last), width=WIDEST
+        )
+        when = "the whole" if is_whole(story) else f"{story.start:#x}-{last:#x}"
+        lines += [*prose(f"`{story.space}`, when {when} was used:"), "", *block(drawn), ""]
         value["uses"].append({"space": story.space, "lines": drawn})
     told, finals = _finals(reference, outcome, survives=survives)
     lines += told

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.letter.letter import WIDEST, Part, block, escaped, indented, listed, prose
 from fuzz.letter.words import derived, plain, sentence
 from model.actors import ACTORS
+from model.memory import T64
 from model.severity import without_stage
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def story_part(
     lines: list[str] = []
     if schedule:
         lines += [*_schedule(schedule, reference, outcome), ""]
-    for story in stories[:MOST]:
-        lines += [*_told(story, reference.design, {one.text for one in findings}), ""]
+    lines += _told(stories[:MOST], reference.design, {one.text for one in findings})
     if len(stories) > MOST:
         lines += [*prose(f"{len(stories) - MOST} more such uses of a view are like these."), ""]
     differences = [one for one in findings if one.cause.oracle != "flat-view-while-pending"]
@@ -103,22 +103,36 @@ def _ordinal(number: int) -> str:
     return f"{number}{last}"
 
 
-def _told(story: Story, reference: str, known: Collection[str]) -> Iterator[str]:
-    """One story. What it led to is left out if it is among the texts `known`, which are told behind it."""
-    number = 1
-    for who, offset, calls in _changes(story.unseen):
-        yield from prose(_maker(who, offset), f"{number}. ", "   ")
+def _told(stories: Sequence[Story], reference: str, known: Collection[str]) -> Iterator[str]:
+    """Stories as one numbered list. What one led to is left out if it is among the texts `known`, told behind them."""
+    steps = [step for at, story in enumerate(stories) for step in _steps(story, stories[:at], reference, known)]
+    for number, (text, drawn, behind) in enumerate(steps, 1):
+        yield from prose(text, f"{number}. ", "   ")
         yield ""
-        yield from indented(block(calls), "   ")
-        yield ""
-        number += 1
-    yield from _use(story, number)
+        if drawn:
+            yield from indented(block(drawn), "   ")
+            yield ""
+        if behind:
+            yield from prose(behind, "   ", "   ")
+            yield ""
+
+
+def _steps(
+    story: Story, told: Sequence[Story], reference: str, known: Collection[str]
+) -> Iterator[tuple[str, list[str], str]]:
+    """What happens one after the other: a sentence, what is drawn below it, and a sentence below that.
+
+    Changes that were told with an earlier story are not told again.
+    """
+    again = bool(story.unseen) and story.unseen in [one.unseen for one in told]
+    if not again:
+        for who, offset, calls in _changes(story.unseen):
+            yield _maker(who, offset), calls, ""
+    yield _use(story, again=again)
     section = f"{story.section}: "
     led_to = [plain(one, reference) for one in story.led_to if not {one, section + one} & set(known)]
     if led_to:
-        yield ""
-        what = "; ".join(led_to)
-        yield from prose(escaped(f"That led to {what}."), f"{number + 1}. ", "   ")
+        yield escaped(f"That led to {'; '.join(led_to)}."), [], ""
 
 
 def _maker(who: str, offset: str) -> str:
@@ -130,24 +144,28 @@ def _maker(who: str, offset: str) -> str:
     return f"`{who}`, the record at {offset}, is loaded. It calls" if offset else f"{who[:1].upper()}{who[1:]} calls"
 
 
-def _use(story: Story, number: int) -> Iterator[str]:
+def is_whole(story: Story) -> bool:
+    """Whether no bytes were asked for but the view itself, to look at all of it."""
+    return not 0 < story.length < T64
+
+
+def _use(story: Story, *, again: bool) -> tuple[str, list[str], str]:
+    """Who uses what of which view, by which calls, and what it shows."""
     last = story.start + story.length - 1
     way = "written" if story.write else "read"
     does = f"are mapped, to be {way}," if story.maps else f"are {way}"
+    where = f"{story.start:#x}-{last:#x} of the address space `{story.space}` ({story.length:#x} bytes) {does}"
+    if is_whole(story):
+        where = f"the flat view of the address space `{story.space}` is asked for"
     section = f"`{story.section}`, the record at {story.offset:#x}," if story.section else "no section"
-    where = f"{story.start:#x}-{last:#x} of the address space `{story.space}` ({story.length:#x} bytes)"
     pending = "The transaction is still open, so no flat view shows that. " if story.unseen else ""
-    yield from prose(f"{pending}While {section} is loaded, {where} {does} by", f"{number}. ", "   ")
-    yield ""
+    pending = "Still no flat view shows that. " if again else pending
     path = textwrap.wrap(" -> ".join(story.path), WIDEST - 7, subsequent_indent="  ", break_on_hyphens=False)
-    yield from indented(block(path), "   ")
-    yield ""
-    got = _at(story.before, story.at)
-    fresh = _at(story.after, story.at)
+    got, fresh = _at(story.before, story.at), _at(story.after, story.at)
     seen = f"The view that it gets has {got} at {story.at:#x}; one rendered at that moment has {fresh} there."
     if got == fresh:
         seen = "The view that it gets shows the same as one rendered at that moment."
-    yield from prose(escaped(seen), "   ", "   ")
+    return f"{pending}While {section} is loaded, {where} by", path, escaped(seen)
 
 
 def _at(rows: Sequence[tuple[int, int, str, int, bool, str]], address: int) -> str:

@@ -46,7 +46,7 @@ def stream_letter(case: Case, more: Sequence[Part] = ()) -> Letter:
         stream_part(case),
         *more,
         again_part(case),
-        attachment_part(case.subject.name, case.data),
+        attachment_part(case.subject.name, case.data, case.subject.shipped),
     )
     finding, severity = case.finding, case.finding.severity
     facts = {
@@ -56,6 +56,7 @@ def stream_letter(case: Case, more: Sequence[Part] = ()) -> Letter:
         + (f", QEMU {case.description.qemu}" if case.description.qemu else ""),
         "loaded": _HOW[case.loadvm],
     }
+    facts["work"] = _work(case)
     if case.outcome.guest_can_cause is not None:
         can = "what the guest wrote alone can bring it about" if case.outcome.guest_can_cause else "no"
         facts["can a guest cause the refusal"] = can
@@ -101,6 +102,19 @@ def _summary(case: Case) -> str:
             f"show yet: {story.unseen[-1]}."
         )
     return said
+
+
+def _work(case: Case) -> str:
+    """Commits that made views, those that a design forced, and uses of views meanwhile."""
+    reference, outcome = case.reference, case.outcome
+    pending, harmful = (sum(n for _, n in told) for told in (outcome.reads_while_pending, outcome.harmful_reads))
+    said = f"{outcome.rebuilds} rebuilds of flat views"
+    if case.design is not REFERENCE:
+        said += f", {reference.rebuilds} under `{REFERENCE.name}`"
+    if outcome.forced_commits:
+        said += f"; {outcome.forced_commits} commits on behalf of who asks for a view"
+    said += f"; {pending} uses of a view while changes are pending"
+    return f"{said}, {harmful} of them wrong" if pending else said
 
 
 def _parts(findings: Sequence[Finding]) -> bool:

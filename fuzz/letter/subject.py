@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Subject:
     """`said`: the JSON beside the file. `target`: whose finding it is. `causes`: those that it is kept for.
 
-    `stem`: what the letter's file is called after; `name`: what the file in `path` is called in the letter.
+    `stem`: what the letter's file is called after; `name`: what the file in `path` is called in the letter. `shipped`:
+    what it is called where vmfuzz brings it along, "" for other files.
     """
 
     typed: str
@@ -30,6 +31,7 @@ class Subject:
     causes: tuple[str, ...]
     stem: str
     name: str
+    shipped: str = ""
 
     def text(self, key: str) -> str:
         """A string of the JSON beside it, "" where there is none."""
@@ -41,6 +43,8 @@ def subject_of(typed: str) -> Subject:
     """What a person typed. Raises UsageError."""
     given = Path(typed)
     folder = given.parent if given.name == READABLE and given.with_name(DESCRIPTION).is_file() else given
+    if (folder / "campaign.json").is_file():
+        raise UsageError(f"{typed}: a campaign; a report is about one finding, as {given / 'findings' / '...'}")
     path, said = files_of(str(folder))
     target = said.get("target", STREAM)
     if not isinstance(target, str):
@@ -48,7 +52,8 @@ def subject_of(typed: str) -> Subject:
     stem = path.stem if given.exists() else typed.replace("/", "-")
     if path.name == WITNESS:
         stem = path.resolve().parent.name
-    return Subject(typed, path, said, target, causes_said(typed, said), stem, _name(path, stem))
+    shipped = "" if given.exists() else typed
+    return Subject(typed, path, said, target, causes_said(typed, said), stem, _name(path, stem), shipped)
 
 
 def _name(path: Path, stem: str) -> str:
