@@ -179,3 +179,16 @@ def test_show(form: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "last_avail_idx" in shown
     if form:
         assert json.loads(shown)["configuration"]["machine"] == "pc-i440fx-7.2"
+
+
+def test_no_word_between_colons_becomes_a_picture(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A design of one's own is FILE:CLASS, and a colon follows it in a line that says what is wrong."""
+    for command in (("load", "pc-small/after"), ("shrink", "pc-small/after"), ("triage", "nowhere"), ("run",)):
+        assert vmfuzz(monkeypatch, *command, "--design", "nowhere.py:X") == 2
+        assert "nowhere.py:X: nowhere.py: No such file" in capsys.readouterr().err
+    sources = (Path(cli.__file__).parent).rglob("*.py")
+    made = [line for source in sources for line in source.read_text().splitlines() if " Console(" in f" {line}"]
+    assert made
+    assert [line for line in made if "emoji=False" not in line] == []

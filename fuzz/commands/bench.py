@@ -86,7 +86,7 @@ def bench(
     missing = available() if only != "parse" else None
     if missing:
         return _complain(missing)
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         chosen = [find_machine(name) for name in machines or shipped_machines()] if only != "parse" else []
         parsed = bench_parsing(script, binary=qemu) if only != "fuzz" else None
@@ -112,7 +112,7 @@ def bench(
 
 
 def _complain(why: str) -> int:
-    Console(stderr=True).print(f"vmfuzz bench: {why}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz bench: {why}", markup=False, highlight=False, soft_wrap=True)
     return 2
 
 

@@ -39,7 +39,7 @@ class CaptureOptions:
 
 def run(options: CaptureOptions, console: Console | None = None) -> int:
     """Capture and write. Exit status: 0, or 2 with one line when something cannot be used."""
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, emoji=False)
     folder, name = Path(options.output).parent, Path(options.output).name
     if not options.output or not name or name in {".", ".."}:
         return _unusable(console, f"--output {options.output!r}: expected DIR/NAME")

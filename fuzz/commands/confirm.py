@@ -73,8 +73,8 @@ class ConfirmOptions:
 
 def run(options: ConfirmOptions, console: Console | None = None) -> int:
     """Confirm and print. Exit status: 0 all agree, 1 disagreements, 2 something that cannot be used."""
-    complaints = Console(stderr=True)
-    console = console or Console(stderr=options.as_json)
+    complaints = Console(stderr=True, emoji=False)
+    console = console or Console(stderr=options.as_json, emoji=False)
     try:
         against = _against(options)
         if options.mutate:

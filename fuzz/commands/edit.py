@@ -190,7 +190,7 @@ def _report(options: EditOptions, opened: Opened, target: Path | None, changes: 
         listed = [{"record": c.record, "path": c.path, "old": c.old, "new": c.new} for c in changes]
         out.write(json.dumps({"output": str(target or STDIN), "size": size, "changes": listed}) + "\n")
         return
-    console = Console(file=out, highlight=False)
+    console = Console(file=out, highlight=False, emoji=False)
     for line in _lines(changes[:_MOST_ROWS]):
         console.print(line, soft_wrap=True)
     if len(changes) > _MOST_ROWS:

@@ -32,12 +32,12 @@ def generate(machine: str, output: Path, console: Console | None = None) -> int:
         write_atomic(output, data)
     except OSError as error:
         return _unusable(f"{output}: {error.strerror or error}")
-    console = console or Console()
+    console = console or Console(emoji=False)
     line = f"{output}: {len(stream.sections)} sections, {len(data)} bytes"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _unusable(why: str) -> int:
-    Console(stderr=True).print(f"vmfuzz generate: {why}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz generate: {why}", markup=False, highlight=False, soft_wrap=True)
     return 2

@@ -78,7 +78,7 @@ class View:
     ) -> None:
         self._looker = looker
         self._about = about
-        self._console = Console(stderr=True) if quiet else console
+        self._console = Console(stderr=True, emoji=False) if quiet else console
         self._history = history
         self._quiet = quiet
         self._clock = clock

@@ -122,7 +122,7 @@ def load_all(
 
 def run(options: LoadOptions, console: Console | None = None) -> int:
     """Load and print. Exit status: 0 nothing found, 1 findings, 2 something that cannot be used."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         designs = _designs(options)
         name = machine_of(options.stream, options.machine)
@@ -190,7 +190,7 @@ def _designs(options: LoadOptions) -> tuple[type[Design], ...]:
 
 
 def _unusable(line: str) -> int:
-    Console(stderr=True).print(f"vmfuzz load: {line}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz load: {line}", markup=False, highlight=False, soft_wrap=True)
     return 2
 
 

@@ -50,7 +50,7 @@ class CurveOptions:
 
 def run_curves(options: CurveOptions, console: Console | None = None) -> int:
     """Measure and print. Exit status: 0 nothing found, 1 findings, 2 something that cannot be used."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         designs = named_designs(options.designs)
         plans = planned(parse_sizes(options.devices, "--generated"), parse_sizes(options.queues, "--queues"))
@@ -58,11 +58,11 @@ def run_curves(options: CurveOptions, console: Console | None = None) -> int:
         if options.keep is not None:
             _keep(options.keep, plans, template)
     except (CorpusError, UsageError, ShapeError) as error:
-        Console(stderr=True).print(f"vmfuzz load: {error}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(f"vmfuzz load: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
     except OSError as error:
         line = f"--keep {options.keep}: {error.strerror or error}"
-        Console(stderr=True).print(f"vmfuzz load: {line}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(f"vmfuzz load: {line}", markup=False, highlight=False, soft_wrap=True)
         return 2
     curves = _measured(plans, designs, template)
     found = tuple(finding for curve in curves for finding in findings(curve))

@@ -74,7 +74,7 @@ def run(options: MinimizeOptions, console: Console | None = None) -> int:
     if options.as_json:
         print(json.dumps(values, indent=2))
     else:
-        show(console or Console(), options.output, values)
+        show(console or Console(emoji=False), options.output, values)
     return 1 if any(group["lost"] for group in values["groups"]) else 0
 
 
@@ -157,4 +157,4 @@ def _unusable(text: str, line: Line) -> int:
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True).print(f"vmfuzz minimize: {text}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz minimize: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -50,7 +50,7 @@ class OssFuzzOptions:
 
 def oss_fuzz(options: OssFuzzOptions, console: Console | None = None) -> int:
     """Try it. Exit status: 0, 1 when the build or a check fails, 2 for what cannot be used, 130 after Ctrl-C."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     place = Place(options.out)
     progress = Line()
     try:
@@ -65,11 +65,15 @@ def oss_fuzz(options: OssFuzzOptions, console: Console | None = None) -> int:
             tried[name] = list(trial.checks())
     except (UsageError, TrialError) as error:
         progress.done()
-        Console(stderr=True).print(f"vmfuzz oss-fuzz: {error}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(
+            f"vmfuzz oss-fuzz: {error}", markup=False, highlight=False, soft_wrap=True
+        )
         return 2
     except KeyboardInterrupt:
         progress.done()
-        Console(stderr=True).print(f"vmfuzz oss-fuzz: stopped; what there is lies in {place.path}", highlight=False)
+        Console(stderr=True, emoji=False).print(
+            f"vmfuzz oss-fuzz: stopped; what there is lies in {place.path}", highlight=False
+        )
         return 130
     progress.done()
     missing = [name for name in wanted if name not in found]

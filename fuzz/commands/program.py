@@ -25,7 +25,7 @@ def program(
     paths: Sequence[Path], names: Sequence[str], cause: str | None, *, as_json: bool, console: Console | None = None
 ) -> int:
     """Run them. Exit status: 0 nothing found, 1 findings, 2 a file, design or cause that cannot be used, in a line."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         designs = named_designs(names or ("all",))
         programs = [(path, read_program(path)) for path in paths]
@@ -36,7 +36,7 @@ def program(
         judge = Judge(designs)
         judged = [(path, one, judge.judge(one)) for path, one in programs]
     except (UsageError, ProgramError) as error:
-        Console(stderr=True).print(f"vmfuzz program: {error}", **_PLAIN)
+        Console(stderr=True, emoji=False).print(f"vmfuzz program: {error}", **_PLAIN)
         return 2
     wanted = {design.name for design in designs}
     if as_json:

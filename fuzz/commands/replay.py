@@ -70,7 +70,7 @@ class Replayed:
 
 def replay(options: ReplayOptions, console: Console | None = None) -> int:
     """Replay and print. Exit status: 0 as expected, 1 something differs or is gone, 2 unusable, 130 stopped."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         chosen = _designs(options)
         own = {design.name: design for design in named_designs(options.designs) if options.designs}
@@ -161,4 +161,4 @@ def _designs(options: ReplayOptions) -> tuple[str, ...]:
 
 
 def _say(line: str) -> None:
-    Console(stderr=True).print(f"vmfuzz replay: {line}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz replay: {line}", markup=False, highlight=False, soft_wrap=True)

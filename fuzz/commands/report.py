@@ -85,5 +85,5 @@ def _letter(options: ReportOptions, subject: Subject) -> Letter:
 
 
 def _unusable(line: str) -> int:
-    Console(stderr=True).print(f"vmfuzz report: {line}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz report: {line}", markup=False, highlight=False, soft_wrap=True)
     return 2

@@ -28,7 +28,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
 
     With a baseline only what it does not set aside is a finding; those of earlier runs in the folder count, too.
     """
-    complaints = Console(stderr=True)
+    complaints = Console(stderr=True, emoji=False)
 
     def say(line: str) -> None:
         complaints.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -39,7 +39,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
     except (UsageError, CorpusError, CampaignError, TriageError) as error:
         say(f"vmfuzz run: {error}")
         return 2
-    console = console or Console()
+    console = console or Console(emoji=False)
     machines = ", ".join(dict.fromkeys(spec.machine for spec in specs if spec.machine)) or "none"
     designs = ", ".join(specs[0].designs) or "the reference alone"
     about = f"{campaign.path}: target {options.target}, machines {machines}, designs {designs}, seed {options.seed}"

@@ -49,7 +49,7 @@ class ShrinkOptions:
 
 def run(options: ShrinkOptions, console: Console | None = None) -> int:
     """Shrink, write, print. Exit status: 0, also when interrupted; 2 something that cannot be used."""
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         given, judge = _asked(options)
         causes = _shown(options, given, judge)
@@ -125,7 +125,7 @@ def _so_far(work: Work) -> str:
 
 
 def _unusable(line: str) -> int:
-    Console(stderr=True).print(f"vmfuzz shrink: {line}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"vmfuzz shrink: {line}", markup=False, highlight=False, soft_wrap=True)
     return 2
 
 

@@ -39,11 +39,11 @@ def run(options: ShrinkCampaignOptions, console: Console | None = None) -> int:
     """Shrink all and print. Exit status: 0, also when interrupted; 1 some do not show their cause any more, or cannot
     be used; 2 not a campaign.
     """
-    console = console or Console()
+    console = console or Console(emoji=False)
     try:
         places = wanted(options.folder)
     except CampaignError as error:
-        Console(stderr=True).print(f"vmfuzz shrink: {error}", **_PLAIN)
+        Console(stderr=True, emoji=False).print(f"vmfuzz shrink: {error}", **_PLAIN)
         return 2
     line = Line()
     done: list[Small] = []

@@ -52,9 +52,11 @@ def status(
         aside = listed_in(baseline) if baseline else None
         _check(watch, as_json)
     except (CampaignError, TriageError, UsageError) as error:
-        Console(stderr=True).print(f"vmfuzz status: {error}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True, emoji=False).print(
+            f"vmfuzz status: {error}", markup=False, highlight=False, soft_wrap=True
+        )
         return 2
-    console = console or Console()
+    console = console or Console(emoji=False)
     if as_json:
         shown = campaign_json(campaign, aside)
         console.print_json(json.dumps(shown))

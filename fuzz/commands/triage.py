@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuzz.triage.replay import Answer
     from fuzz.triage.witness import Witness
 
-_PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "soft_wrap": True, "emoji": False}
+_PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def triage(options: TriageOptions, console: Console | None = None, moment: datet
 
     Exit status: 0, 1 when a cause is new or back again, 2 for a folder, file or option that cannot be used.
     """
-    complaints = Console(stderr=True)
+    complaints = Console(stderr=True, emoji=False)
     moment = (moment or datetime.now(UTC)).replace(microsecond=0)
     line = Line()
     try:
@@ -73,7 +73,7 @@ def triage(options: TriageOptions, console: Console | None = None, moment: datet
         complaints.print("vmfuzz triage: stopped; nothing was changed", **_PLAIN)
         return 130
     line.done()
-    console = console or Console()
+    console = console or Console(emoji=False)
     if options.as_json:
         console.print_json(json.dumps(to_json(found, options.states)))
     else:

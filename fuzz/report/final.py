@@ -31,7 +31,7 @@ def final_report(campaign: Campaign, console: Console, most: int | None = None, 
 
     Those set `aside` come last, as their number; by default the campaign's own file says which these are.
     """
-    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True, "emoji": False}
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     counts = counted(campaign)
     totals(campaign, console)
     if aside is None:
@@ -70,7 +70,7 @@ def _show_groups(
 
 def _show_group(campaign: Campaign, console: Console, found: list[tuple[Path, Record]], counts: dict[str, int]) -> None:
     """One cause under all designs that show it, with the command for its smallest witness."""
-    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True, "emoji": False}
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     _place, record = min(found, key=lambda pair: (pair[1].size, pair[1].cause))
     times = sum(max(1, counts.get(one.cause, 0)) for _place, one in found)
     console.print(f"\n[{rank(found[0][1])}] {record.kind}: {record.text}", **plain)

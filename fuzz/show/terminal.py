@@ -76,7 +76,7 @@ class Output:
 
     def __init__(self, *, colour: bool | None = None, pager: bool = True) -> None:
         options = {None: {}, True: {"force_terminal": True}, False: {"no_color": True}}[colour]
-        self.console = Console(highlight=False, **options)  # type: ignore[arg-type]
+        self.console = Console(highlight=False, emoji=False, **options)  # type: ignore[arg-type]
         self.looks = codes(self.console) if self.console.is_terminal else None
         self.closed = False
         self._pager: subprocess.Popen[str] | None = None

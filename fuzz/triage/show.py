@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fuzz.triage.look import Look, Row
     from fuzz.triage.states import Change
 
-_PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "soft_wrap": True, "emoji": False}
+_PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "soft_wrap": True}
 _COLUMNS: Final = ("severity", "kind", "count", "first seen (execution)", "bytes", "cause")
 MOST_CHANGES: Final = 20
 """Groups of causes that are named for each move."""
