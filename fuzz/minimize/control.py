@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.minimize.how import to_line
-from fuzz.minimize.measurement import Measurement
+from fuzz.minimize.measurement import PASSING, Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,9 @@ class Control:
             self.known[key, int(values["look"]), measured.sha1] = measured
 
     def add(self, key: str, look: int, measured: Measurement) -> None:
-        """One more. Raises OSError."""
+        """One more; not if it failed for what may be otherwise the next time. Raises OSError."""
+        if measured.failed.startswith(PASSING):
+            return
         self.known[key, look, measured.sha1] = measured
         self._write({"key": key, "look": look, **measured.to_json()})
 

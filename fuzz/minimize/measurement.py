@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.engine.features import PROBES
 from fuzz.engine.target import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+PASSING: Final = ("cannot be read", "was altered meanwhile", "its measuring process died")
+"""How reasons for a failure begin that are not the input's own."""
 
 Features = int
 """A set of features: bit n is counter n."""

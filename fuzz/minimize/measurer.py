@@ -48,6 +48,10 @@ class Measurer:
 
     def __init__(self, target: Target, features: FeatureMap, stream: bool, seconds: float) -> None:
         """`stream`: whether inputs may have a schedule in a JSON beside them. `seconds`: of processor, for an input."""
+        # Imports the code under test, which has its probes by now; here, and not once more in each child.
+        from fuzz.minimize.inputs import read_input  # noqa: PLC0415
+
+        self._read = read_input
         self._target = target
         self._features = features
         self._stream = stream
@@ -116,10 +120,8 @@ class Measurer:
         os._exit(0)
 
     def _answer(self, path: Path) -> bytes:
-        from fuzz.minimize.inputs import read_input  # noqa: PLC0415 - imports the code under test
-
         try:
-            data = read_input(path, stream=self._stream)
+            data = self._read(path, stream=self._stream)
         except OSError as error:
             return to_line(Measurement("", failed=f"cannot be read: {error.strerror}").to_json())
         self._features.clear()

@@ -49,7 +49,7 @@ def tell(outcome: Outcome) -> dict[str, Any]:
         "least": outcome.choice.least,
         "checked": outcome.checked,
         "lost": outcome.call(outcome.lost),
-        "causes": {cause: one.sha1 for cause, (_, one) in outcome.found.items()},
+        "causes": {cause: one.sha1 for cause, (_, one) in outcome.found.items() if not outcome.aside(one.sha1)},
         "files": [
             {
                 "name": one.name,

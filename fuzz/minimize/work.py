@@ -66,15 +66,17 @@ class Outcome:
 
     @property
     def found(self) -> dict[str, tuple[Found, Input]]:
-        """By cause, a finding and the smallest input that showed it."""
+        """By cause, a finding and the smallest input that showed it; one that was set aside only if no other did."""
         result: dict[str, tuple[Found, Input]] = {}
-        for sha1, one in sorted(self.measured.items()):
-            for found in one.found:
-                known = result.get(found.cause)
-                this = self.group.inputs[sha1]
-                if known is None or (this.size, sha1) < (known[1].size, known[1].sha1):
-                    result[found.cause] = found, this
+        order = sorted(self.measured, key=lambda sha1: (self.aside(sha1), self.group.inputs[sha1].size, sha1))
+        for sha1 in order:
+            for found in self.measured[sha1].found:
+                result.setdefault(found.cause, (found, self.group.inputs[sha1]))
         return dict(sorted(result.items()))
+
+    def aside(self, sha1: str) -> bool:
+        """Whether an input was set aside, and its features are not counted."""
+        return bool(self.measured[sha1].failed)
 
     def call(self, features: Features, most: int = 0) -> list[str]:
         """The names of features, findings first, then other facts, then probes; `most` of them at most, 0 for all."""
