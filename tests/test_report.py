@@ -254,6 +254,17 @@ def test_an_exception_of_the_model_has_a_letter_that_says_so(report: Any, monkey
     assert "wrap-main/exception/" in text
 
 
+def test_what_ends_its_process_is_told_and_not_run(
+    report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "load_all", lambda *_, **__: pytest.fail("it is not to be run"))
+    found = Found("hang", "any/hang/loader.run/native/-", "not done after 60 seconds, in loader.run", severity="hang")
+    place = keep(tmp_path, "stream", "pc-small", found, b"QEVM")
+    status, text, _ = report(str(place), "-o", "-")
+    assert status == 0
+    assert text.startswith("# vmfuzz: hang in loader.run\n\nvmfuzz hangs on an input of 4 bytes: not done after 60")
+
+
 def test_a_design_of_ones_own_is_told_by_its_file(report: Any, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from model.designs.wrap_main import WrapMain\n\n\nclass Mine(WrapMain):\n"

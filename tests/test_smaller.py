@@ -224,6 +224,25 @@ def test_what_shows_no_more_is_told_and_left(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (*gone.iterdir(), *other.iterdir())} == before
 
 
+def test_what_ends_its_process_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = keep(tmp_path / "campaign", "any/death/stream.read/SIGSEGV/-", b"QEVM")
+    monkeypatch.setattr(one_finding, "_target", lambda *_: pytest.fail("it is not to be run"))
+    small = make_smaller(place)
+    assert (small.ended, small.why, small.before) == ("left", "what ends its process is not run again", small.after)
+
+
+def test_a_design_of_ones_own(tmp_path: Path) -> None:
+    """Its campaign knows its file."""
+    (tmp_path / "mine.py").write_text(
+        "from model.designs.wrap_main import WrapMain\n\n\nclass Mine(WrapMain):\n    name = 'mine'\n"
+    )
+    folder = tmp_path / "campaign"
+    Campaign(folder).open(Settings("stream", ("pc-small",), (f"{tmp_path / 'mine.py'}:Mine",), 1))
+    place = keep(folder, BAR.replace("wrap-main", "mine"), bloated("wrap-main-ring-in-own-bar"))
+    assert make_smaller(place).ended == "minimal"
+    assert (place / "witness.vmstate").read_bytes() == (FOLDER / "wrap-main-ring-in-own-bar.vmstate").read_bytes()
+
+
 def test_a_disk_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "campaign"
     place = keep(folder, BAR, bloated("wrap-main-ring-in-own-bar"))

@@ -16,6 +16,8 @@ from fuzz.engine.target import Found
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENDS: Final = frozenset(("hang", "death", "memory"))
+"""Oracles that speak of how a process ended: their inputs are not to be run where that matters."""
 MOST_DEATHS: Final = 2
 """Lives that one input may cost before it is called a finding and left alone."""
 FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})

@@ -17,7 +17,7 @@ from fuzz.letter import subject_of
 from fuzz.letter.case import Asked, ModelRaised, stream_case
 from fuzz.letter.confirmed import confirmed_part
 from fuzz.letter.program import is_program, program_letter
-from fuzz.letter.raised import raised_letter
+from fuzz.letter.raised import ended_of, raised_letter
 from fuzz.letter.roundtrip import roundtrip_letter
 from fuzz.letter.stream import stream_letter
 from fuzz.programs import ProgramError
@@ -66,6 +66,9 @@ def run(options: ReportOptions) -> int:
 
 
 def _letter(options: ReportOptions, subject: Subject) -> Letter:
+    ended = ended_of(subject)
+    if ended is not None:
+        return raised_letter(subject, ended)
     if subject.target == roundtrip.NAME:
         return roundtrip_letter(subject, options.asked.machine)
     if subject.target == memory.NAME or is_program(subject):

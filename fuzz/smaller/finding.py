@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.campaign.asked import asked_design
+from fuzz.campaign.deaths import ENDS
 from fuzz.campaign.findings import WITNESS, FindingStore, read_record
 from fuzz.corpus import CorpusError
 from fuzz.crashers import CrasherError
@@ -46,6 +47,7 @@ BUDGET: Final = "budget"
 INTERRUPTED: Final = "interrupted"
 UNUSABLE: Final = "unusable"
 GONE: Final = "gone"
+LEFT: Final = "left"
 
 _ALL: Final = frozenset(("any", "vmformat"))
 """What stands in causes that are of no design."""
@@ -69,7 +71,8 @@ class Small:
     """What came of one finding.
 
     `ended`: `minimal`; `known`, which is minimal by an earlier call; `budget`; `interrupted`; `gone`, the witness does
-    not show the cause; `unusable`. `why`: of the last two. `kept`: whether the smaller one went into its place.
+    not show the cause; `left`, what hangs or dies is not run; `unusable`. `why`: of the last three. `kept`: whether the
+    smaller one went into its place.
     """
 
     place: Path
@@ -146,6 +149,8 @@ def make_smaller(place: Path, budget: int | None = None, tick: Callable[[], None
     if known is not None:
         return known
     size = Size(record.size, 0, len(record.schedule or ()))
+    if ENDS & {*record.cause.split("/")[1:2]}:
+        return Small(place, record.cause, record.target, LEFT, size, size, why="what ends its process is not run again")
     try:
         data = join((place / WITNESS).read_bytes(), Schedule.parse(record.schedule))
         target = Target(_target(place, record), record.cause, budget, tick)
