@@ -35,7 +35,7 @@ note = \"\"\"
 two lines\"\"\"
 owner = {{ name = "Jo", since = [1,
   2] }}   # ours
-fixed = 2026-01-01T00:00:00Z   # on a branch
+fixed = 2026-01-01T00:00:00Z   ## on a branch
 
   # about the next one
 
@@ -92,7 +92,7 @@ def test_what_a_person_wrote_stays_to_the_last_blank() -> None:
 def test_a_comment_outlives_the_value_beside_it() -> None:
     before = said(BY_HAND.encode())
     text = rewritten(BY_HAND.encode(), before, (replace(before[0], fixed=None), before[1]), "f").decode()
-    assert text == BY_HAND.replace("fixed = 2026-01-01T00:00:00Z   # on a branch", "# on a branch")
+    assert text == BY_HAND.replace("fixed = 2026-01-01T00:00:00Z   ## on a branch", "## on a branch")
 
 
 @pytest.mark.parametrize(

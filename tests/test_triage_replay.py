@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import tiny
 from triaged import campaign
 
 from fuzz.campaign import Campaign, FindingStore, Origin, Settings
+from fuzz.corpus import root
 from fuzz.engine import Execution, Found, Watchdog
 from fuzz.programs import seed_inputs
 from fuzz.targets.laws import Broken, Laws
@@ -182,6 +184,25 @@ def test_a_schedule_goes_with_its_stream(tmp_path: Path, machine: str, monkeypat
     sight.witness.path.write_bytes(whole)
     assert of_campaign(made) == {UNPAIRED: True}
     assert ran == [whole, whole]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("v1-reset-changes-nothing", id="a-snapshot"),
+        pytest.param("wrap-main-resumes-another-request", id="a-life-behind-the-load"),
+        pytest.param("v4-another-thread-under-rcu", id="a-schedule"),
+    ],
+)
+def test_crashers_show_all_that_they_are_kept_for(name: str, tmp_path: Path) -> None:
+    for suffix in (".vmstate", ".json"):
+        shutil.copy(root() / "crashers" / f"{name}{suffix}", tmp_path)
+    wanted = [(cause, one.witness) for cause, one in sights([tmp_path], Witnesses()).items() if one.witness]
+    assert wanted
+    (task,) = tasks(wanted)
+    found = {one.cause for one in Runner().run(task)}
+    assert found >= {cause for cause, _ in wanted}
+    assert task.witness.loadvm == (name == "v1-reset-changes-nothing")
 
 
 def test_a_design_of_ones_own(tmp_path: Path, machine: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Comment, Item, Whitespace
+from tomlkit.items import AoT, Comment, Item, Trivia, Whitespace
 
 from fuzz.atomic import replace_atomic
 from fuzz.triage.entries import TABLE, Entry, TriageError, is_list, read_entries
@@ -143,7 +143,7 @@ def _set(table: Table, key: str, value: object) -> None:
         place = next(index for index, (known, _) in enumerate(body) if known is not None and known.key == key)
         table.remove(key)
         if comment:
-            body[place] = (None, tomlkit.comment(comment.lstrip("# ")))
+            body[place] = (None, Comment(Trivia(comment_ws="", comment=comment)))
     else:
         end = len(body)
         while end and isinstance(body[end - 1][1], Comment | Whitespace):
