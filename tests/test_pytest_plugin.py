@@ -309,12 +309,12 @@ def test_a_configuration_names_crashers_and_designs(project: pytest.Pytester) ->
 
 def test_findings_are_held_to_their_cause(project: pytest.Pytester) -> None:
     findings = project.path / "campaign" / "findings"
-    for cause in (CAUSE, "wrap-main/layout/a/b/c"):
+    for cause in (CAUSE, "wrap-main/layout/a/b/c", "any/hang/a.b/native/-"):
         FindingStore(findings).keep(
             Found("kind", cause, "text"), NO_FULL, Origin(str(project.path / "tiny"), "stream", 1)
         )
     result = run(project, "--vmfuzz-crashers", "campaign/findings")
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=2, failed=1, skipped=1)
     result.stdout.fnmatch_lines(
         ["wrap-main/layout/a/b/c is gone", "  vmfuzz load */witness.vmstate *"], consecutive=True
     )

@@ -25,6 +25,7 @@ from fuzz.engine.target import Found
 from fuzz.expectations import Trial
 from fuzz.replay import Replayer, accept, given
 from fuzz.replay.show import FEW, MOST
+from fuzz.triage.replay import Answer
 from model.designs import DESIGNS
 from model.schedule import Schedule, join
 
@@ -364,7 +365,7 @@ def test_findings_show_their_cause_or_it_is_gone(place: Path, capsys: pytest.Cap
     told = json.loads(capsys.readouterr().out)["findings"]
     assert [(one["cause"], one["shows"], one["causes"]) for one in told] == [
         (CAUSE, True, [CAUSE]),
-        ("wrap-main/layout/a/b/c", False, []),
+        ("wrap-main/layout/a/b/c", False, [CAUSE]),  # the same bytes are run once for all causes
     ]
 
 
@@ -384,6 +385,23 @@ def test_findings_of_every_target_are_run_by_it(place: Path) -> None:
     assert said.splitlines()[-1] == "3 findings: 3 gone"
     assert "vmfuzz program" in said
     assert "vmfuzz show" in said
+
+
+def test_a_process_may_end_of_a_finding(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a hang that shows it; of another cause nobody can say then whether it shows."""
+    machine = str(place.parent / "tiny")
+    keep(place.parent / "findings", "any/hang/a.b/native/-", NO_FULL, machine, "stream")
+    keep(place.parent / "findings", "wrap-main/layout/a/b/c", STREAM, machine, "stream")
+    monkeypatch.setattr(
+        "fuzz.replay.many.replay",
+        lambda asked, *_: {cause: Answer(ended="hang") for one in asked for cause in one.causes},
+    )
+    status, said = run(place.parent / "findings")
+    assert status == 2
+    assert said.splitlines()[-1] == "1 finding: each shows its cause"
+    assert capsys.readouterr().err.endswith(".c.3455a79c: not done in the time that it has\n")
 
 
 def test_findings_that_cannot_be_run_are_a_line_each(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from fuzz.crashers import CrasherError, read_crasher
-from fuzz.designs import UsageError, named_designs
-from fuzz.replay import Asker, Replayer, Row, Still, accept, given
+from fuzz.designs import UsageError, named_designs, text_of
+from fuzz.replay import Replayer, Row, Still, accept, given
+from fuzz.replay.many import still
 from fuzz.replay.show import show
 from fuzz.show.progress import Line
 from model.designs import DESIGNS
@@ -87,6 +89,7 @@ def replay(options: ReplayOptions, console: Console | None = None) -> int:
     try:
         for step in _steps(wanted, options, chosen, replayer, done):
             line(partial(str, step))
+        _findings(wanted, replayer, done, line)
     except KeyboardInterrupt:
         done.stopped = f"stopped: {len(done.rows)} outcomes, {len(done.findings)} findings looked at"
     finally:
@@ -103,7 +106,7 @@ def replay(options: ReplayOptions, console: Console | None = None) -> int:
 def _steps(
     wanted: Given, options: ReplayOptions, chosen: tuple[str, ...], replayer: Replayer, done: Replayed
 ) -> Iterator[str]:
-    """All the work, a step at a time: what is being done, then doing it."""
+    """All crashers, one at a time: which it is, then doing it."""
     added = [design.name for design in named_designs(options.designs)] if options.accept and options.designs else []
     for number, path in enumerate(wanted.crashers, 1):
         yield f"{number} of {len(wanted.crashers)} crashers: {path.stem}"
@@ -117,13 +120,18 @@ def _steps(
             done.unusable.append(f"crasher {path}: {why}")
         names = dict.fromkeys((*crasher.expect, *added))
         _one(crasher, [name for name in names if not chosen or name in chosen], options, replayer, done)
-    asker = Asker(replayer.own)
-    for number, finding in enumerate(wanted.findings, 1):
-        yield f"{number} of {len(wanted.findings)} findings: {finding.record.cause}"
-        try:
-            done.findings.append(asker.still(finding))
-        except CrasherError as error:
-            done.unusable.append(str(error))
+
+
+def _findings(wanted: Given, replayer: Replayer, done: Replayed, line: Line) -> None:
+    """All findings, in as many processes as there are processors."""
+    own = [text_of(design) for design in replayer.own.values()]
+    many = len(wanted.findings)
+    jobs = len(os.sched_getaffinity(0))
+    for one in still(wanted.findings, own, jobs, lambda so_far: line(lambda: f"{so_far} of {many} findings")):
+        if isinstance(one, CrasherError):
+            done.unusable.append(str(one))
+        else:
+            done.findings.append(one)
 
 
 def _one(crasher: Crasher, names: Sequence[str], options: ReplayOptions, replayer: Replayer, done: Replayed) -> None:

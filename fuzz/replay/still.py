@@ -37,16 +37,20 @@ _ODD: Final = (ValueError, TypeError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A finding run again: all causes that its witness shows now, sorted."""
+    """A finding run again: all causes that its witness shows now, sorted.
+
+    `ended`: whether the process ended of it as the cause says, which is how a hang and a death show.
+    """
 
     finding: Finding
     causes: tuple[str, ...]
     command: str
+    ended: bool = False
 
     @property
     def shows(self) -> bool:
         """Whether its own is among them."""
-        return self.finding.record.cause in self.causes
+        return self.ended or self.finding.record.cause in self.causes
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -65,7 +69,7 @@ class Still:
 
 @dataclass(slots=True)
 class Asker:
-    """Runs findings again. A target is built once for all findings that need the same."""
+    """Runs findings again, in this process. A target is built once for all findings that need the same."""
 
     own: Mapping[str, type[Design]] = field(default_factory=dict)
     """Designs beside those of the house, by name."""

@@ -39,7 +39,7 @@ BEYOND: Final = 10
 HANG: Final = "hang"
 DEATH: Final = "death"
 MEMORY_ORACLE: Final = "memory"
-_ENDS: Final = frozenset({HANG, DEATH, MEMORY_ORACLE})
+ENDS: Final = frozenset({HANG, DEATH, MEMORY_ORACLE})
 """Oracles that speak of how a process ends. Where it was then is a matter of the clock: any such end will do."""
 
 
@@ -59,7 +59,7 @@ class Answer:
         if self.unusable:
             return None
         oracle = cause.split("/")[1]
-        if oracle in _ENDS:
+        if oracle in ENDS:
             seen = {self.ended, *(one.cause.split("/")[1] for one in self.found)}
             return oracle in seen or (self.ended == DEATH and oracle == MEMORY_ORACLE)
         if self.ended:
