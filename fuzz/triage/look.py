@@ -12,6 +12,7 @@ from fuzz.triage.file import read_file, update
 from fuzz.triage.sights import Sight, sights
 from fuzz.triage.states import Evidence, moved
 from fuzz.triage.witness import Witnesses
+from model.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +100,7 @@ def look(
         changes.clear()
         patterns = {entry.cause: entry for entry in now if entry.is_pattern}
         listed = {entry.cause for entry in now}
-        fresh = sorted((Entry(cause) for cause in seen if cause not in listed), key=lambda one: _order(seen, one))
+        fresh = [Entry(one.cause) for one in sorted(seen.values(), key=_order) if one.cause not in listed]
         written: list[Entry] = []
         for entry in (*now, *fresh):
             if entry.is_pattern:
@@ -122,10 +123,9 @@ def look(
     return Look(file, tuple(rows), tuple(changes), was_written, odd)
 
 
-def _order(seen: Mapping[str, Sight], entry: Entry) -> tuple[object, ...]:
+def _order(sight: Sight) -> tuple[object, ...]:
     """New entries are added the worst first."""
-    sight = seen[entry.cause]
-    return rank_of(sight.kind, entry.cause), entry.cause
+    return Severity.parse(sight.severity), sight.cause
 
 
 def _witness(entry: Entry | None, sight: Sight | None, base: Path, made: Witnesses) -> Witness | None:

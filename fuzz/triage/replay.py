@@ -180,11 +180,12 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
                 return
         try:
             task: Task = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         _limit(resource.RLIMIT_AS, begun + task.witness.memory)
         _limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + BEYOND)
-        pipe.send(_watched(task, work))
+        with suppress(OSError):  # nobody is there to hear it
+            pipe.send(_watched(task, work))
 
 
 def _watched(task: Task, work: Work) -> Answer:
