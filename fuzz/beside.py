@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.corpus import CorpusError, find_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 DESCRIPTION: Final = "finding.json"
 """The JSON of a campaign's finding, in the folder of its witness."""
@@ -45,3 +46,18 @@ def seen_from(folder: Path, machine: str) -> str:
     except (CorpusError, OSError, ValueError):
         return machine
     return str(folder / machine)
+
+
+def named_from(folder: Path, machine: str) -> str:
+    """What a file in `folder` is to call a machine, so that `seen_from` finds it again: a path that leads there.
+
+    Names of shipped machines, whole paths and what is not to be found stay as they are.
+    """
+    path = Path(machine)
+    if path.is_absolute() or ("/" not in machine and not machine.endswith(".json")):
+        return machine
+    try:
+        find_machine(machine)
+    except (CorpusError, OSError, ValueError):
+        return machine
+    return os.path.relpath(path, folder)

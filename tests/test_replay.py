@@ -149,6 +149,20 @@ def test_the_command_shown_is_one_that_shows_it(
     assert CAUSE.split("/", 1)[1] in capsys.readouterr().out
 
 
+def test_a_crasher_and_its_machine_are_used_from_anywhere(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shrunk names the machine as seen from where it is written."""
+    path = crasher(place, "one", found(place), cause=[CAUSE])
+    out = place.parent / "small" / "est" / "one"
+    monkeypatch.setattr("sys.argv", ["vmfuzz", "shrink", str(path), "-o", str(out), "-d", "v1-flag-eof"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 0
+    for folder in (place.parent, out.parent):
+        monkeypatch.chdir(folder)
+        assert run(out.with_suffix(".json"))[0] == 0
+    assert read_crasher(out.with_suffix(".json")).expect == found(place)
+
+
 def test_a_schedule_at_the_end_of_a_stream_counts(place: Path, replayer: Replayer) -> None:
     """As an interrupted shrink leaves it: the JSON has none yet."""
     path = crasher(place, "one", {"per-device": {"verdict": "accepted"}})

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fuzz import qemu
+from fuzz.beside import named_from
 from fuzz.campaign.build import make_mutator
 from fuzz.commands.load import machine_of
 from fuzz.confirm import Against, Category, hold
@@ -245,7 +246,8 @@ def _keep(options: ConfirmOptions, result: Result) -> Path:
             "disagreements": list(result.held.lines),
         }
     }
-    return write_crasher(options.crashers, name, one.data, one.machine, {options.design: expect}, notes).path
+    machine = named_from(options.crashers, one.machine)
+    return write_crasher(options.crashers, name, one.data, machine, {options.design: expect}, notes).path
 
 
 def _told(result: Result, path: Path) -> dict[str, Any]:

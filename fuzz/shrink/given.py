@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fuzz.beside import DESCRIPTION
+from fuzz.beside import DESCRIPTION, seen_from
 from fuzz.campaign.findings import WITNESS
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError, named_designs
@@ -60,7 +60,8 @@ def read_given(
         data, schedule = scheduled(path, path.read_bytes())
     except ScheduleError as error:
         raise UsageError(f"{typed}: {error}") from None
-    machine = machine or _text(typed, said, "machine") or machine_for(typed)
+    named = _text(typed, said, "machine")
+    machine = machine or (seen_from(path.parent, named) if named else machine_for(typed))
     if machine is None:
         raise UsageError(f"--machine: not given, and {typed} names none as a crasher or NAME/after does")
     expect = said.get("expect", {})

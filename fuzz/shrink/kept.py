@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fuzz.atomic import write_atomic
+from fuzz.beside import named_from
 from fuzz.expectations import expectations
 from fuzz.lives import lives_of
 from fuzz.shrink.given import JSON, STREAM
@@ -78,7 +79,10 @@ class Kept:
 
     def _describe(self, schedule: Schedule, expect: dict[str, Any]) -> None:
         given = self.given
-        values: dict[str, Any] = {"machine": given.machine, "schedule": schedule.to_json()}
+        values: dict[str, Any] = {
+            "machine": named_from(self.path.parent, given.machine),
+            "schedule": schedule.to_json(),
+        }
         if given.loadvm:
             values["loadvm"] = True
         values |= {"cause": list(self.causes), **given.notes, "expect": expect}
