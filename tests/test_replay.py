@@ -236,6 +236,7 @@ def test_only_some_designs(place: Path) -> None:
     crasher(place, "one", found(place))
     status, said = run(place, only=("v1-flag-eof", "wrap-main"))
     assert (status, said.splitlines()[-1]) == (0, "1 outcome of 1 crasher: all as expected")
+    assert run(place, only=("wrap-main",)) == (0, "no outcomes\n")
 
 
 def test_folders_are_looked_through(place: Path) -> None:

@@ -103,7 +103,9 @@ def _style(line: str) -> str:
 
 
 def _sums(console: Console, rows: Sequence[Row], findings: Sequence[Still]) -> None:
-    if rows or not findings:
+    if not rows and not findings:
+        console.print("no outcomes", **_PLAIN)
+    if rows:
         differing = sum(not row.as_expected for row in rows)
         crashers = len({row.crasher.path for row in rows})
         told = f"{differing} {'differs' if differing == 1 else 'differ'}" if differing else "all as expected"
