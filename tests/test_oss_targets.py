@@ -18,7 +18,7 @@ from fuzz.baseline import Baseline, read_baseline
 from fuzz.corpus import root, shipped_machines
 from fuzz.crashers import read_crasher
 from fuzz.engine import Execution, FeatureMap, Found
-from fuzz.oss.build import archive, held_designs, make_mutator, make_target, seed_inputs
+from fuzz.oss.build import archive, held_designs, mutator_of, seed_inputs, target_of
 from fuzz.oss.bundle import bundle
 from fuzz.oss.definition import FOLDER, KNOWN, FuzzTarget, defined, names
 from fuzz.oss.dictionary import escaped, files
@@ -109,11 +109,11 @@ def test_a_seed_corpus_is_flat_and_always_the_same() -> None:
 
 def test_what_is_known_does_not_end_a_target() -> None:
     known = read_baseline(FOLDER / KNOWN)
-    one = OneInput(make_target(SMALL), FeatureMap(), known)
+    one = OneInput(target_of(SMALL), FeatureMap(), known)
     inputs = seed_inputs(SMALL)
     for data in inputs:
         one.execute(data)
-    bare = OneInput(make_target(SMALL), FeatureMap(), Baseline())
+    bare = OneInput(target_of(SMALL), FeatureMap(), Baseline())
     repeated = (root() / "crashers" / "v6-repeated-section.vmstate").read_bytes()
     assert repeated in inputs
     with pytest.raises(NewCause, match="no-caches"):  # the control: without the file it would
@@ -121,8 +121,8 @@ def test_what_is_known_does_not_end_a_target() -> None:
 
 
 def test_mutants_know_of_schedules_where_they_are_asked_for() -> None:
-    counts = make_mutator(FuzzTarget("stream", machine="pc-small", schedules=True)).counts()
-    assert counts.keys() > make_mutator(SMALL).counts().keys()
+    counts = mutator_of(FuzzTarget("stream", machine="pc-small", schedules=True)).counts()
+    assert counts.keys() > mutator_of(SMALL).counts().keys()
 
 
 def test_a_new_cause_is_what_crashes_are_told_apart_by() -> None:

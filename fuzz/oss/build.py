@@ -2,7 +2,8 @@
 
     python3 -m fuzz.oss.build NAME ZIP    writes the seed corpus of a fuzz target: an archive of flat files
 
-Importing this imports the code under test.
+Importing this imports the code under test. A process is started for one kind of target and often ends within seconds,
+so what only streams need is imported for them alone.
 """
 
 from __future__ import annotations
@@ -15,19 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuzz.atomic import write_atomic
-from fuzz.campaign.build import build_target, read_description
-from fuzz.campaign.build import make_mutator as mutator_for
 from fuzz.campaign.spec import Spec
 from fuzz.corpus import find_machine, root
-from fuzz.crashers import read_crasher
-from fuzz.mutate import small
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.oss.definition import defined, names
 from fuzz.programs import seed_inputs as seed_programs
 from fuzz.targets import memory
-from model import section_schemas
 from model.designs import HELD
-from model.schedule import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,21 +39,28 @@ def held_designs(target: FuzzTarget) -> tuple[str, ...]:
     return tuple(design.name for design in HELD)
 
 
-def make_target(target: FuzzTarget) -> Target:
+def target_of(target: FuzzTarget) -> Target:
     """What runs each input."""
-    description = str(find_machine(target.machine).description) if target.machine else ""
+    if target.kind == "memory":
+        return memory.MemoryTarget(())
+    from fuzz.campaign.build import build_target  # noqa: PLC0415 - see above
+
+    description = str(find_machine(target.machine).description)
     spec = Spec("", target.kind, target.machine, description, (), held_designs(target), 0, "", loadvm=target.loadvm)
     return build_target(spec)
 
 
-def make_mutator(target: FuzzTarget) -> Mutator | ProgramMutator:
+def mutator_of(target: FuzzTarget) -> Mutator | ProgramMutator:
     """What makes inputs of others."""
     if target.kind == "memory":
         return ProgramMutator(memory.MAX_SIZE)
+    from fuzz.campaign.build import make_mutator, read_description  # noqa: PLC0415
+    from fuzz.mutate.small import MAX_SIZE  # noqa: PLC0415
+
     description = read_description(find_machine(target.machine).description)
     if target.kind == "roundtrip":
-        return mutator_for(description, _small(target), small.MAX_SIZE)
-    return mutator_for(description, _streams(target), schedules=target.schedules)
+        return make_mutator(description, _small(target), MAX_SIZE)
+    return make_mutator(description, _streams(target), schedules=target.schedules)
 
 
 def seed_inputs(target: FuzzTarget) -> tuple[bytes, ...]:
@@ -75,13 +77,17 @@ def _streams(target: FuzzTarget) -> list[bytes]:
 
 
 def _small(target: FuzzTarget) -> tuple[bytes, ...]:
-    return small.small_inputs(
-        _streams(target), section_schemas(read_description(find_machine(target.machine).description))
-    )
+    from fuzz.mutate.small import small_inputs  # noqa: PLC0415
+    from model import parse, section_schemas  # noqa: PLC0415
+
+    return small_inputs(_streams(target), section_schemas(parse(find_machine(target.machine).description.read_bytes())))
 
 
 def _crashers(target: FuzzTarget) -> Iterator[bytes]:
     """What was kept of that machine: streams that once showed something."""
+    from fuzz.crashers import read_crasher  # noqa: PLC0415
+    from model.schedule import join  # noqa: PLC0415
+
     for path in sorted((root() / "crashers").glob("*.vmstate")):
         crasher = read_crasher(path)
         loads = crasher.machine == target.machine and crasher.loadvm == target.loadvm

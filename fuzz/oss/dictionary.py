@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.atomic import write_atomic
 from fuzz.corpus import find_machine, shipped_machines
-from fuzz.oss.build import make_mutator
+from fuzz.oss.build import mutator_of
 from fuzz.oss.definition import FOLDER, defined, names
 from fuzz.programs import WORLDS, Call, Program, encode
 from fuzz.programs.program import NUMBERS, VERBS
@@ -54,7 +54,7 @@ def options(name: str, target: FuzzTarget) -> str:
     """The text of a fuzz target's options."""
     values = {
         "dict": f"{name}.dict",
-        "max_len": make_mutator(target).max_size,
+        "max_len": mutator_of(target).max_size,
         "len_control": 0,
         "timeout": TIMEOUT,
     }

@@ -65,6 +65,10 @@ class OneInput:
 
 def run(target: FuzzTarget, argv: Sequence[str]) -> NoReturn:
     """Run a fuzz target with libFuzzer's own command line. Does not return: the process ends."""
+    try:
+        known = read_baseline(Path(argv[0]).resolve().parent / KNOWN)
+    except TriageError as error:
+        sys.exit(f"{Path(argv[0]).name}: {error}")
     features = FeatureMap()
     under_test = UNDER_TEST.get(target.kind, INSTRUMENTED)
     if has_counters():
@@ -75,14 +79,10 @@ def run(target: FuzzTarget, argv: Sequence[str]) -> NoReturn:
         instrumented = byte_code(under_test)
     # Only now: importing this imports the code under test.
     with instrumented:
-        from fuzz.oss.build import make_mutator, make_target  # noqa: PLC0415
+        from fuzz.oss.build import mutator_of, target_of  # noqa: PLC0415
 
-    try:
-        known = read_baseline(Path(argv[0]).resolve().parent / KNOWN)
-    except TriageError as error:
-        sys.exit(f"{Path(argv[0]).name}: {error}")
-    one = OneInput(make_target(target), features, known, os.environ.get(PLANT, ""))
-    mutator = make_mutator(target)
+        one = OneInput(target_of(target), features, known, os.environ.get(PLANT, ""))
+        mutator = mutator_of(target)
     import atheris  # noqa: PLC0415 - optional
 
     mutator.engine = bytes_mutator()
