@@ -167,9 +167,8 @@ def test_the_worst_comes_first_and_another_may_be_asked_for(report: Any) -> None
 
 
 def test_any_stream_has_a_letter(report: Any) -> None:
-    status, said, _ = report(
-        "pc-small/after", "-d", "wrap-main", "--schedule", "wait 27: vcpu-remap 0000:00:03.0 1 0xe0000000"
-    )
+    words = ["-d", "wrap-main", "--schedule", "wait 27: vcpu-remap 0000:00:03.0 1 0xe0000000"]
+    status, said, _ = report("pc-small/after", *words)
     assert status == 0
     assert said.startswith("pc-small-after.md: [wrap-main] ")
 
@@ -177,11 +176,11 @@ def test_any_stream_has_a_letter(report: Any) -> None:
 UNUSABLE = {
     "no such file": ["nowhere"],
     "no machine": ["SELF"],
-    "nothing wrong": ["pc-small/after", "-d", "per-device"],
-    "no such cause": ["pc-small/after", "--cause", "wrap-main/a/b/c/d"],
-    "not a cause": ["pc-small/after", "--cause", "wrap-main"],
-    "no such design": ["pc-small/after", "-d", "wrapped"],
-    "no such folder": ["pc-small/after", "-d", "wrap-main", "-o", "nowhere/a.md"],
+    "nothing wrong": [crasher("v1-eof-without-full-section"), "-d", "per-device"],
+    "no such cause": [crasher("v1-eof-without-full-section"), "--cause", "wrap-main/a/b/c/d"],
+    "not a cause": [crasher("v1-eof-without-full-section"), "--cause", "wrap-main"],
+    "no such design": [crasher("v1-eof-without-full-section"), "-d", "wrapped"],
+    "no such folder": [crasher("v1-eof-without-full-section"), "-o", "nowhere/a.md"],
     "a whole campaign": ["CAMPAIGN"],
     "no such step": ["pc-small/after", "--schedule", "wait"],
     "a schedule cannot be confirmed": [crasher("threaded-turn-is-overruled"), "--confirm"],
@@ -213,7 +212,7 @@ def test_a_program_has_a_letter_too(report: Any, tmp_path: Path) -> None:
     data = encode(from_text(PROGRAM))
     found = next(one for one in MemoryTarget([DESIGNS["wrap-main"]]).run(data).found if "cache_init" in one.cause)
     place = keep(tmp_path, "memory", "", found, data)
-    for typed in (place, place / "witness.vmstate", place / "finding.json", place / "witness.txt"):
+    for typed in (place, place / "witness.txt"):
         status, text, _ = report(str(typed), "-o", "-")
         assert status == 0
         assert text.startswith(

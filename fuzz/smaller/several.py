@@ -1,7 +1,8 @@
 """Many findings, the largest first, in this process or in several.
 
 A process of its own takes one finding after the other. It passes over the terminal's Ctrl-C, which this one answers:
-it tells all to end, each writes its best and ends. Should this one be killed, they end as well.
+it tells all to end, each writes its best and ends. Should this one be killed, they end as well: the last one that was
+forked sees it, and with it go the ends of the pipes by which the one before sees it.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _failed(place: Path, why: str) -> Small:
 def _in_processes(
     places: Sequence[Path], budget: int | None, jobs: int, progress: Callable[[int, int], None]
 ) -> Iterator[Small]:
-    context = get_context("spawn")
+    context = get_context("fork")
     stop, count = context.Event(), context.Value("Q", 0)
     pool = ProcessPoolExecutor(jobs, context, _begin, (stop, count))
     waiting: dict[Future[Small], Path] = {}
