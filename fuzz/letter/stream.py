@@ -108,13 +108,17 @@ def _work(case: Case) -> str:
     """Commits that made views, those that a design forced, and uses of views meanwhile."""
     reference, outcome = case.reference, case.outcome
     pending, harmful = (sum(n for _, n in told) for told in (outcome.reads_while_pending, outcome.harmful_reads))
-    said = f"{outcome.rebuilds} rebuilds of flat views"
+    said = f"flat views are rebuilt in {_count(outcome.rebuilds, 'commit')}"
     if case.design is not REFERENCE:
         said += f", {reference.rebuilds} under `{REFERENCE.name}`"
     if outcome.forced_commits:
-        said += f"; {outcome.forced_commits} commits on behalf of who asks for a view"
-    said += f"; {pending} uses of a view while changes are pending"
+        said += f"; {_count(outcome.forced_commits, 'commit')} on behalf of who asks for a view"
+    said += f"; {_count(pending, 'use')} of a view while changes are pending"
     return f"{said}, {harmful} of them wrong" if pending else said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _parts(findings: Sequence[Finding]) -> bool:
