@@ -122,6 +122,8 @@ def carry_out(state: LoadState, work: Callable[[], tuple[Verdict, Refusal | None
         state.exited = True
     except Hang:
         verdict = "hung"
+    except MemoryError:
+        raise  # whosever code it was in: the machine is in no state to go on with
     except (Exception, SystemExit) as error:
         hook = hook_of(design, error)
         if not hook:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from typing import TYPE_CHECKING
 
+import pytest
+import tiny
+
+from fuzz.campaign.build import Destination
 from fuzz.engine import Execution, FeatureMap, Found, Harness, OutOfTime, Watchdog, exception_found
+from fuzz.targets.stream import StreamTarget
+from model import REFERENCE, Design, parse
+
+if TYPE_CHECKING:
+    from model.designs import Load
+    from vmformat import Refusal
 
 
 def spin() -> None:
@@ -92,3 +103,53 @@ def test_want_of_memory_is_a_kind_of_its_own() -> None:
         bytearray(1 << 62)
     found = exception_found("wrap-main", raised.value)
     assert (found.kind, found.cause.split("/")[:2]) == ("memory", ["wrap-main", "memory"])
+
+
+class Loops(Design):
+    """Does not end where a section ends."""
+
+    name = "loops"
+
+    def section_ends(self, load: Load, error: Refusal | None) -> None:
+        spin()
+
+
+class Eats(Design):
+    """Asks for more than there is."""
+
+    name = "eats"
+
+    def section_ends(self, load: Load, error: Refusal | None) -> None:
+        bytearray(1 << 62)
+
+
+STREAM = tiny.HEADER + tiny.timer() + tiny.blk(command=6, bar=0x200000) + tiny.EOF
+
+
+@pytest.mark.parametrize(
+    ("design", "kind", "cause"),
+    [
+        (Loops, "hang", "loops/hang/test_fuzz_watchdog.spin/-/-"),
+        (Eats, "memory", "eats/memory/test_fuzz_watchdog.section_ends/MemoryError/-"),
+    ],
+)
+def test_in_a_load_it_is_the_designs_and_the_machine_is_built_anew(design: type[Design], kind: str, cause: str) -> None:
+    built = []
+
+    def build() -> Destination:
+        built.append(Destination(parse(json.dumps(tiny.description()).encode())))
+        return built[-1]
+
+    said = Said()
+    watchdog = Watchdog(0.02, period=0.005, looks=16)
+    harness = Harness(StreamTarget(build, REFERENCE, [design]), said, FeatureMap(), watchdog=watchdog)
+    watchdog.start()
+    try:
+        harness.execute(STREAM)
+        harness.execute(tiny.HEADER)
+    finally:
+        watchdog.stop()
+    assert [(one.kind, one.cause) for one in said.found_all if one.kind in {"hang", "memory", "exception"}] == [
+        (kind, cause)
+    ]
+    assert len(built) == 2

@@ -2,11 +2,12 @@
 
 from fuzz.engine.features import PROBES, FeatureMap
 from fuzz.engine.harness import Engine, Harness, Report, available, bytes_mutator
-from fuzz.engine.target import Execution, Feature, Found, Target, exception_found
+from fuzz.engine.target import RAISED, Execution, Feature, Found, Target, exception_found
 from fuzz.engine.watchdog import OutOfTime, Watchdog
 
 __all__ = [
     "PROBES",
+    "RAISED",
     "Engine",
     "Execution",
     "Feature",

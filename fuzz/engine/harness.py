@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.counters import stabilise
-from fuzz.engine.target import exception_found
+from fuzz.engine.target import RAISED, exception_found
 from fuzz.engine.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Harness:
             self._watchdog.begin()
             execution = self._target.run(data)
             self._watchdog.end()
-        except Exception as error:  # noqa: BLE001 - whatever the code under test raises is a finding
+        except RAISED as error:
             self._watchdog.end()
             found = exception_found("any", error)
             self._features.mark([("exception", found.cause)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.watchdog import OutOfTime
 
@@ -52,6 +52,10 @@ class Target(Protocol):
     def run(self, data: bytes) -> Execution:
         """Execute one input, returning to the pristine state afterwards."""
         ...
+
+
+RAISED: Final = (Exception, OutOfTime)
+"""What an execution may raise that is a finding."""
 
 
 def exception_found(design: str, error: BaseException, device: str = "-") -> Found:

@@ -28,8 +28,12 @@ LOOKS: Final = 4
 """Alarms at which the stack is looked at before the execution is ended."""
 
 
-class OutOfTime(Exception):
-    """An execution was ended. `where`: the function that did not end, `file.function`."""
+class OutOfTime(BaseException):
+    """An execution was ended. `where`: the function that did not end, `file.function`.
+
+    No `Exception`, so that nothing between here and the target takes it for a design's own, or for nothing: of whatever
+    was under way nothing is known.
+    """
 
     def __init__(self, where: str, seconds: float) -> None:
         super().__init__(f"not done after {seconds:.0f} seconds of processor time")
@@ -86,7 +90,7 @@ class Watchdog:
         self._left -= 1
         if self._left <= 0:
             self._left = self._looks
-            # Should something swallow the exception, the next alarms come in time: the clock goes on.
+            # Should something swallow even this, the next alarms come in time: the clock goes on.
             raise OutOfTime(self._stack[-1] if self._stack else "?", spent)
 
 

@@ -44,7 +44,7 @@ class Judge:
         """
         try:
             return self._judge(program)
-        except Exception:
+        except BaseException:
             self._stages = _built()
             raise
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fuzz.engine.target import Execution, Feature, Found, exception_found
+from fuzz.engine.target import RAISED, Execution, Feature, Found, exception_found
 from fuzz.programs import Judge, decode
 from fuzz.targets.situations import bucket
 
@@ -37,7 +37,7 @@ class MemoryTarget:
         text = program.text()
         try:
             judged = self._judge.judge(program)
-        except Exception as error:  # noqa: BLE001 - whatever a design or the model raises is a finding
+        except RAISED as error:  # whatever a design or the model raises is a finding
             one = exception_found("any", error)
             return Execution([("exception", one.cause)], (one,))
         found: dict[str, Found] = {}

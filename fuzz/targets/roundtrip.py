@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from fuzz.engine.target import Execution, Feature, Found, exception_found
+from fuzz.engine.target import RAISED, Execution, Feature, Found, exception_found
 from fuzz.targets.laws import Laws
 from vmformat.of_input import forget
 
@@ -51,7 +51,7 @@ class RoundtripTarget:
         for step, broken in steps.items():
             try:
                 found.extend(Found("roundtrip", f"{DESIGN}/law/{one.law}/bytes/stream", one.text) for one in broken)
-            except Exception as error:  # noqa: BLE001 - "no other exception leaves the package" is what is tested
+            except RAISED as error:  # "no other exception leaves the package" is what is tested
                 one = exception_found(DESIGN, error, step)
                 features.append(("exception", one.cause))
                 found.append(one)

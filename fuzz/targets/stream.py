@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from fuzz.engine.target import Execution, Feature, Found, exception_found
+from fuzz.engine.target import RAISED, Execution, Feature, Found, exception_found
 from fuzz.targets import situations
 from model.aftermath import judge_life, judge_stages
 from model.schedule import split
@@ -117,7 +117,7 @@ class StreamTarget:
             if life:
                 return self._machine.live(data, design, life, schedule, loadvm=self._loadvm)
             return self._machine.stages(data, design, schedule, loadvm=self._loadvm)
-        except Exception as error:  # noqa: BLE001 - whatever the model raises is a finding
+        except RAISED as error:  # whatever the model raises is a finding
             one = exception_found(design.name, error)
             found[one.cause] = one
             self._machine = self._build()

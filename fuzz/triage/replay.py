@@ -19,7 +19,7 @@ from math import ceil
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
-from fuzz.engine.target import exception_found
+from fuzz.engine.target import RAISED, exception_found
 from fuzz.engine.watchdog import Watchdog
 from fuzz.triage.run import ANY, Runner, Task, Unusable
 
@@ -199,7 +199,7 @@ def _watched(task: Task, work: Work) -> Answer:
         return Answer(unusable=str(error))
     except MemoryError:
         return Answer(ended=MEMORY_ORACLE)
-    except Exception as error:  # noqa: BLE001 - what leaves a target is a finding, as in a campaign
+    except RAISED as error:  # what leaves a target is a finding, as in a campaign
         return Answer((exception_found(ANY, error),))
     finally:
         watchdog.end()

@@ -86,6 +86,8 @@ class _Rehearsal:
             answer = self._returned(hook, result)
         except DEATHS as stop:
             answer = death(stop, hook, self._design)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - what a design makes of a stand-in is no finding: the load will tell
             raise Differs from None
         if asked:
