@@ -52,6 +52,17 @@ def test_an_empty_view_beside_another() -> None:
     assert side_by_side([], [], ("old", "new"), (0, 1))[1:] == ["  use 00000000-00000001    -    -"]
 
 
+def test_long_names_are_cut_in_their_middle() -> None:
+    name = "0000:00:02.0-virtio-pci-notify-pio-of-a-device-with-a-long-name"
+    rows = [row(1 << 33, (1 << 33) + 0xFFF, name, 0x123000, readonly=True)]
+    lines = side_by_side(rows, rows, ("under commit-before-post-load", "new"), width=100)
+    assert lines == [
+        "                                           under commit-..re-post-load  new",
+        "      0000000200000000-0000000200000fff    0000:00..ng-name @123000 ro  0000:00..ng-name @123000 ro",
+    ]
+    assert all(len(line) <= 100 for line in lines)
+
+
 ROWS = st.lists(st.integers(0, 60), min_size=0, max_size=12, unique=True).map(
     lambda edges: [row(a, b - 1, f"r{a % 3}") for a, b in zip(sorted(edges)[::2], sorted(edges)[1::2], strict=False)]
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_LINES: Final = 14
 NOTHING: Final = "-"
+_FRAME: Final = 12
+"""Columns of a line beside the addresses and the two cells."""
 _LEAST: Final = 16
 """Columns of a cell, at least."""
 
@@ -35,7 +37,8 @@ def side_by_side(
     """
     window = window or _window(left, right, use)
     stretches = _stretches(left, right, window, use)
-    room = None if width is None else max((width - 2 * len(_address(0, 0, window[1])) // 2 - 14) // 2, _LEAST)
+    room = None if width is None else max((width - len(_address(0, 0, window[1])) - _FRAME) // 2, _LEAST)
+    titles = _fitted(titles[0], room), _fitted(titles[1], room)
     lines = [
         (_address(first, last, window[1]), _fitted(_shown(a, first), room), _fitted(_shown(b, first), room))
         for first, last, a, b in stretches
