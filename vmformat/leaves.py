@@ -52,7 +52,12 @@ class Leaf:
 
 
 _MOST: Final = 256
+MOST_LEAVES: Final = 100_000
+"""Answers kept, and leaves in all of them: some 25 MB. A hostile payload has a leaf for every other byte."""
+
 _KNOWN: Final[OrderedDict[tuple[int, int | None, bytes], tuple[Schema, tuple[Leaf, ...]]]] = OrderedDict()
+_KEPT: Final = [0]
+"""Leaves in all answers."""
 
 
 def leaves(schema: Schema, payload: bytes, version: int | None = None) -> tuple[Leaf, ...]:
@@ -65,11 +70,13 @@ def leaves(schema: Schema, payload: bytes, version: int | None = None) -> tuple[
 
 
 def _new_leaves(schema: Schema, payload: bytes, version: int | None) -> tuple[Leaf, ...]:
-    key = (id(schema), version, payload)
-    _KNOWN[key] = schema, find_leaves(schema, payload, version)
-    while len(_KNOWN) > _MOST:
-        _KNOWN.popitem(last=False)
-    return _KNOWN[key][1]
+    found = find_leaves(schema, payload, version)
+    if len(found) <= MOST_LEAVES:
+        _KNOWN[id(schema), version, payload] = schema, found
+        _KEPT[0] += len(found)
+        while len(_KNOWN) > _MOST or _KEPT[0] > MOST_LEAVES:
+            _KEPT[0] -= len(_KNOWN.popitem(last=False)[1][1])
+    return found
 
 
 def find_leaves(schema: Schema, payload: bytes, version: int | None = None) -> tuple[Leaf, ...]:

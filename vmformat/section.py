@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vmformat import framing
 from vmformat.errors import StreamError
@@ -39,6 +39,9 @@ class _Payload:
 
     def __set__(self, section: Section, payload: bytes | memoryview | View) -> None:
         object.__setattr__(section, "_payload", payload)
+
+
+_FEW_LEAVES: Final = 256
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,20 @@ class Section:
         leaf = Node("payload", "buffer", start, size, self.payload)
         return Node(self.name, "record", start, size, None, (leaf,) if size else ()), None
 
-    @cached_property
+    @property
     def leaves(self) -> tuple[Leaf, ...]:
-        """The payload's leaves; offsets count from the payload's start. One leaf if no schema fits."""
+        """The payload's leaves; offsets count from the payload's start. One leaf if no schema fits.
+
+        A few are kept with the section.
+        """
+        kept: tuple[Leaf, ...] | None = self.__dict__.get("_leaves")
+        if kept is None:
+            kept = self._find_leaves()
+            if len(kept) <= _FEW_LEAVES:
+                self.__dict__["_leaves"] = kept
+        return kept
+
+    def _find_leaves(self) -> tuple[Leaf, ...]:
         if self.layout is not None:
             try:
                 return leaves(self.layout, self.payload, self.version)

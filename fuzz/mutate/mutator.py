@@ -2,7 +2,8 @@
 
 Most calls read the input as a Stream, apply a few arms and write it back, so that most mutants still parse. An input
 that does not parse, and one mutation in sixteen of those that do, goes to bytes. The engine's seed decides
-everything: the same data, size and seed give the same mutant.
+everything: the same calls give the same mutants. A mutant that comes back is mutated as the stream that it was made
+as, even if it reads otherwise; so what a call gives may depend on those before.
 
 Where inputs may end with a schedule, it is taken off first and put back at the end, so that all this works on the
 stream alone. One mutation in four looks at the schedule, and of those half leave the stream as it is; one in six
@@ -44,8 +45,10 @@ UNSCHEDULE_ONE_IN: Final = 6
 MOST_ARMS: Final = 5
 MOST_STEPS: Final = 3
 """Arms of the schedule in one mutation."""
-PARSED_BYTES: Final = 32 << 20
-"""Inputs kept parsed, in bytes: the engine mutates one input several times in a row, and comes back to it later."""
+PARSED_BYTES: Final = 64 << 20
+"""Inputs kept parsed, in bytes of memory: the engine mutates one several times in a row, and comes back to it later."""
+RECORD_BYTES: Final = 512
+"""What a record, or an input, takes beside its bytes: 700 where it is not shared with the parent, as most are."""
 
 
 _WIRE: Final = "_mutator_bytes"
@@ -222,9 +225,14 @@ class Mutator:
             self._parsed.move_to_end(data)
             return
         self._parsed[data] = stream
-        self._bytes_kept += len(data)
+        self._bytes_kept += _weight(data, stream)
         while self._bytes_kept > PARSED_BYTES and len(self._parsed) > 1:
-            self._bytes_kept -= len(self._parsed.popitem(last=False)[0])
+            self._bytes_kept -= _weight(*self._parsed.popitem(last=False))
+
+
+def _weight(data: bytes, stream: Stream | None) -> int:
+    """About the bytes of memory that a kept answer takes."""
+    return len(data) + RECORD_BYTES * (1 if stream is None else 1 + len(stream.records))
 
 
 def to_bytes(stream: Stream) -> bytes:

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 DEEPEST: Final = 64
 """Schemas within schemas; real ones have up to eight."""
 
-_MOST: Final = 4096
+MOST_FIELDS: Final = 20_000
+"""Fields of the schemas whose layouts are kept: a stream may bring any number of schemas of its own."""
+
 _LAYOUTS: Final[dict[tuple[int, int], tuple[Schema, Layout]]] = {}
+_FIELDS: Final = [0]
+"""How many there are."""
 
 
 def layout(schema: Schema, version: int | None = None, depth: int = 0) -> Layout:
@@ -41,8 +45,9 @@ def _new_layout(schema: Schema, version: int, depth: int) -> Layout:
         raise StreamError(0, schema.name, "less nesting", "too deep a schema")
     tail = Subsections(schema, layout) if schema.subsections and not schema.raw else None
     made = Layout(schema, version, lambda field: _member(field, schema, depth), tail)
-    if len(_LAYOUTS) > _MOST:
-        _LAYOUTS.clear()
+    if _FIELDS[0] > MOST_FIELDS:
+        forget()
+    _FIELDS[0] += 1 + len(schema.fields)
     _LAYOUTS[id(schema), version] = schema, made
     return made
 
@@ -50,6 +55,7 @@ def _new_layout(schema: Schema, version: int, depth: int) -> Layout:
 def forget() -> None:
     """Drop what was made: for those who measure what a first read costs."""
     _LAYOUTS.clear()
+    _FIELDS[0] = 0
 
 
 def _member(field: Field, owner: Schema, depth: int) -> Fixed | Step:
