@@ -79,18 +79,18 @@ def test_the_order_of_the_files_changes_nothing(candidates: list[Candidate], dic
     assert cover(shuffled) == cover(candidates)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 40])
-def test_without_steps_enough_it_is_still_a_cover_not_above_the_greedy_ones(steps: int) -> None:
+@pytest.mark.parametrize("effort", [0, 10, 40_000])
+def test_without_effort_enough_it_is_still_a_cover_not_above_the_greedy_ones(effort: int) -> None:
     candidates = tangled(80, 60, 1)
-    found = cover(candidates, steps)
+    found = cover(candidates, effort)
     holds(candidates, found)
-    assert not found.least, "these are too hard for so few steps, or the test shows nothing"
-    assert cover(candidates, steps) == found
+    assert not found.least, "these are too hard for so little, or the test shows nothing"
+    assert cover(candidates, effort) == found
 
 
-def test_improving_is_worth_its_steps() -> None:
+def test_improving_is_worth_its_effort() -> None:
     candidates = tangled(80, 60, 2)
-    assert cover(candidates, 200).size < min(one(candidates) for one in (_greedy_size, _each_size))
+    assert cover(candidates, 400_000).size < min(one(candidates) for one in (_greedy_size, _each_size))
 
 
 def _greedy_size(candidates: list[Candidate]) -> int:

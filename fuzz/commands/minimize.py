@@ -94,7 +94,7 @@ def _run(options: MinimizeOptions, line: Line) -> dict[str, Any]:
         results = [*outcomes(gathered.groups).values()]
         ended = _measured(work, results)
         for one in results:
-            work.choose(one)
+            work.choose(one, hurried=ended != "complete")
         output.write(results)
         if ended == "complete":
             ended = _checked(work, results, output)

@@ -7,7 +7,7 @@ This is the weighted set cover problem. There is no quick way for all of it, but
 3. Of the features left only those count whose carriers are few: a feature that every carrier of another one carries,
    too, comes by itself. And a file goes that carries nothing beyond a smaller one. Then others may be essential.
 4. What is left falls into parts that share no feature. Each is searched to the end (`search`), which proves that there
-   is nothing smaller; a part too hard for that is improved as long as the steps last.
+   is nothing smaller; a part too hard for that is improved as long as the effort lasts.
 
 No step loses an optimum, so where 4 ends by itself the whole is proved to be the least. Where it does not, the result
 is compared with what two plain greedy ways come to on the whole, most new features first as libFuzzer's set cover does,
@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.minimize.greedy import fewest_bytes_each, most_new_first, without_needless
 from fuzz.minimize.measurement import numbers_of
-from fuzz.minimize.search import Part, solve
+from fuzz.minimize.search import Effort, Part, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fuzz.minimize.measurement import Features
 
-STEPS: Final = 20_000
-"""Of the search, for all parts together: some seconds."""
+EFFORT: Final = 20_000_000
+"""For all parts together: some seconds. It is counted, so that a busy machine chooses the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Cover:
         return sum(one.size for one in self.kept)
 
 
-def cover(candidates: Iterable[Candidate], steps: int = STEPS) -> Cover:
+def cover(candidates: Iterable[Candidate], most: int = EFFORT) -> Cover:
     """The least cover; the same candidates in any order give the same."""
     smallest: dict[Features, Candidate] = {}
     for one in sorted(candidates, key=lambda one: (one.size, one.name)):
@@ -67,12 +67,11 @@ def cover(candidates: Iterable[Candidate], steps: int = STEPS) -> Cover:
     essential = _essential(distinct)
     needed = _union(distinct) & ~_union(essential)
     chosen, parts = _reduced([one for one in distinct if one.features & needed], needed)
-    kept, least = [*essential, *chosen], True
+    kept, least, effort = [*essential, *chosen], True, Effort(most)
     for part in parts:
-        solution = solve(part, steps)
-        steps = max(0, steps - solution.steps)
-        kept += solution.chosen
-        least = least and solution.least
+        solution, proved = solve(part, effort)
+        kept += solution
+        least = least and proved
     ways = [kept]
     if not least:
         ways = [without_needless(way) for way in (kept, most_new_first(distinct), fewest_bytes_each(distinct))]

@@ -1,4 +1,4 @@
-"""A part of a cover problem: searched to the end if the steps allow it, else improved as far as they do.
+"""A part of a cover problem: searched to the end if the effort allows it, else improved as far as it does.
 
 The search takes the feature with the fewest carriers and tries each of them. A branch ends where what it has cost and
 what it must cost at least come to no less than the best known. What it must cost is found by dual ascent: every missing
@@ -22,8 +22,10 @@ _BYTE: Final = 1 << 32
 """Costs: a byte outweighs any number of files, so that of few bytes the fewest files are taken."""
 _DEEPEST: Final = 300
 """Files in a solution beyond which the search is hopeless (and would be too deep for Python)."""
-_TOGETHER: Final = 12
-"""Most files that one step of improving takes out."""
+_TOGETHER: Final = 24
+"""So many files at most one step of improving takes out."""
+_A_LOOK: Final = 100_000
+"""The effort of one such step."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +62,33 @@ class Part:
         return every
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What was chosen, whether it is proved to be the least, and the steps that it took."""
+@dataclass(slots=True)
+class Effort:
+    """How much may still be done: looks at a file, some ten million of which take a second or two."""
 
-    chosen: list[Candidate]
-    least: bool
-    steps: int
+    left: int
 
 
-def solve(part: Part, steps: int) -> Solution:
-    """The least cover of a part; with `steps` steps at most the least known."""
-    search = _Search(part, steps)
-    search.run()
+def solve(part: Part, effort: Effort) -> tuple[list[Candidate], bool]:
+    """The least cover of a part, and whether it is proved to be; if the effort ends before, the least known.
+
+    A tenth of the effort goes into the search, which ends by itself there or hardly ever; then half into improving.
+    """
+    search = _Search(part, effort)
+    search.run(effort.left // 10)
     if search.ended:
-        search.improve()
-    return Solution([part.members[at][0] for at in search.best], not search.ended, search.steps)
+        search.improve(effort.left // 2)
+    return [part.members[at][0] for at in search.best], not search.ended
 
 
 class _Search:
-    def __init__(self, part: Part, steps: int) -> None:
+    def __init__(self, part: Part, effort: Effort) -> None:
         self._part = part
-        self._most = steps
-        self.steps = 0
+        self._effort = effort
+        self._until = 0
         self.ended = False
-        """Whether the steps ended before the search did."""
-        self.best = self._filled((), random.Random(0), 0.0)
+        """Whether the effort ended before the search did."""
+        self.best = self._greedy()
         self._cost = self._sum(self.best)
 
     def _sum(self, chosen: tuple[int, ...]) -> int:
@@ -98,8 +101,9 @@ class _Search:
 
     # To the end
 
-    def run(self) -> None:
-        """From the beginning."""
+    def run(self, most: int) -> None:
+        """From the beginning, with so much effort."""
+        self._until = self._effort.left - most
         if len(self.best) > _DEEPEST:
             self.ended = True
             return
@@ -110,10 +114,9 @@ class _Search:
         if not missing:
             self._offer(chosen)
             return
-        if self.steps >= self._most:
+        if self._effort.left <= self._until:
             self.ended = True
             return
-        self.steps += 1
         part = self._part
         bound, row = self._bound(missing, barred, self._cost - cost)
         if row < 0 or cost + bound >= self._cost:
@@ -136,6 +139,7 @@ class _Search:
                 return 0, -1
             if len(free) < fewest:
                 fewest, first = len(free), row
+            self._effort.left -= len(free)
             bid = min(slack[at] for at in free)
             if bid:
                 total += bid
@@ -147,39 +151,80 @@ class _Search:
 
     # As far as it goes
 
-    def improve(self) -> None:
-        """Take some out that share features, fill up again otherwise, keep what is better; as many steps once more."""
-        dice = random.Random(1)
-        part = self._part
-        for _ in range(self._most):
-            self.steps += 1
-            seed = dice.choice(self.best)
-            near = [at for at in self.best if part.carried[at] & part.carried[seed]]
-            others = dice.sample(self.best, min(len(self.best), dice.randrange(1, _TOGETHER)))
-            out = {seed, *others, *near[: dice.randrange(len(near) + 1)]}
-            kept = tuple(at for at in self.best if at not in out)
-            self._offer(self._filled(kept, dice, 0.5))
+    def improve(self, most: int) -> None:
+        """Take some out that could stand in for each other, choose the least for what is missing; with so much effort.
 
-    def _filled(self, chosen: tuple[int, ...], dice: random.Random, noise: float) -> tuple[int, ...]:
-        """With what is missing, cheapest first, give or take `noise`; then without what is needless."""
-        part = self._part
-        missing = part.rows
+        What is missing then is a part of its own, small enough to be searched.
+        """
+        dice = random.Random(1)
+        until = self._effort.left - most
+        while self._effort.left > until:
+            out = self._near(dice, dice.randrange(2, _TOGETHER))
+            kept = [at for at in self.best if at not in out]
+            missing = self._part.rows & ~self._carried(kept)
+            within = self._within(missing)
+            search = _Search(Part(tuple((self._part.members[at][0], bits) for at, bits in within)), self._effort)
+            search.run(_A_LOOK)
+            self._offer(self._needed([*kept, *(within[at][0] for at in search.best)]))
+
+    def _carried(self, chosen: list[int]) -> int:
+        every = 0
         for at in chosen:
-            missing &= ~part.carried[at]
-        result = list(chosen)
-        candidates = sorted({at for row in numbers_of(missing) for at in part.carriers[row]})
-        weight = {at: part.costs[at] * (1 + noise * dice.random()) for at in candidates}
+            every |= self._part.carried[at]
+        return every
+
+    def _near(self, dice: random.Random, many: int) -> set[int]:
+        """So many of the best, of which others carry parts: one by chance, and those around it."""
+        part = self._part
+        out = {dice.choice(self.best)}
+        left = [at for at in self.best if at not in out]
+        dice.shuffle(left)
+        while left and len(out) < many:
+            rows = self._carried([*out])
+            around = self._carried(sorted({at for row in numbers_of(rows) for at in part.carriers[row]}))
+            self._effort.left -= len(part.members)
+            near = [at for at in left if part.carried[at] & around] or left
+            out.update(near[: max(1, many // 3)])
+            left = [at for at in left if at not in out]
+        return out
+
+    def _within(self, missing: int) -> list[tuple[int, int]]:
+        """Files with what they carry of what is missing, without those that another one beats there."""
+        part = self._part
+        found: list[tuple[int, int]] = []
+        for at in sorted(
+            {at for row in numbers_of(missing) for at in part.carriers[row]},
+            key=lambda at: (part.costs[at], -(part.carried[at] & missing).bit_count(), at),
+        ):
+            bits = part.carried[at] & missing
+            if all(bits & ~other for _, other in found):
+                found.append((at, bits))
+            self._effort.left -= 1
+        return found
+
+    def _greedy(self) -> tuple[int, ...]:
+        """A beginning: cheapest first for each feature, then without what is needless."""
+        part = self._part
+        missing, result, candidates = part.rows, [], [*range(len(part.members))]
         while missing:
+            self._effort.left -= len(candidates)
             new = {at: bits for at in candidates if (bits := (part.carried[at] & missing).bit_count())}
-            at = min(new, key=lambda at: (weight[at] / new[at], at))
+            at = min(new, key=lambda at: (part.costs[at] / new[at], at))
             result.append(at)
             missing &= ~part.carried[at]
             candidates = [*new]
-        for at in sorted(result, key=lambda at: (-part.costs[at], at)):
-            others = 0
-            for other in result:
-                if other != at:
-                    others |= part.carried[other]
-            if not part.carried[at] & ~others:
-                result.remove(at)
-        return tuple(result)
+        return self._needed(result)
+
+    def _needed(self, chosen: list[int]) -> tuple[int, ...]:
+        """Without those, the largest first, that can be left out."""
+        part, result = self._part, list(chosen)
+        while True:
+            self._effort.left -= len(result)
+            once = more = 0
+            for at in result:
+                more |= once & part.carried[at]
+                once |= part.carried[at]
+            needless = [at for at in result if not part.carried[at] & ~more]
+            if not needless:
+                return tuple(result)
+            result.remove(max(needless, key=lambda at: (part.costs[at], at)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.engine.features import PROBES
 from fuzz.minimize.control import AGAIN, FIRST
-from fuzz.minimize.cover import Candidate, Cover, cover
+from fuzz.minimize.cover import EFFORT, Candidate, Cover, cover
 from fuzz.minimize.measurement import numbers_of
 from fuzz.minimize.pool import Input, Pool
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TOGETHER: Final = 25
 """Inputs that one process runs one after the other when they are looked at again."""
+HURRIED: Final = 30
+"""The part of the effort that a choice takes after Ctrl-C."""
 NAMED: Final = 8
 """Features that are told by name in a line."""
 
@@ -161,14 +163,15 @@ class Work:
             outcome.longest = ready.longest
         outcome.names.update(self._control.names.get(outcome.key, {}))
 
-    def choose(self, outcome: Outcome) -> None:
-        """The least of what was measured so far."""
+    def choose(self, outcome: Outcome, *, hurried: bool = False) -> None:
+        """The least of what was measured so far; `hurried`: somebody waits for the end, who will go on later."""
         self._say(lambda: f"{outcome.group.name}: choosing")
-        outcome.choice = cover(
+        candidates = (
             Candidate(sha1, outcome.group.inputs[sha1].size, one.features)
             for sha1, one in outcome.measured.items()
             if not one.failed
         )
+        outcome.choice = cover(candidates, EFFORT // HURRIED if hurried else EFFORT)
 
     def check(self, outcome: Outcome) -> None:
         """Look at what was chosen in new processes; what does not show again is not counted, and chosen anew.
