@@ -73,11 +73,11 @@ def _main(
 
 @app.command("run")
 def run_command(
-    target: Annotated[str, typer.Option(help="stream, roundtrip or memory.")] = "stream",
+    target: Annotated[str, typer.Option(help="stream, roundtrip or memory; stream for a new campaign.")] = "",
     machine: Machines = None,
     design: DesignNames = None,
     time: Annotated[str | None, typer.Option(help="How long, such as 60s, 5m, 2h; no end if not given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search; 1 for a new campaign.")] = None,
     campaign: Annotated[Path, typer.Option(help="The campaign's folder; made, or gone on with.")] = Path("campaign"),
     executions: Annotated[
         int | None,

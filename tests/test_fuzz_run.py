@@ -15,10 +15,18 @@ import pytest
 import tiny
 from rich.console import Console
 
-from fuzz.campaign import Campaign, all_stats, records
+from fuzz.campaign import Campaign, Settings, all_stats, records
 from fuzz.commands.bench import bench
 from fuzz.commands.run import run
-from fuzz.commands.run_asked import DEFAULT_MACHINES, RunOptions, chosen_designs, group_names, seconds, usual_machines
+from fuzz.commands.run_asked import (
+    DEFAULT_MACHINES,
+    RunOptions,
+    as_before,
+    chosen_designs,
+    group_names,
+    seconds,
+    usual_machines,
+)
 from fuzz.commands.status import status
 from fuzz.corpus import MachineFiles, shipped_machines
 from fuzz.designs import UsageError
@@ -164,6 +172,23 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     assert history[-1]["causes"] == len(records(campaign.findings))
     assert status(place, quiet()) == 0
     assert status(tmp_path) == 2
+
+
+def test_what_is_not_said_again_is_as_it_was(machine: str, tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path / "c")
+    new = as_before(RunOptions(campaign=campaign.path))
+    assert (new.target, new.machines, new.designs, new.seed) == ("stream", (), (), 1)
+    campaign.open(Settings("stream", (machine,), ("v8-rcu-getref",), 9))
+    again = as_before(RunOptions(campaign=campaign.path, time="5s"))
+    assert (again.target, again.machines, again.designs, again.seed, again.time) == (
+        "stream", (machine,), ("v8-rcu-getref",), 9, "5s",
+    )  # fmt: skip
+    other = as_before(RunOptions(campaign=campaign.path, machines=("pc-small",), designs=("all",), seed=0))
+    assert (other.machines, other.designs, other.seed) == (("pc-small",), ("all",), 0)
+    assert as_before(RunOptions("memory", campaign=campaign.path)).machines == ()
+    campaign.open(Settings("stream", (machine,), ("/somewhere/mine.py:Mine",), 9))
+    with pytest.raises(UsageError, match=r"name them: --design /somewhere/mine\.py:Mine"):
+        as_before(RunOptions(campaign=campaign.path))
 
 
 def kept(campaign: Campaign) -> dict[str, bytes]:

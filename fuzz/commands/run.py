@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+from fuzz.campaign.findings import records
 from fuzz.campaign.folder import CampaignError
-from fuzz.campaign.supervisor import Supervisor
+from fuzz.campaign.supervisor import Supervisor, all_stats
 from fuzz.commands.live import view_of_run
-from fuzz.commands.run_asked import prepare
+from fuzz.commands.run_asked import as_before, prepare
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
 from fuzz.report import final_report
@@ -35,6 +36,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
 
     try:
         aside = listed_in(options.baseline) if options.baseline else None
+        options = as_before(options)
         limit, specs, campaign = prepare(options, say)
     except (UsageError, CorpusError, CampaignError, TriageError) as error:
         say(f"vmfuzz run: {error}")
@@ -46,6 +48,12 @@ def run(options: RunOptions, console: Console | None = None) -> int:
     view = view_of_run(campaign, specs, console, aside, quiet=options.quiet)
     if not options.quiet:
         console.print(about, markup=False, highlight=False, soft_wrap=True)
+        if (starts := campaign.settings().runs) > 1:
+            executions = sum(one.executions for one in all_stats(campaign))
+            causes = len(records(campaign.findings))
+            console.print(
+                f"resumed, start {starts}: {executions:,} executions, {causes} causes so far", highlight=False
+            )
     if aside is not None and not options.quiet and (line := earlier(campaign, aside)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     with view.live:

@@ -34,11 +34,12 @@ _UNITS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 class RunOptions:
     """What `vmfuzz run` was asked."""
 
-    target: str = "stream"
+    target: str = ""
+    """As are machines, designs and seed: if not given, what the campaign was asked last time."""
     machines: tuple[str, ...] = ()
     designs: tuple[str, ...] = ()
     time: str | None = None
-    seed: int = 1
+    seed: int | None = None
     campaign: Path = Path("campaign")
     executions: int | None = None
     """Stop each worker after so many executions, those of earlier runs of the campaign among them."""
@@ -101,11 +102,35 @@ def group_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def as_before(options: RunOptions) -> RunOptions:
+    """What was asked, with what was left out as this campaign was asked it last time, or as is usual.
+
+    Raises UsageError where that is a design of the user's own: a folder does not say which Python file is run.
+    """
+    try:
+        before = Campaign(options.campaign).settings()
+    except CampaignError:
+        before = None
+    if before is None or options.target not in {"", before.target}:
+        return replace(options, target=options.target or "stream", seed=1 if options.seed is None else options.seed)
+    designs = options.designs
+    if not designs:
+        own = [name for name in before.designs if ":" in name]
+        if own:
+            msg = f"campaign {options.campaign}: it was run with designs of your own; name them: --design {own[0]}"
+            raise UsageError(msg)
+        designs = before.designs or (REFERENCE.name,)
+    machines = options.machines or before.machines
+    seed = before.seed if options.seed is None else options.seed
+    return replace(options, target=before.target, machines=machines, designs=designs, seed=seed)
+
+
 def prepare(options: RunOptions, say: Callable[[str], None]) -> tuple[float | None, tuple[Spec, ...], Campaign]:
     """Open the campaign: seconds that there are, its workers, its folder. `say`: what was repaired, and warnings.
 
     Raises UsageError, CorpusError, CampaignError.
     """
+    seed = options.seed or 0
     if options.target not in TARGETS:
         msg = f"--target {options.target}: no such target; there are {', '.join(TARGETS)}"
         raise UsageError(msg)
@@ -127,7 +152,7 @@ def prepare(options: RunOptions, say: Callable[[str], None]) -> tuple[float | No
     campaign = Campaign(options.campaign)
     typed = tuple(machine.typed for machine in machines)
     beyond = lives.asked(resume=options.resume, again=options.again, loadvm=False)
-    asked = Settings(options.target, typed, designs, options.seed, loadvm=options.loadvm, beyond=beyond)
+    asked = Settings(options.target, typed, designs, seed, loadvm=options.loadvm, beyond=beyond)
     settings, repaired = campaign.open(asked)
     repaired = (
         *repaired,
@@ -148,7 +173,7 @@ def prepare(options: RunOptions, say: Callable[[str], None]) -> tuple[float | No
             seeds=tuple(str(seed.resolve()) for seed in seeds[name]),
             designs=designs,
             # Each start of a campaign explores with another sequence; the first one is the seed's own.
-            seed=options.seed + 7_919 * (settings.runs - 1),
+            seed=seed + 7_919 * (settings.runs - 1),
             campaign=str(options.campaign.resolve()),
             loadvm=settings.loadvm,
             beyond=settings.beyond,
@@ -193,7 +218,7 @@ def _programs(options: RunOptions, designs: tuple[str, ...], say: Callable[[str]
         msg = f"--machine {options.machines[0]}: the target memory runs programs in worlds of its own, on no machine"
         raise UsageError(msg)
     campaign = Campaign(options.campaign)
-    settings, repaired = campaign.open(Settings(options.target, (), designs, options.seed))
+    settings, repaired = campaign.open(Settings(options.target, (), designs, options.seed or 0))
     for line in repaired:
         say(line)
     try:
@@ -208,7 +233,7 @@ def _programs(options: RunOptions, designs: tuple[str, ...], say: Callable[[str]
         description="",
         seeds=tuple(str(seed.resolve()) for seed in seeds),
         designs=designs,
-        seed=options.seed + 7_919 * (settings.runs - 1),
+        seed=settings.seed + 7_919 * (settings.runs - 1),
         campaign=str(options.campaign.resolve()),
     )
     return spec, campaign
