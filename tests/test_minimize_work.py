@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from fuzz.designs import UsageError
 from fuzz.engine import Found
 from fuzz.minimize import work
 from fuzz.minimize.control import Control
@@ -17,8 +20,6 @@ from fuzz.minimize.work import Outcome, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    import pytest
 
     from fuzz.minimize.pool import Answer
 
@@ -58,7 +59,7 @@ def worked(
     monkeypatch.setattr(Scripted, "looks", {name: [*shows] for name, shows in looks.items()}, raising=False)
     monkeypatch.setattr(Scripted, "asked", [], raising=False)
     group = Group("g", How("memory"), {name: Input(Path(name), name, sizes[name]) for name in looks})
-    outcome = Outcome(group, "key")
+    outcome = Outcome(group, group.how.key())
     control = Control(tmp_path / "control")
     job = Work(control, 1, 1.0, lambda _: None, twice=twice)
     job.measure(outcome)
@@ -102,6 +103,13 @@ def test_facts_that_come_out_otherwise_behind_others_are_told(tmp_path: Path, mo
     looks: Looks = {"a": [probe | fact, other, probe | fact], "b": [1 | fact, fact, 1 | fact], "c": ["died"]}
     outcome, _ = worked(tmp_path, monkeypatch, looks, {"a": 1, "b": 1, "c": 1}, twice=True)
     assert outcome.unsteady == {"a": "counter 20000; counter 20001"}
+
+
+def test_code_that_was_altered_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = iter(["before", "after"])
+    monkeypatch.setattr(How, "key", lambda _: next(keys))
+    with pytest.raises(UsageError, match="g: its code or machine was altered meanwhile"):
+        worked(tmp_path, monkeypatch, {"a": [1, 1]}, {"a": 1})
 
 
 def test_of_those_that_show_a_cause_one_that_was_not_set_aside_is_named() -> None:

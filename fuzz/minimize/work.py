@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fuzz.designs import UsageError
 from fuzz.engine.features import PROBES
 from fuzz.minimize.control import AGAIN, FIRST
 from fuzz.minimize.cover import EFFORT, Candidate, Cover, cover
@@ -176,8 +177,10 @@ class Work:
     def check(self, outcome: Outcome) -> None:
         """Look at what was chosen in new processes; what does not show again is not counted, and chosen anew.
 
-        Raises CannotMeasure, OSError; may be interrupted.
+        Raises CannotMeasure, OSError, and UsageError if the code is another one by now; may be interrupted.
         """
+        if outcome.group.how.key() != outcome.key:
+            raise UsageError(f"group {outcome.group.name}: its code or machine was altered meanwhile; begin anew")
         seen = outcome.features
         checked: set[str] = set()
         with Pool(outcome.group.how, self._jobs, self._seconds) as pool:
