@@ -135,6 +135,11 @@ def test_a_folder_that_is_no_campaign_is_refused_in_one_line(tmp_path: Path) -> 
         Campaign(tmp_path / "nowhere").settings()
 
 
+def test_a_start_that_found_no_room_can_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "c" / "findings").mkdir(parents=True)
+    assert Campaign(tmp_path / "c").open(SETTINGS)[1] == ()
+
+
 def test_a_damaged_campaign_file_costs_nothing_found(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path / "c")
     campaign.open(SETTINGS)

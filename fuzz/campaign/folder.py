@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 1
+OWN: Final = frozenset({"findings", "workers"})
+"""What a start leaves behind that finds no room for more."""
 BOX: Final = "current"
 """The file with the input that a worker is executing."""
 LOG: Final = "log.txt"
@@ -149,8 +151,8 @@ class Campaign:
                     beyond = tuple(dict.fromkeys((*before.beyond, *beyond)))
                 except CampaignError as error:
                     repaired.append(f"{error}; started anew, corpus and findings kept")
-            elif self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-                if not (self.path / "corpus").is_dir():
+            elif self.path.is_dir() and (names := {entry.name for entry in self.path.iterdir()} - OWN):
+                if "corpus" not in names and any(not name.startswith(".") for name in names):
                     msg = f"campaign {self.path}: not empty and not a campaign; give another folder"
                     raise CampaignError(msg)
                 repaired.append(f"campaign {self.path}: campaign.json was missing; corpus and findings kept")

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fuzz.campaign.feed import Waiting
-from fuzz.campaign.findings import FindingStore, Origin
-from fuzz.campaign.shelf import Shelf
+from fuzz.campaign.findings import Origin, cause_id
+from fuzz.campaign.shelf import name_of
 from fuzz.campaign.stats import Stats, now, read_stats, write_stats
 
 if TYPE_CHECKING:
     from fuzz.campaign.blackbox import BlackBox
     from fuzz.campaign.feed import Feed, Mutator
+    from fuzz.campaign.findings import FindingStore
+    from fuzz.campaign.shelf import Shelf
     from fuzz.campaign.spec import Spec
     from fuzz.engine import FeatureMap, Found
 
@@ -198,21 +200,24 @@ class WorkerReport:
         self._write(executions, situations)
 
     def _rescue(self) -> None:
-        """What the campaign's disk does not take goes where temporary files go, and is said."""
+        """What the campaign's disk does not take goes where temporary files go, as inputs, and is said.
+
+        In plain files: there is a second for it before the supervisor loses patience.
+        """
         if not self._unkept and not self._unshelved:
             return
         place = Path(tempfile.gettempdir()) / f"vmfuzz-held-{os.getpid()}"
         try:
-            (place / "corpus").mkdir(parents=True, exist_ok=True)
-            store, shelf = FindingStore(place / "findings"), Shelf(place / "corpus")
-            for found, data, origin in self._unkept.values():
-                store.keep(found, data, origin)
+            place.mkdir(exist_ok=True)
+            for found, data, _ in self._unkept.values():
+                (place / cause_id(found.cause)).write_bytes(data)
             for data in self._unshelved:
-                shelf.keep(data)
+                (place / name_of(data)).write_bytes(data)
         except OSError as error:
-            self._say(f"{len(self._unkept)} findings could not be written anywhere ({place}: {error.strerror})")
+            self._say(f"what was held could not be written anywhere ({place}: {error.strerror})")
         else:
-            self._say(f"{len(self._unkept)} findings and {len(self._unshelved)} corpus entries are in {place}")
+            many = f"{len(self._unkept)} findings and {len(self._unshelved)} corpus entries"
+            self._say(f"{many} that were held are inputs in {place}; in {self._shelf.folder} they take part again")
 
     def _write(self, executions: int, situations: int) -> None:
         moment = time.monotonic()
