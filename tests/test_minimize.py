@@ -60,10 +60,9 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def shown(*folders: Path) -> dict[str, int]:
+def shown(folder: Path) -> dict[str, int]:
     """Features of each file, in a process of its own."""
-    paths = [path for folder in folders for path in sorted(folder.iterdir())]
-    inputs = [Input(path, path.name, path.stat().st_size) for path in paths]
+    inputs = [Input(path, path.name, path.stat().st_size) for path in sorted(folder.iterdir())]
     with Pool(MEMORY, 1) as pool:
         return {one.sha1: measured.features for one, measured, _ in pool.measure(inputs)}
 
@@ -88,8 +87,7 @@ def test_nothing_is_lost_nothing_needless_and_two_processes_choose_as_one(
     assert group["least"]
     assert sorted(content(out)) == [one["name"] for one in group["files"]]
     assert all(sha1(data) == name for name, data in content(out).items())
-    more = programs(tmp_path / "more", 6, first=100)
-    features = shown(given, more)
+    features = shown(given)
     kept = {name: features[name] for name in content(out)}
     assert together(features[name] for name in before) == together(kept.values())
     assert len(kept) < len(before)
@@ -100,11 +98,11 @@ def test_nothing_is_lost_nothing_needless_and_two_processes_choose_as_one(
     assert json.loads((tmp_path / "out.minimize.json").read_bytes())["groups"] == values["groups"]
     assert not (tmp_path / "out.minimize.control").exists()
 
-    # Again, with one more folder: the earlier result is taken back, and knows how its inputs are run.
-    (second,) = minimized(capsys, out, tmp_path / "both", target=None, merge=(more,), once=True)["groups"]
-    assert second["how"]["target"] == "memory"
-    assert second["given"]["files"] == len(kept) + 6
-    assert together(features[name] for name in content(tmp_path / "both")) == together(features.values())
+    # With one more folder: the earlier result is taken back, and knows how its inputs are run.
+    more = programs(tmp_path / "more", 6, first=100)
+    (both,) = gathered(out, more).values()
+    assert both.how == MEMORY
+    assert {*both.inputs} == {*kept, *content(more)}
 
 
 def test_a_campaign_comes_out_as_one_to_go_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
