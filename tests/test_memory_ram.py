@@ -70,3 +70,20 @@ def test_reads_by_name_are_told_of_and_searches_are_not() -> None:
         ram.read("a", 0, 4096)
     ram.read("a", 4095, 2)
     assert seen == [("a", 16, 4), ("a", 4095, 2)]
+
+
+@pytest.mark.parametrize(("first", "pages"), [(0, 1), (0, 2), (3, 2), (1, 7), (0, 100), (50, 1)], ids=str)
+def test_a_discard_touches_the_pages_of_its_range_that_are_there(first: int, pages: int) -> None:
+    ram = Ram()
+    block = ram.add_block("b", 100 << 12)
+    block.write(2 << 12, b"\7" * 4096)
+    ram.checkpoint()
+    there = {0, 1, 3, 8, 50}
+    for number in there:
+        block.fill(number << 12, 9)
+    block.discard(first << 12, pages << 12)
+    gone = {number for number in there | {2} if first <= number < first + pages}
+    for number in range(100):
+        assert block.is_present(number << 12) == (number in there | {2})
+        kept = 0 if number in gone or number not in there | {2} else 7 if number == 2 else 9
+        assert block.read(number << 12, 4096) == bytes([kept]) * 4096

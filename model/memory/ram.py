@@ -58,7 +58,11 @@ class Block:
     def discard(self, offset: int, length: int) -> None:
         """Make whole pages read as zeros again; a range is widened to the pages it touches."""
         first, last = offset >> 12, (offset + max(length, 1) - 1) >> 12
-        for number in [n for n in {*self.written, *self.base} if first <= n <= last]:
+        if last - first < len(self.written) + len(self.base):
+            found = [n for n in range(first, last + 1) if n in self.written or n in self.base]
+        else:
+            found = [n for n in {*self.written, *self.base} if first <= n <= last]
+        for number in found:
             self.written[number] = 0
 
     def fill(self, offset: int, byte: int) -> None:
