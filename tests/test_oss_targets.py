@@ -173,6 +173,15 @@ def test_the_control_ends_on_the_planted_input_alone() -> None:
     OneInput(Quiet(), FeatureMap(), Baseline()).execute(b"foo")
 
 
+def test_what_was_lit_before_the_first_input_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = FeatureMap()
+    features.counters[3] = 1
+    lit: list[int] = []
+    monkeypatch.setattr(features, "register", lambda: lit.append(sum(features.counters)))
+    OneInput(Quiet(), features, Baseline())(b"")
+    assert lit == [0]
+
+
 def test_probes_come_before_what_is_under_test() -> None:
     program = (
         "import sys; import fuzz.oss.targets.fuzz_stream_pc_small as target; "

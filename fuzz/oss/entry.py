@@ -49,6 +49,8 @@ class OneInput:
     def __call__(self, data: bytes) -> None:
         """One execution. Raises NewCause."""
         if not self._features.registered:
+            # What was lit while all this was built would count for the first input, whichever that is in a merge.
+            self._features.clear()
             self._features.register()
         self.execute(data)
 
