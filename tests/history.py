@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fuzz.mutate.programs import ProgramMutator
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
-MUTANTS = {"stream": 8, "snapshot": 4, "roundtrip": 60, "memory": 20}
+MUTANTS = {"stream": 6, "snapshot": 3, "roundtrip": 50, "memory": 10}
 
 
 def begin_with(target: str) -> Sequence[bytes]:
