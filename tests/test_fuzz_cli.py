@@ -188,7 +188,7 @@ def test_no_word_between_colons_becomes_a_picture(
     for command in (("load", "pc-small/after"), ("shrink", "pc-small/after"), ("triage", "nowhere"), ("run",)):
         assert vmfuzz(monkeypatch, *command, "--design", "nowhere.py:X") == 2
         assert "nowhere.py:X: nowhere.py: No such file" in capsys.readouterr().err
-    sources = (Path(cli.__file__).parent).rglob("*.py")
+    sources = Path(cli.__file__).parent.parent.rglob("*.py")
     made = [line for source in sources for line in source.read_text().splitlines() if " Console(" in f" {line}"]
     assert made
     assert [line for line in made if "emoji=False" not in line] == []
