@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fuzz.campaign.spec import Spec
-from fuzz.campaign.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 from fuzz.engine import PROBES, FeatureMap
 from fuzz.engine.probes import install
+from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from pathlib import Path
 import mutants
 import pytest
 
-from fuzz.campaign.build import make_mutator
 from fuzz.commands.confirm import ConfirmOptions, run
 from fuzz.confirm import Against, Category, hold
 from fuzz.confirm.parity import Bench, Tally, campaign, mutant
 from fuzz.corpus import find_machine, find_stream
 from fuzz.crashers import read_crasher
+from fuzz.work.build import make_mutator
 from model import REFERENCE
 from model.devices.pci import Bar
 from model.devices.virtio import Virtio

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.campaign.blackbox import BlackBox, Last, forget, progress, read_box
+from fuzz.work.blackbox import BlackBox, Last, forget, progress, read_box
 
 ROOT = Path(__file__).resolve().parent.parent
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from fuzz.campaign.blackbox import BlackBox
+from fuzz.work.blackbox import BlackBox
 box = BlackBox(Path(sys.argv[1]), 64)
 box.begin(b"harmless", 6)
 box.end()

@@ -23,7 +23,6 @@ from fuzz.campaign import (
     Origin,
     Settings,
     Stats,
-    Supervisor,
     cause_id,
     read_record,
     read_stats,
@@ -35,6 +34,7 @@ from fuzz.campaign.stats import write_stats
 from fuzz.engine import Found
 from fuzz.report import campaign_json, final_report, rank
 from fuzz.schedules import scheduled
+from fuzz.work.supervisor import Supervisor
 from model.schedule import EMPTY_SCHEDULE, Schedule, join
 
 if TYPE_CHECKING:
@@ -281,5 +281,5 @@ def test_a_signal_ends_it_even_when_a_worker_does_not_listen(tmp_path: Path, num
 
 
 def test_a_worker_puts_its_probes_in_place_before_the_model_is_imported() -> None:
-    code = "import sys, fuzz.campaign.worker; sys.exit(any(name.split('.')[0] == 'model' for name in sys.modules))"
+    code = "import sys, fuzz.work.worker; sys.exit(any(name.split('.')[0] == 'model' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

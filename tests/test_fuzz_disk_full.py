@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz.campaign import Campaign, FindingStore, records
-from fuzz.campaign.blackbox import BlackBox
-from fuzz.campaign.feed import Feed
-from fuzz.campaign.reporting import WorkerReport
 from fuzz.campaign.shelf import NAME, Shelf, name_of
 from fuzz.campaign.spec import Spec
 from fuzz.engine import FeatureMap, Found
+from fuzz.work.blackbox import BlackBox
+from fuzz.work.feed import Feed
+from fuzz.work.reporting import WorkerReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuzz.campaign.feed import Feed, Waiting
+from fuzz.work.feed import Feed, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from fuzz.campaign import Campaign, read_stats, records
-from fuzz.campaign.blackbox import progress, read_box
 from fuzz.campaign.shelf import NAME, name_of
+from fuzz.work.blackbox import progress, read_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

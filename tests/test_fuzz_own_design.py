@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz import cli
-from fuzz.campaign.build import build_target
 from fuzz.campaign.spec import Spec
 from fuzz.commands.replay import ReplayOptions, replay
 from fuzz.commands.run_asked import chosen_designs
 from fuzz.corpus import find_machine, find_stream
 from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError, design_named, named_designs, text_for, text_of
+from fuzz.work.build import build_target
 from model import DESIGNS
 
 if TYPE_CHECKING:

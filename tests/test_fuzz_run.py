@@ -221,7 +221,7 @@ def test_with_one_job_for_two_machines_they_take_turns_and_it_is_equal_again(
     machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("atheris")
-    monkeypatch.setattr("fuzz.campaign.supervisor.TURN", 40)
+    monkeypatch.setattr("fuzz.work.supervisor.TURN", 40)
     (tmp_path / "other").mkdir()
     seen = []
     for name in ("c", "d"):

@@ -10,10 +10,10 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.campaign.build import Destination, make_mutator
 from fuzz.mutate import Dice, Mutator
 from fuzz.mutate.schedule import ARMS, Setting, mix
 from fuzz.targets.stream import StreamTarget
+from fuzz.work.build import Destination, make_mutator
 from model import DESIGNS, REFERENCE, from_json
 from model.actors import ACTORS, check
 from model.schedule import EMPTY_SCHEDULE, MAX_STEPS, Schedule, Step, join, split

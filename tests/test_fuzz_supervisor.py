@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fuzz.campaign import Campaign, Settings, Supervisor, read_stats, records, supervisor
+from fuzz.campaign import Campaign, Settings, read_stats, records
 from fuzz.campaign.slots import take, wait_for_orphans
 from fuzz.campaign.spec import Spec
+from fuzz.work import supervisor
+from fuzz.work.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +23,10 @@ WORKER = """
 import json, os, signal, sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from fuzz.campaign.blackbox import BlackBox
+from fuzz.work.blackbox import BlackBox
 from fuzz.campaign.spec import Spec
+from fuzz.work import supervisor
+from fuzz.work.supervisor import Supervisor
 from fuzz.campaign.stats import Stats, read_stats, write_stats
 spec = Spec.from_json(Path(sys.argv[1]).read_text())
 folder = Path(sys.argv[1]).parent

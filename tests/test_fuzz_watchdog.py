@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import tiny
 
-from fuzz.campaign.build import Destination
 from fuzz.engine import Execution, FeatureMap, Found, Harness, OutOfTime, Watchdog, exception_found
 from fuzz.targets.stream import StreamTarget
+from fuzz.work.build import Destination
 from model import REFERENCE, Design, parse
 
 if TYPE_CHECKING:

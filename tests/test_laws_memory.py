@@ -8,12 +8,12 @@ from pathlib import Path
 from sys import modules
 from typing import TYPE_CHECKING
 
-from fuzz.campaign.build import Destination, make_mutator, read_description
 from fuzz.mutate import mutator as mutating
 from fuzz.mutate.hostile import FAMILIES
 from fuzz.programs import Stage, decode, run, seed_inputs
 from fuzz.programs.worlds import WORLDS
 from fuzz.targets.stream import StreamTarget
+from fuzz.work.build import Destination, make_mutator, read_description
 from model import REFERENCE
 from vmformat import read
 from vmformat._layout import compile as compiling

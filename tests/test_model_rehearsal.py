@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.campaign.build import make_mutator
 from fuzz.corpus import find_machine
+from fuzz.work.build import make_mutator
 from model import DESIGNS, REFERENCE, Abort, Design, Loads, Machine, load, parse
 from model.rehearsal.rehearsal import leads
 from model.schedule import EMPTY_SCHEDULE, split

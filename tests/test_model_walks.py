@@ -8,9 +8,9 @@ import mutants
 import pytest
 from mutants import PC, Q35
 
-from fuzz.campaign.build import make_mutator
 from fuzz.confirm.parity import Bench, mutant
 from fuzz.corpus import find_machine, find_stream
+from fuzz.work.build import make_mutator
 from model import DESIGNS, load
 from model.walks import Walks
 

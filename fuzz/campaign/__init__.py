@@ -1,9 +1,8 @@
-"""Campaigns: a folder that workers fill and a supervisor watches."""
+"""Campaigns: a folder that workers fill, and what is read in it. The processes are in `fuzz.work`."""
 
 from fuzz.campaign.findings import FindingStore, Origin, Record, cause_id, read_record, records
 from fuzz.campaign.folder import Campaign, CampaignError, Settings
-from fuzz.campaign.stats import CauseCount, Stats, read_stats
-from fuzz.campaign.supervisor import Supervisor, all_stats
+from fuzz.campaign.stats import CauseCount, Stats, all_stats, read_stats
 
 __all__ = [
     "Campaign",
@@ -14,7 +13,6 @@ __all__ = [
     "Record",
     "Settings",
     "Stats",
-    "Supervisor",
     "all_stats",
     "cause_id",
     "read_record",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fuzz.campaign.folder import Campaign
+
 
 @dataclass(slots=True)
 class CauseCount:
@@ -127,3 +129,9 @@ def read_stats(path: Path) -> Stats | None:
         return Stats(**values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def all_stats(campaign: Campaign) -> tuple[Stats, ...]:
+    """What each worker of a campaign last said, sorted by name."""
+    found = (read_stats(campaign.worker(name) / "stats.json") for name in campaign.workers())
+    return tuple(stats for stats in found if stats is not None)

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from fuzz.campaign.profile import SHARES
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import read_stats
 from fuzz.commands.bench_parse import CannotMeasure, bench_parsing, tables
 from fuzz.corpus import CorpusError, find_machine, shipped_machines
 from fuzz.engine import available
 from fuzz.qemu import DEFAULT_BINARY
+from fuzz.work.profile import SHARES
 from model.designs import DESIGNS, REFERENCE
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Measured:
     ceiling: float
     """Executions per second of an empty target."""
     shares: dict[str, float]
-    """Of an execution's time: each of `fuzz.campaign.profile.SHARES`, adding up to 1."""
+    """Of an execution's time: each of `fuzz.work.profile.SHARES`, adding up to 1."""
 
 
 Part: TypeAlias = Literal["parse", "fuzz"]
@@ -157,7 +157,7 @@ def _worker(
     (place / "stuck").mkdir(parents=True)
     (folder / "corpus" / "bench").mkdir(parents=True)
     (place / "spec.json").write_text(spec.to_json())
-    command = [sys.executable, "-m", "fuzz.campaign.worker", str(place / "spec.json")]
+    command = [sys.executable, "-m", "fuzz.work.worker", str(place / "spec.json")]
     subprocess.run(command, capture_output=True, check=False)
     stats = read_stats(place / "stats.json")
     rate = stats.executions / stats.seconds if stats and stats.seconds else 0.0

@@ -19,7 +19,6 @@ from rich.text import Text
 
 from fuzz import qemu
 from fuzz.beside import named_from
-from fuzz.campaign.build import make_mutator
 from fuzz.commands.load import machine_of
 from fuzz.confirm import Against, Category, hold
 from fuzz.confirm.families import FAMILIES
@@ -29,6 +28,7 @@ from fuzz.crashers import write_crasher
 from fuzz.designs import UsageError, named_designs
 from fuzz.explain.table import STYLES
 from fuzz.qemu import DEFAULT_BINARY, PATIENCE, QemuError
+from fuzz.work.build import make_mutator
 from model import DescriptionError, Machine, parse
 from model.schedule import split
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fuzz.campaign.findings import records
 from fuzz.campaign.folder import CampaignError
-from fuzz.campaign.supervisor import Supervisor, all_stats
+from fuzz.campaign.stats import all_stats
 from fuzz.commands.live import view_of_run
 from fuzz.commands.run_asked import as_before, prepare
 from fuzz.corpus import CorpusError
@@ -16,6 +16,7 @@ from fuzz.designs import UsageError
 from fuzz.report import final_report
 from fuzz.report.aside import earlier, listed_in
 from fuzz.triage.entries import TriageError
+from fuzz.work.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from fuzz.commands.run_asked import RunOptions

@@ -6,7 +6,7 @@ than its time, the watchdog looks at the stack at several alarms in a row: the i
 time is the one that loops, whatever it calls. Then it raises `OutOfTime` there.
 
 An exception can be raised between two Python instructions only; a call into C that does not return is the
-supervisor's business (`fuzz.campaign.supervisor`). Time is the process's own, so that a busy or sleeping machine
+supervisor's business (`fuzz.work.supervisor`). Time is the process's own, so that a busy or sleeping machine
 starts no alarm. It is the one thing in a campaign that depends on a clock: what it finds is outside the promise that
 equal seeds give equal campaigns.
 """

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from fuzz.campaign.deaths import ENDS
 from fuzz.engine import Found
 from fuzz.letter.attachment import attachment_part
 from fuzz.letter.case import ModelRaised
 from fuzz.letter.letter import Letter, Part, block, escaped
 from fuzz.targets.memory import NAME as MEMORY
 from fuzz.targets.stream import NAME as STREAM
+from fuzz.work.deaths import ENDS
 from model import DESIGNS
 from model.schedule import split
 

@@ -39,7 +39,7 @@ class How:
         return cls(*where, spec.designs, spec.loadvm, spec.beyond, spec.seeds)
 
     def spec(self, campaign: Path | None = None, group: str = "") -> Spec:
-        """The same for `fuzz.campaign.build`, or as what a campaign's group was last told."""
+        """The same for `fuzz.work.build`, or as what a campaign's group was last told."""
         worker = group or "minimize"
         where = "" if campaign is None else str(campaign.resolve())
         return Spec(

@@ -25,11 +25,11 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from fuzz.campaign.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 from fuzz.engine import PROBES, FeatureMap, exception_found
 from fuzz.engine.probes import install
 from fuzz.minimize.how import How, to_line
 from fuzz.minimize.measurement import Measurement, of_numbers
+from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +176,7 @@ def prepare(how: How, features: FeatureMap) -> tuple[Target, int, ProbeFinder]:
     packages = UNDER_TEST.get(how.target, INSTRUMENTED)
     finder = install(packages, features.counters, PROBES, () if how.target == "memory" else WITHOUT)
     # Only now: importing these imports the code under test.
-    from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
+    from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
 
     spec = how.spec()
     target, longest = build_target(spec), build_mutator(spec).max_size

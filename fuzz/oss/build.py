@@ -43,7 +43,7 @@ def target_of(target: FuzzTarget) -> Target:
     """What runs each input."""
     if target.kind == "memory":
         return memory.MemoryTarget(())
-    from fuzz.campaign.build import build_target  # noqa: PLC0415 - see above
+    from fuzz.work.build import build_target  # noqa: PLC0415 - see above
 
     description = str(find_machine(target.machine).description)
     spec = Spec("", target.kind, target.machine, description, (), held_designs(target), 0, "", loadvm=target.loadvm)
@@ -54,8 +54,8 @@ def mutator_of(target: FuzzTarget) -> Mutator | ProgramMutator:
     """What makes inputs of others."""
     if target.kind == "memory":
         return ProgramMutator(memory.MAX_SIZE)
-    from fuzz.campaign.build import make_mutator, read_description  # noqa: PLC0415
     from fuzz.mutate.small import MAX_SIZE  # noqa: PLC0415
+    from fuzz.work.build import make_mutator, read_description  # noqa: PLC0415
 
     description = read_description(find_machine(target.machine).description)
     if target.kind == "roundtrip":

@@ -1,6 +1,6 @@
 """What runs in a fuzz target: one of our targets in the engine, until a new cause shows.
 
-The order is that of a worker (`fuzz.campaign.worker`): probes first, then the code under test; nothing touches
+The order is that of a worker (`fuzz.work.worker`): probes first, then the code under test; nothing touches
 atheris's native module before the first execution. Everything about the run comes from the command line, as with any
 libFuzzer target: corpora, `-runs`, `-merge`, one file to reproduce.
 """
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fuzz.baseline import Baseline, TriageError, read_baseline
-from fuzz.campaign.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 from fuzz.engine import PROBES, FeatureMap, bytes_mutator
 from fuzz.engine.probes import install
 from fuzz.engine.target import Found
 from fuzz.oss.definition import KNOWN
 from fuzz.oss.feedback import byte_code, has_counters
 from fuzz.oss.raising import new_cause
+from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.beside import seen_from
-from fuzz.campaign.build import build_target
 from fuzz.campaign.findings import WITNESS
 from fuzz.campaign.folder import Campaign
 from fuzz.campaign.spec import Spec
@@ -16,6 +15,7 @@ from fuzz.designs import UsageError, text_of
 from fuzz.lives import lives_of
 from fuzz.report.causes import show_command
 from fuzz.targets import memory, roundtrip, stream
+from fuzz.work.build import build_target
 from model import DescriptionError
 from model.designs import DESIGNS
 from model.schedule import Schedule, ScheduleError, join

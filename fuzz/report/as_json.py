@@ -8,7 +8,7 @@ from fuzz.campaign.alive import as_it_is
 from fuzz.campaign.figures import GOING, figures, to_json, utc
 from fuzz.campaign.findings import WITNESS, records
 from fuzz.campaign.history import last_line
-from fuzz.campaign.supervisor import all_stats
+from fuzz.campaign.stats import all_stats
 from fuzz.report.aside import known_in
 from fuzz.report.causes import rank, show_command
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.campaign.asked import designs_asked
 from fuzz.campaign.findings import WITNESS, cause_id, records
-from fuzz.campaign.supervisor import all_stats
+from fuzz.campaign.stats import all_stats
 from fuzz.designs import text_for
 from fuzz.lives import OPTIONS, lives_of
 from model.designs import DESIGNS

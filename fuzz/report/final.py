@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.box import SIMPLE
 from rich.table import Table
 
-from fuzz.campaign.supervisor import all_stats
+from fuzz.campaign.stats import all_stats
 from fuzz.report.aside import known_in
 from fuzz.report.causes import clock, counted, groups, rank, show_command
 

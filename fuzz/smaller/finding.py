@@ -15,7 +15,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.campaign.asked import asked_design
-from fuzz.campaign.deaths import ENDS
 from fuzz.campaign.findings import WITNESS, FindingStore, read_record
 from fuzz.corpus import CorpusError
 from fuzz.crashers import CrasherError
@@ -28,6 +27,7 @@ from fuzz.shrink import Case, Spent, Work, ddmin, shrink
 from fuzz.shrink.work import count_sections
 from fuzz.smaller.known import is_minimal, remember
 from fuzz.targets import memory, roundtrip
+from fuzz.work.deaths import ENDS
 from model import DescriptionError, Machine, parse
 from model.designs import DESIGNS
 from model.schedule import Schedule, ScheduleError, join, split

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fuzz.campaign.build import Destination, read_description
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.designs import UsageError, design_named, named_designs, text_for
 from fuzz.lives import lives_of
 from fuzz.targets import memory, roundtrip, stream
+from fuzz.work.build import Destination, read_description
 from model import REFERENCE, section_schemas
 from model.actors import ACTORS, check
 from model.designs import DESIGNS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.campaign.findings import records
 from fuzz.campaign.folder import Campaign
-from fuzz.campaign.supervisor import all_stats
+from fuzz.campaign.stats import all_stats
 from fuzz.crashers import CrasherError, read_crasher
 from fuzz.report.causes import rank, rank_of
 from fuzz.triage.entries import TriageError

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fuzz.campaign.blackbox import forget, progress, read_box
-from fuzz.campaign.deaths import FROM_OUTSIDE, death_of, last_function, stuck_in
 from fuzz.campaign.findings import FindingStore, Origin
 from fuzz.campaign.folder import BOX, LOG
 from fuzz.campaign.slots import take
 from fuzz.campaign.stats import read_stats, write_stats
+from fuzz.work.blackbox import forget, progress, read_box
+from fuzz.work.deaths import FROM_OUTSIDE, death_of, last_function, stuck_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,7 +116,7 @@ class Supervisor:
         seconds: float | None,
         show: Callable[[float], None],
         say: Callable[[str], None],
-        command: Sequence[str] = (sys.executable, "-m", "fuzz.campaign.worker"),
+        command: Sequence[str] = (sys.executable, "-m", "fuzz.work.worker"),
         *,
         jobs: int | None = None,
     ) -> None:
@@ -354,9 +354,3 @@ def _halted(process: int) -> bool:
     except (OSError, IndexError):
         return False
     return state in {"T", "t"}
-
-
-def all_stats(campaign: Campaign) -> tuple[Stats, ...]:
-    """What each worker of a campaign last said, sorted by name."""
-    found = (read_stats(campaign.worker(name) / "stats.json") for name in campaign.workers())
-    return tuple(stats for stats in found if stats is not None)

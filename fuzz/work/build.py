@@ -9,8 +9,8 @@ from fuzz.designs import design_named
 from fuzz.mutate import small
 from fuzz.mutate.mutator import Mutator
 from fuzz.mutate.places import Places
-from fuzz.mutate.scene import Scene
 from fuzz.mutate.programs import ProgramMutator
+from fuzz.mutate.scene import Scene
 from fuzz.targets import memory, roundtrip, stream
 from model import REFERENCE, Loads, Machine, Stage, live, parse, section_schemas, stages_of
 from model.schedule import EMPTY_SCHEDULE
@@ -76,7 +76,9 @@ def build_target(spec: Spec) -> Target:
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [design_named(name) for name in spec.designs]
-    return stream.StreamTarget(lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond)
+    return stream.StreamTarget(
+        lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond
+    )
 
 
 def build_mutator(spec: Spec) -> Mutator | ProgramMutator:

@@ -15,21 +15,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fuzz.campaign.feed import Waiting
 from fuzz.campaign.findings import Origin, cause_id
 from fuzz.campaign.shelf import name_of
 from fuzz.campaign.stats import Stats, now, read_stats, write_stats
+from fuzz.work.feed import Waiting
 
 if TYPE_CHECKING:
-    from fuzz.campaign.blackbox import BlackBox
-    from fuzz.campaign.feed import Feed, Mutator
     from fuzz.campaign.findings import FindingStore
     from fuzz.campaign.shelf import Shelf
     from fuzz.campaign.spec import Spec
     from fuzz.engine import FeatureMap, Found
+    from fuzz.work.blackbox import BlackBox
+    from fuzz.work.feed import Feed, Mutator
 
 HELD: Final = 64 << 20
-"""Bytes of corpus entries held while the disk is full; of findings one input for each cause is held, whatever that is."""
+"""Bytes of corpus entries held while the disk is full. Of findings one input for each cause is, whatever that takes."""
 
 
 class WorkerReport:

@@ -88,7 +88,11 @@ class Feed:
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
         """The next input: from the line, else with parts of both."""
         given = self._next(max_size)
-        return self._made(lambda: self._mutator.crossover(first, second, max_size, seed), first) if given is None else given
+        return (
+            self._made(lambda: self._mutator.crossover(first, second, max_size, seed), first)
+            if given is None
+            else given
+        )
 
     def _made(self, make: Callable[[], bytes], otherwise: bytes) -> bytes:
         """A mutant. A mutator that fails is a mistake of ours, but not worth a campaign: it is said, and goes on."""

@@ -1,4 +1,4 @@
-"""A worker: one process, one machine, one target, run by the supervisor as `python -m fuzz.campaign.worker SPEC`.
+"""A worker: one process, one machine, one target, run by the supervisor as `python -m fuzz.work.worker SPEC`.
 
 Order matters here. Probes are installed before anything of the code under test is imported, so this module imports
 neither the model nor the targets at its top; and nothing touches atheris's native module before `Fuzz()` (see
@@ -18,23 +18,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fuzz.campaign.blackbox import BlackBox, read_box
-from fuzz.campaign.deaths import MOST_DEATHS, death_of
-from fuzz.campaign.feed import Feed, Waiting
 from fuzz.campaign.findings import FindingStore
 from fuzz.campaign.folder import BOX
-from fuzz.campaign.reporting import WorkerReport
 from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
 from fuzz.engine.probes import install
+from fuzz.work.blackbox import BlackBox, read_box
+from fuzz.work.deaths import MOST_DEATHS, death_of
+from fuzz.work.feed import Feed, Waiting
+from fuzz.work.reporting import WorkerReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fuzz.campaign.blackbox import Last
-    from fuzz.campaign.feed import Mutator
     from fuzz.engine import Target
+    from fuzz.work.blackbox import Last
+    from fuzz.work.feed import Mutator
 
 INSTRUMENTED: Final = ("model", "vmformat.plan", "vmformat.reader", "vmformat._steps", "vmformat.ram.records")
 """What is under test: the model, and the parts of vmformat that its loader walks."""
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
         finder = install(under_test, features.counters, PROBES, () if spec.target == "memory" else WITHOUT)
         features.written = lambda: finder.count
     # Only now: importing these imports the code under test.
-    from fuzz.campaign.build import build_mutator, build_target  # noqa: PLC0415
+    from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
 
     target: Target = build_target(spec)
     mutator = build_mutator(spec)
@@ -103,7 +103,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     watchdog = Watchdog(spec.timeout)
     harness = Harness(target, report, features, seconds=spec.seconds, executions=left, watchdog=watchdog)
     if spec.profile:
-        from fuzz.campaign.profile import start  # noqa: PLC0415 - bench only
+        from fuzz.work.profile import start  # noqa: PLC0415 - bench only
 
         start(Path(spec.profile))
     mutator.engine = bytes_mutator()

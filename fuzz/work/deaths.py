@@ -29,13 +29,13 @@ _TAIL: Final = 64 << 10
 def death_of(how: str, where: str, times: int = 1) -> Found:
     """The finding. `how`: a signal's name, `killed`, or `exit status N`; `where`: the function that was running."""
     lives = "the process" if times == 1 else f"{times} processes"
-    cause = "/".join(("any", "death", where, how, "-"))
+    cause = f"any/death/{where}/{how}/-"
     return Found("death", cause, f"{lives} died ({how}) of this input in {where}", severity="assertion")
 
 
 def stuck_in(where: str, seconds: float) -> Found:
     """The finding for an execution that no exception could end."""
-    cause = "/".join(("any", "hang", where, "native", "-"))
+    cause = f"any/hang/{where}/native/-"
     return Found("hang", cause, f"not done after {seconds:.0f} seconds, in {where}", severity="hang")
 
 
