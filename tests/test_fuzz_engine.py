@@ -396,3 +396,15 @@ def test_what_is_fresh_is_counted_once_and_what_is_rare_is_known() -> None:
     features.clear()
     assert features.fold() == 0
     assert features.tally == (5, 3, 0)
+
+
+def test_facts_without_end_take_no_memory_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fuzz.engine.features.MOST_SLOTS", 10)
+    features = FeatureMap(256, 16)
+    for number in range(95):
+        features.clear()
+        features.mark([("fact", number)])
+        features.fold()
+    assert features.situations == 95
+    assert len(features._slots) <= 10
+    assert features.slot(("fact", 0)) == FeatureMap(256, 16).slot(("fact", 0))

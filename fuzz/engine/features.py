@@ -29,6 +29,10 @@ SIZE: Final = 1 << 16
 """All counters. Scanning 64 Ki of them costs the engine about 4 microseconds an execution."""
 
 
+MOST_SLOTS: Final = 1 << 17
+"""Counters of facts that are remembered, some 30 MB of them; a week may see any number of facts."""
+
+
 class FeatureMap:
     """Counters shared with libFuzzer."""
 
@@ -37,6 +41,7 @@ class FeatureMap:
         self.registered = False
         self._probes = probes
         self._slots: dict[Feature, int] = {}
+        self._forgotten = 0
         self._keep: tuple[object, ...] = ()
         self.written: Callable[[], int] = lambda: 0
         """How many probes the code under test has, as far as it is imported."""
@@ -51,13 +56,16 @@ class FeatureMap:
 
     @property
     def situations(self) -> int:
-        """Different facts reported so far by this process."""
-        return len(self._slots)
+        """Different facts reported so far by this process; a few may count twice where there are very many."""
+        return self._forgotten + len(self._slots)
 
     def slot(self, feature: Feature) -> int:
         """The counter of a fact: equal in every process, since it depends on the fact's text only."""
         known = self._slots.get(feature)
         if known is None:
+            if len(self._slots) >= MOST_SLOTS:
+                self._forgotten += len(self._slots)
+                self._slots.clear()
             known = self._probes + crc32(repr(feature).encode()) % (len(self.counters) - self._probes)
             self._slots[feature] = known
         return known
