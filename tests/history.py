@@ -59,7 +59,7 @@ def main(target: str, order: str) -> dict[int, Any]:
     features = FeatureMap()
     name = "stream" if target == "snapshot" else target
     install(UNDER_TEST.get(name, INSTRUMENTED), features.counters, PROBES, () if name == "memory" else WITHOUT)
-    from fuzz.campaign import build
+    from fuzz.work import build
     from model import DESIGNS, load
 
     class Plain(build.Destination):
