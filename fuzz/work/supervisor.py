@@ -251,6 +251,7 @@ class Supervisor:
         if status is None:
             self._look(job, process)
             return
+        self._hear()  # its last words come before ours
         self._working.remove(job)
         if status == 0 and not job.stuck:
             self._ended(job)
