@@ -142,13 +142,21 @@ class Slow(Design):
 """
 
 
+HEARS_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts in the background
+from fuzz.cli import main
+main()
+"""
+
+
 def test_a_kill_loses_no_measurement_and_ctrl_c_leaves_a_result(tmp_path: Path) -> None:
     # Far more than are measured before the signal comes, also where the processors are busy.
     given, out, control = tmp_path / "given", tmp_path / "out", tmp_path / "out.minimize.control"
     many = len(content(programs(given, 600)))
     (tmp_path / "slow.py").write_text(SLOW)
     command = [
-        *(sys.executable, "-c", "from fuzz.cli import main; main()", "minimize", str(given), "-o", str(out), "--once"),
+        *(sys.executable, "-c", HEARS_CTRL_C, "minimize", str(given), "-o", str(out), "--once"),
         *("--target", "memory", "--design", f"{tmp_path / 'slow.py'}:Slow", "--jobs", "1", "--json"),
     ]
 
