@@ -51,6 +51,17 @@ def test_an_input_longer_than_the_room_is_cut_off_and_a_new_box_is_empty(tmp_pat
     assert os.path.getsize(path) == 36  # noqa: PTH202
 
 
+def test_what_an_earlier_process_died_of_stays_until_something_begins(tmp_path: Path) -> None:
+    path = tmp_path / "current"
+    last = Last(b"deadly", 7, 1)
+    box = BlackBox(path, 64, last)
+    assert read_box(path) == last
+    box.begin(b"other", 1)
+    box.end()
+    assert read_box(path) is None
+    assert [entry.name for entry in tmp_path.iterdir()] == ["current"]
+
+
 @given(data=st.binary(max_size=80))
 def test_any_bytes_in_its_place_are_no_box(data: bytes) -> None:
     path = Path(os.environ.get("TMPDIR", "/tmp")) / f"vmfuzz-box-{os.getpid()}"

@@ -66,11 +66,11 @@ def test_nothing_is_lost_and_it_goes_on_when_there_is_room(
     feed = Feed(Silent())
     feed.mutate(b"x", 10, 1)
     folder = campaign.worker("w")
-    box = BlackBox(folder / "current", 1 << 14)
     report = WorkerReport(
         spec, folder, FindingStore(campaign.findings), Shelf(campaign.corpus("w")), feed, FeatureMap(256, 16), Silent(),
-        box=box, voice=write,
+        voice=write,
     )  # fmt: skip
+    report.box = BlackBox(folder / "current", 1 << 14)
     for number in range(60):  # 480 KiB of entries, and findings among them
         data = one(number)
         report.began(data, number)

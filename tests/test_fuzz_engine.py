@@ -35,6 +35,7 @@ class Listener:
         self.fresh: list[int] = []
 
     def found(self, found: Found, data: bytes, execution: int) -> None:
+        assert self.running == data  # a kill in the middle of it finds the input in the black box
         self.causes.append((found.cause, data, execution))
 
     def began(self, data: bytes, execution: int) -> None:
@@ -42,6 +43,7 @@ class Listener:
 
     def ended(self, data: bytes, execution: int, fresh: int) -> None:
         assert self.running == data
+        self.running = b"nothing"
         self.fresh.append(fresh)
 
     def tick(self, executions: int, situations: int) -> str:

@@ -45,7 +45,7 @@ class Report(Protocol):
         ...
 
     def ended(self, data: bytes, execution: int, fresh: int) -> None:
-        """It has ended, and lit `fresh` counters that no earlier one had."""
+        """It has ended, what it found is told, and it lit `fresh` counters that no earlier one had."""
         ...
 
     def found(self, found: Found, data: bytes, execution: int) -> None:
@@ -132,9 +132,9 @@ class Harness:
         self._features.clear()
         self._report.began(data, self.executions)
         all_found = self._run(data)
-        self._report.ended(data, self.executions, self._features.fold())
         for found in all_found:
             self._report.found(found, data, self.executions)
+        self._report.ended(data, self.executions, self._features.fold())
 
     def _run(self, data: bytes) -> tuple[Found, ...]:
         try:

@@ -29,6 +29,7 @@ from fuzz.engine import PROBES, FeatureMap, exception_found
 from fuzz.engine.probes import install
 from fuzz.minimize.how import How, to_line
 from fuzz.minimize.measurement import Measurement, of_numbers
+from fuzz.work.limits import limit, memory_of_this_process
 from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Measurer:
     def _measure(self, paths: Sequence[str], writing: int) -> None:
         """In the child: measure, answer, end. Does not return."""
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_AS, _address_space() + MEMORY)
+        limit(resource.RLIMIT_CORE, 0)
+        limit(resource.RLIMIT_AS, memory_of_this_process()[0] + MEMORY)
         try:
             with os.fdopen(writing, "wb") as out:
                 for path in paths:
@@ -144,16 +145,6 @@ class Measurer:
         except Exception as error:  # noqa: BLE001 - whatever the code under test raises is a finding
             found = exception_found("any", error)
             return [("exception", found.cause)], (found,)
-
-
-def _limit(what: int, most: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _sha1(data: bytes) -> str:

@@ -22,7 +22,7 @@ from fuzz.replay.outcomes import keys, lines, shown
 from fuzz.replay.replayer import Replayer
 from fuzz.replay.root import misled
 from fuzz.replay.still import Asker
-from fuzz.triage.replay import ENDS
+from fuzz.work.deaths import ENDS
 from model.designs import DESIGNS
 
 if TYPE_CHECKING:

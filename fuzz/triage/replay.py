@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.engine.target import RAISED, exception_found
 from fuzz.engine.watchdog import Watchdog
 from fuzz.triage.run import ANY, Runner, Task, Unusable
+from fuzz.work.deaths import ENDS
+from fuzz.work.limits import limit, memory_of_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,8 +41,6 @@ BEYOND: Final = 10
 HANG: Final = "hang"
 DEATH: Final = "death"
 MEMORY_ORACLE: Final = "memory"
-ENDS: Final = frozenset({HANG, DEATH, MEMORY_ORACLE})
-"""Oracles that speak of how a process ends. Where it was then is a matter of the clock: any such end will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Answer:
         if self.unusable:
             return None
         oracle = cause.split("/")[1]
-        if oracle in ENDS:
+        if oracle in ENDS:  # where it was then is a matter of the clock: any such end will do
             seen = {self.ended, *(one.cause.split("/")[1] for one in self.found)}
             return oracle in seen or (self.ended == DEATH and oracle == MEMORY_ORACLE)
         if self.ended:
@@ -173,7 +173,7 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
     os.dup2(silence, 1)
     sys.stdout = os.fdopen(silence, "w")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    begun = _size()
+    begun = memory_of_this_process()[0]
     while True:
         while not pipe.poll(1.0):
             if os.getppid() != parent:
@@ -182,8 +182,8 @@ def _serve(pipe: _Pipe, others: _Pipe, work: Work) -> None:
             task: Task = pipe.recv()
         except (EOFError, OSError):
             return
-        _limit(resource.RLIMIT_AS, begun + task.witness.memory)
-        _limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + BEYOND)
+        limit(resource.RLIMIT_AS, begun + task.witness.memory)
+        limit(resource.RLIMIT_CPU, ceil(time.process_time() + task.witness.seconds) + BEYOND)
         with suppress(OSError):  # nobody is there to hear it
             pipe.send(_watched(task, work))
 
@@ -204,18 +204,6 @@ def _watched(task: Task, work: Work) -> Answer:
     finally:
         watchdog.end()
         watchdog.stop()
-
-
-def _limit(what: int, most: int) -> None:
-    """Let this process have that much. The hard limit stays, as it may not be raised again."""
-    _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def _size() -> int:
-    """Bytes of address space that this process has."""
-    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def shown(answers: Mapping[str, Answer], cause: str) -> bool | None:

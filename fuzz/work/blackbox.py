@@ -44,19 +44,23 @@ class Last:
 class BlackBox:
     """The box of a process that runs. `size`: room for the longest input, bytes.
 
-    Raises OSError when there is no room for the file.
+    `last`: what an earlier process left in it, which stays until this one begins something: the box is made beside its
+    place. Raises OSError when there is no room for the file.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, last: Last | None = None) -> None:
         self._room = size
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        made = path.with_name(f".{path.name}.new")
+        handle = os.open(made, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
-            os.ftruncate(handle, 0)
             os.posix_fallocate(handle, 0, _START + size)
             self._map = mmap.mmap(handle, _START + size)
         finally:
             os.close(handle)
         self._map[: _HEAD.size] = _HEAD.pack(MAGIC, 0, 0, 0, 0)
+        if last is not None:
+            self.begin(last.data, last.execution, last.deaths)
+        made.replace(path)
 
     def begin(self, data: bytes, execution: int, deaths: int = 0) -> None:
         """An execution of `data` begins; `deaths`: processes that died of it before. Too long an input is cut off."""

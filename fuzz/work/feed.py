@@ -83,16 +83,16 @@ class Feed:
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """The next input, at most `max_size` bytes: from the line, else made from `data`."""
         given = self._next(max_size)
-        return self._made(lambda: self._mutator.mutate(data, max_size, seed), data) if given is None else given
+        if given is not None:
+            return given
+        return self._made(lambda: self._mutator.mutate(data, max_size, seed), data)
 
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
         """The next input: from the line, else with parts of both."""
         given = self._next(max_size)
-        return (
-            self._made(lambda: self._mutator.crossover(first, second, max_size, seed), first)
-            if given is None
-            else given
-        )
+        if given is not None:
+            return given
+        return self._made(lambda: self._mutator.crossover(first, second, max_size, seed), first)
 
     def _made(self, make: Callable[[], bytes], otherwise: bytes) -> bytes:
         """A mutant. A mutator that fails is a mistake of ours, but not worth a campaign: it is said, and goes on."""

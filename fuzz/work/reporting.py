@@ -19,6 +19,7 @@ from fuzz.campaign.findings import Origin, cause_id
 from fuzz.campaign.shelf import name_of
 from fuzz.campaign.stats import Stats, now, read_stats, write_stats
 from fuzz.work.feed import Waiting
+from fuzz.work.limits import memory_of_this_process
 
 if TYPE_CHECKING:
     from fuzz.campaign.findings import FindingStore
@@ -47,7 +48,6 @@ class WorkerReport:
         features: FeatureMap,
         mutator: Mutator,
         *,
-        box: BlackBox | None = None,
         voice: int | None = None,
     ) -> None:
         self._spec = spec
@@ -57,7 +57,7 @@ class WorkerReport:
         self._feed = feed
         self._features = features
         self._mutator = mutator
-        self._box = box
+        self.box: BlackBox | None = None
         self._voice = voice
         before = read_stats(self._path)
         self.stats = before or Stats(spec.worker, spec.machine, spec.target)
@@ -83,14 +83,17 @@ class WorkerReport:
 
     def began(self, data: bytes, execution: int) -> None:
         """Put the input into the black box."""
-        if self._box is not None:
+        if self.box is not None:
             current = self._feed.current
-            self._box.begin(data, execution, current.deaths if current is not None else 0)
+            self.box.begin(data, execution, current.deaths if current is not None else 0)
 
     def ended(self, data: bytes, execution: int, fresh: int) -> None:
-        """Keep the input if it lit something new and is on disk nowhere yet."""
-        if self._box is not None:
-            self._box.end()
+        """Keep the input if it lit something new and is on disk nowhere yet; then the black box may forget it."""
+        self._kept(data, fresh)
+        if self.box is not None:
+            self.box.end()
+
+    def _kept(self, data: bytes, fresh: int) -> None:
         arms = self._feed.arms
         for name in arms:
             self._yield(name)[0] += 1
@@ -233,7 +236,7 @@ class WorkerReport:
         stats.lit, stats.probes = self._features.coverage
         stats.sampled = executions
         stats.corpus = len(self._shelf)
-        stats.rss = resident()
+        stats.rss = memory_of_this_process()[1]
         stats.arms = self._arms()
         with suppress(OSError):  # said already, by what matters more
             write_stats(self._path, stats)
@@ -244,12 +247,3 @@ class WorkerReport:
             name: [more + old for more, old in zip_longest(counts, self._arms_before.get(name, ()), fillvalue=0)]
             for name, counts in made.items()
         }
-
-
-def resident() -> int:
-    """Bytes of memory that this process has in use; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - once a second, in a campaign of a week
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ from fuzz.engine.probes import install
 from fuzz.work.blackbox import BlackBox, read_box
 from fuzz.work.deaths import MOST_DEATHS, death_of
 from fuzz.work.feed import Feed, Waiting
+from fuzz.work.limits import limit, memory_of_this_process
 from fuzz.work.reporting import WorkerReport
 
 if TYPE_CHECKING:
@@ -92,13 +93,12 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     store = FindingStore(campaign / "findings")
     killed_by = read_box(folder / BOX)
     feed = Feed(mutator, _waiting(spec, shelf, killed_by))
-    try:
-        box = BlackBox(folder / BOX, mutator.max_size)
-    except OSError:  # a full disk: the report will tell
-        box = None
-    report = WorkerReport(spec, folder, store, shelf, feed, features, mutator, box=box, voice=voice)
+    report = WorkerReport(spec, folder, store, shelf, feed, features, mutator, voice=voice)
     if killed_by is not None and killed_by.deaths + 1 >= MOST_DEATHS:
         report.found(death_of("killed", "?", killed_by.deaths + 1), killed_by.data, 0)
+        killed_by = None
+    with suppress(OSError):  # a full disk: the report will tell
+        report.box = BlackBox(folder / BOX, mutator.max_size, killed_by)
     left = None if spec.executions is None else max(0, spec.executions - report.stats.executions)
     watchdog = Watchdog(spec.timeout)
     harness = Harness(target, report, features, seconds=spec.seconds, executions=left, watchdog=watchdog)
@@ -112,28 +112,20 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     if spec.memory:
-        _limit_memory(spec.memory)
+        # Beyond that it gets a MemoryError, which is a finding.
+        limit(resource.RLIMIT_AS, memory_of_this_process()[0] + spec.memory)
     harness.fuzz(Engine(spec.seed, max_len=mutator.max_size), feed.mutate, feed.crossover)
 
 
 def _waiting(spec: Spec, shelf: Shelf, killed_by: Last | None) -> Iterator[Waiting]:
     """What is executed before the first mutant: the seeds, then the corpus, small ones first.
 
-    Between them, once more, the input of which an earlier life may have died: if it was that, it will show.
+    Before all of them, once more, the input of which an earlier life may have died: if it was that, it will show.
     """
-    yield from (Waiting(Path(seed)) for seed in spec.seeds)
     if killed_by is not None and killed_by.deaths + 1 < MOST_DEATHS:
         yield Waiting(killed_by.data, kept=False, deaths=killed_by.deaths + 1)
+    yield from (Waiting(Path(seed)) for seed in spec.seeds)
     yield from (Waiting(path) for path in shelf.unseen())
-
-
-def _limit_memory(more: int) -> None:
-    """Let this process ask for `more` bytes beyond what it has; then it gets a MemoryError, which is a finding."""
-    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123
-        pages = int(file.read().split()[0])
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + more
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 if __name__ == "__main__":
