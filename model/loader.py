@@ -22,6 +22,7 @@ from model.load_state import FULL, LoadState
 from model.outcome import Outcome
 from model.raised import hook_of
 from model.schedule import EMPTY_SCHEDULE
+from model.seeded.faulty import bug_of
 from vmformat import Reader, Refusal
 
 if TYPE_CHECKING:
@@ -55,17 +56,18 @@ def load(
     bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
     next load. `postcopy_ram`: the destination has the capability of that name.
     """
-    state = LoadState(
-        machine,
-        data,
-        design,
-        machine.process,
-        loadvm=loadvm,
-        schedule=schedule,
-        explain=explain,
-        postcopy_ram=postcopy_ram,
-    )
-    return run(state)
+    with bug_of(type(design)):
+        state = LoadState(
+            machine,
+            data,
+            design,
+            machine.process,
+            loadvm=loadvm,
+            schedule=schedule,
+            explain=explain,
+            postcopy_ram=postcopy_ram,
+        )
+        return run(state)
 
 
 def run(state: LoadState) -> Outcome:
@@ -125,11 +127,11 @@ def carry_out(state: LoadState, work: Callable[[], tuple[Verdict, Refusal | None
     except MemoryError:
         raise  # whosever code it was in: the machine is in no state to go on with
     except (Exception, SystemExit) as error:
-        hook = hook_of(design, error)
+        hook = hook_of(design, error) or ("seeded" if design.bug is not None else "")
         if not hook:
             raise
         text = f"{type(error).__name__}: {error}"
-        verdict, silent = "aborted", (f"the design raised {text}",)
+        verdict, silent = "aborted", (f"the {'seeded bug' if design.bug else 'design'} raised {text}",)
         state.find("exception", "exception", hook, type(error).__name__, text)
     if verdict not in {"accepted", "waiting"} and (refusal is None or refusal.kind != verdict):
         state.messages.extend(lines)

@@ -39,7 +39,8 @@ PAGE: Final = 4096
 class Machine:
     """A destination in its pristine state, ready to be loaded into by `model.load`.
 
-    `process` is what designs keep for the life of the process; it is emptied by `reset`.
+    `process` is what designs keep for the life of the process; it is emptied by `reset`. `remembers`: whether what a
+    load came to may be used again for the next, which is right only where functions are what they were.
     """
 
     def __init__(self, description: Description) -> None:
@@ -50,6 +51,7 @@ class Machine:
         self.regions: dict[str, Region] = {}
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}
+        self.remembers = True
         self._bounds: dict[bytes, dict[int, int]] = {}
         self.walks = Walks()
         self.spare = b""
@@ -85,6 +87,7 @@ class Machine:
         self.memory.rebuilds = 0
         self.memory.work.restore(NO_WORK)
         self.memory.checkpoint()
+        self.pristine_layout = self.layout()
 
     @property
     def name(self) -> str:

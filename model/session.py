@@ -28,6 +28,7 @@ from model.load_state import LoadState
 from model.loader import carry_out, load, run
 from model.saved import saved_stream
 from model.schedule import EMPTY_SCHEDULE
+from model.seeded.faulty import bug_of
 from vmformat import write
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def live(
     the machine as it then is.
     """
     loadvm = loadvm or life == "loadvm"
-    first = LoadState(machine, data, design(), machine.process, loadvm=loadvm, schedule=schedule)
-    stages = tuple(_LIFE[life](first, data, design))
+    with bug_of(design):
+        first = LoadState(machine, data, design(), machine.process, loadvm=loadvm, schedule=schedule)
+        stages = tuple(_LIFE[life](first, data, design))
     machine.reset()
     return stages
 

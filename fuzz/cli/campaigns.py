@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from fuzz.cli.options import Baselines, DesignNames, Json, Machines
+from fuzz.cli.options import Baselines, DesignNames, Json, Machines, Seeded
 from fuzz.cli.root import app
 
 PANEL: Final = "Campaigns"
@@ -41,6 +41,7 @@ def run_command(
     memory: Annotated[int, typer.Option(min=256, help="MiB that a worker may ask for beyond its start.")] = 4096,
     baseline: Baselines = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the final report.")] = False,
+    seeded: Seeded = None,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import run  # noqa: PLC0415 - a command imports only what it needs
@@ -63,6 +64,7 @@ def run_command(
         memory,
         tuple(baseline or ()),
         quiet,
+        seeded,
     )
     raise typer.Exit(run(options))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from fuzz.cli.options import DesignNames, Json, Machine
+from fuzz.cli.options import DesignNames, Json, Machine, Seeded
 from fuzz.cli.root import app
 
 PANEL: Final = "Loads and findings"
@@ -62,6 +62,7 @@ def load_command(
     postcopy_ram: Annotated[
         bool, typer.Option("--postcopy-ram", help="The destination has this capability: which pages it asks for.")
     ] = False,
+    seeded: Seeded = None,
 ) -> None:
     """Load one stream on a machine under one or more designs; say what happened."""
     if generated is not None:
@@ -78,6 +79,7 @@ def load_command(
             "--resume": resume,
             "--again": again,
             "--postcopy-ram": postcopy_ram,
+            "--seeded": seeded,
         }
         for name, value in others.items():
             if value:
@@ -104,6 +106,7 @@ def load_command(
         resume,
         again,
         postcopy_ram,
+        seeded,
     )
     raise typer.Exit(run(options))
 

@@ -27,3 +27,11 @@ Baselines = Annotated[
         help="Causes listed there as new or known do not count (docs/triage.md); may be repeated.",
     ),
 ]
+Seeded = Annotated[
+    str | None,
+    typer.Option(
+        "--seeded",
+        metavar="BUG",
+        help="A seeded bug by name, or FILE:CLASS for your own (docs/seams.md): each design with it and without.",
+    ),
+]

@@ -13,12 +13,13 @@ from fuzz import lives
 from fuzz.commands.load_points import passed, point_lines, points_json
 from fuzz.corpus import CorpusError, find_machine, find_stream
 from fuzz.cost.table import cost_table
-from fuzz.designs import UsageError, fresh, named_designs
+from fuzz.designs import UsageError, fresh, named_designs, seeded_designs
 from fuzz.explain import show
 from fuzz.schedules import scheduled, typed_schedule
 from fuzz.streams import machine_for
 from model import REFERENCE, DescriptionError, Machine, judge, load, misfits, parse
 from model.actors import ACTORS, check
+from model.faulty import FaultyMachine
 from model.schedule import EMPTY_SCHEDULE, ScheduleError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class LoadOptions:
     resume: bool = False
     again: bool = False
     postcopy_ram: bool = False
+    seeded: str | None = None
 
     @property
     def lives(self) -> tuple[str, ...]:
@@ -104,19 +106,27 @@ def load_all(
     machine.reset()
     life = lives.lived(machine, data, REFERENCE, beyond, loadvm=loadvm, schedule=schedule)
     loaded = []
+    faulty = FaultyMachine(machine.description)
     for design in designs:
         progress(design.name)
         if design is REFERENCE:
             loaded.append(Loaded(reference, reference.findings, reference_tree, reference, life))
             continue
-        outcome = load(machine, data, fresh(design), **how)
-        mtree = machine.mtree()
-        machine.reset()
-        own = lives.lived(machine, data, design, beyond, loadvm=loadvm, schedule=schedule)
+        expected, its_life = reference, life
+        if design.sound not in {None, REFERENCE}:  # a program with a bug is held to the sound one
+            expected = load(machine, data, fresh(design.sound), **how)
+            machine.reset()
+            its_life = lives.lived(machine, data, design.sound, beyond, loadvm=loadvm, schedule=schedule)
+        place = machine if design.bug is None else faulty.machine(design.bug)
+        outcome = load(place, data, fresh(design), **how)
+        mtree = place.mtree()
+        place = machine if design.bug is None else faulty.machine(design.bug)
+        place.reset()
+        own = lives.lived(place, data, design, beyond, loadvm=loadvm, schedule=schedule)
         # A failure that calls exit(1) ends the process of a snapshot load, too: no stage comes behind it.
-        survived = loadvm and all(len(stages) > 1 for name, stages in (*life, *own) if name == "loadvm")
-        findings = (*judge(reference, outcome, survives_failure=survived), *lives.judged(life, own))
-        loaded.append(Loaded(outcome, findings, mtree, reference, own))
+        survived = loadvm and all(len(stages) > 1 for name, stages in (*its_life, *own) if name == "loadvm")
+        findings = (*judge(expected, outcome, survives_failure=survived), *lives.judged(its_life, own))
+        loaded.append(Loaded(outcome, findings, mtree, expected, own))
     return loaded
 
 
@@ -182,6 +192,8 @@ def _gathered(wrong: Sequence[str]) -> list[str]:
 
 def _designs(options: LoadOptions) -> tuple[type[Design], ...]:
     designs = named_designs(options.designs)
+    if options.seeded is not None:
+        designs = seeded_designs(options.seeded, options.designs)
     for name, wanted in (("--mtree", options.mtree), ("--points", options.points)):
         if wanted and len(designs) != 1:
             msg = f"{name} takes exactly one --design, found {len(designs)}"

@@ -10,7 +10,7 @@ from fuzz.campaign.findings import records
 from fuzz.campaign.folder import CampaignError
 from fuzz.campaign.stats import all_stats
 from fuzz.commands.live import view_of_run
-from fuzz.commands.run_asked import as_before, prepare
+from fuzz.commands.run_asked import as_before, prepare, with_seeded
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
 from fuzz.report import final_report
@@ -37,7 +37,7 @@ def run(options: RunOptions, console: Console | None = None) -> int:
 
     try:
         aside = listed_in(options.baseline) if options.baseline else None
-        options = as_before(options)
+        options = as_before(with_seeded(options))
         limit, specs, campaign = prepare(options, say)
     except (UsageError, CorpusError, CampaignError, TriageError) as error:
         say(f"vmfuzz run: {error}")

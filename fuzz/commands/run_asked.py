@@ -13,7 +13,7 @@ from fuzz.campaign.slots import names as free_names
 from fuzz.campaign.slots import taken
 from fuzz.campaign.spec import Spec
 from fuzz.corpus import find_machine
-from fuzz.designs import UsageError, named_designs, text_of
+from fuzz.designs import UsageError, bug_named, named_designs, seeded_designs, text_of
 from fuzz.engine import available
 from model.designs import REFERENCE
 
@@ -59,6 +59,8 @@ class RunOptions:
     """Files of causes that do not count."""
     quiet: bool = False
     """Say nothing but the final report."""
+    seeded: str | None = None
+    """A bug: the designs are those that are named, or the usual two, each with it."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -100,6 +102,18 @@ def group_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:
             number += 1
         names.append(name)
     return tuple(names)
+
+
+def with_seeded(options: RunOptions) -> RunOptions:
+    """What was asked, with a seeded bug in each design, on the machine where it shows. Raises UsageError."""
+    if options.seeded is None:
+        return options
+    if options.target not in {"", "stream"}:
+        msg = f"--seeded {options.seeded}: the target {options.target} loads nothing"
+        raise UsageError(msg)
+    shows_on = getattr(bug_named(options.seeded), "machine", DEFAULT_MACHINES[0])
+    designs = tuple(text_of(design) for design in seeded_designs(options.seeded, options.designs))
+    return replace(options, designs=designs, machines=options.machines or (shows_on,))
 
 
 def as_before(options: RunOptions) -> RunOptions:

@@ -11,7 +11,7 @@ from fuzz.campaign.folder import Campaign
 from fuzz.campaign.spec import Spec
 from fuzz.corpus import CorpusError, find_machine
 from fuzz.crashers import CrasherError
-from fuzz.designs import UsageError, text_of
+from fuzz.designs import UsageError, is_known, text_of
 from fuzz.lives import lives_of
 from fuzz.report.causes import show_command
 from fuzz.targets import memory, roundtrip, stream
@@ -129,7 +129,7 @@ class Asker:
         """What to type for the design of a cause; no design is meant by `any` and `vmformat`: then all are asked."""
         if name in self.own:
             return (text_of(self.own[name]),)
-        if name in DESIGNS:
+        if is_known(name):
             return (name,)
         if name in {"any", "vmformat"}:
             return tuple(DESIGNS)

@@ -46,6 +46,7 @@ class Destination(Protocol):
 class StreamTarget:
     """Loads under designs side by side; the reference is never among `designs`.
 
+    A design with a seeded bug is held to the same design without it, which is loaded unjudged if it is not asked for.
     `loadvm`: as snapshots. `beyond`: lives that each input is made to live as well, which costs loads of their own.
     """
 
@@ -66,6 +67,8 @@ class StreamTarget:
         self._loadvm = loadvm
         self._beyond = tuple(beyond)
         self._designs = tuple(design for design in designs if design.name != reference.name)
+        sound = (design.sound for design in self._designs if design.sound not in {None, reference, *self._designs})
+        self._unjudged = tuple(dict.fromkeys(design for design in sound if design is not None))
 
     def run(self, data: bytes) -> Execution:
         """One input: an execution with what it showed."""
@@ -79,18 +82,23 @@ class StreamTarget:
             features.extend(situations.of_devices(outcome.devices))
             features.extend(situations.of_layout(outcome))
             self._take(outcome.findings, found, features)
+        all_stages: dict[type[Design], tuple[Stage, ...] | None] = {self._reference: reference}
+        for design in self._unjudged:
+            all_stages[design] = self._load(data, design, schedule, found)
         for design in self._designs:
-            stages = self._load(data, design, schedule, found)
+            all_stages[design] = stages = self._load(data, design, schedule, found)
             if stages is None:
                 continue
             features.extend(situations.of_stages(stages))
             outcome = stages[0].outcome
-            if reference is None:
+            # A program with a bug is held to the sound one, a design to the reference.
+            expected = reference if design.sound is None else all_stages.get(design.sound)
+            if expected is None:
                 self._take(outcome.findings, found, features)
             else:
-                if outcome.devices != reference[0].outcome.devices:
+                if outcome.devices != expected[0].outcome.devices:
                     features.extend(situations.of_devices(outcome.devices))
-                self._take(judge_stages(reference, stages, loadvm=self._loadvm), found, features)
+                self._take(judge_stages(expected, stages, loadvm=self._loadvm), found, features)
         for life in self._beyond:
             self._live(data, life, schedule, found, features)
         features.extend(("exception", one.cause) for one in found.values() if one.kind == "exception")
@@ -104,11 +112,13 @@ class StreamTarget:
         if reference is None or len(reference) < 2:
             return
         features.extend(situations.of_life(reference))
-        for design in self._designs:
-            stages = self._load(data, design, schedule, found, life)
-            if stages is not None:
+        all_stages: dict[type[Design], tuple[Stage, ...] | None] = {self._reference: reference}
+        for design in (*self._unjudged, *self._designs):
+            all_stages[design] = stages = self._load(data, design, schedule, found, life)
+            expected = reference if design.sound is None else all_stages.get(design.sound)
+            if stages is not None and expected is not None and design not in self._unjudged:
                 features.extend(situations.of_life(stages))
-                self._take(judge_life(reference, stages), found, features)
+                self._take(judge_life(expected, stages), found, features)
 
     def _load(
         self, data: bytes, design: type[Design], schedule: Schedule, found: dict[str, Found], life: str = ""

@@ -13,6 +13,7 @@ from fuzz.mutate.programs import ProgramMutator
 from fuzz.mutate.scene import Scene
 from fuzz.targets import memory, roundtrip, stream
 from model import REFERENCE, Loads, Machine, Stage, live, parse, section_schemas, stages_of
+from model.faulty import FaultyMachine
 from model.schedule import EMPTY_SCHEDULE
 from model.session import LOAD
 from vmformat import StreamError, read
@@ -35,6 +36,7 @@ class Destination:
     def __init__(self, description: Description) -> None:
         self.machine = Machine(description)
         self._loads = Loads(self.machine)
+        self._faulty = FaultyMachine(description)
 
     def load(
         self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
@@ -46,6 +48,8 @@ class Destination:
         self, data: bytes, design: type[Design], schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
     ) -> tuple[Stage, ...]:
         """The load, or as a snapshot the life that begins so; pristine before and after."""
+        if design.bug is not None:
+            return self._faulty.stages(data, design, schedule, loadvm=loadvm)
         if loadvm:
             return stages_of(self.machine, data, design, loadvm=True, schedule=schedule)
         outcome = self.load(data, design(), schedule)
@@ -56,6 +60,8 @@ class Destination:
         self, data: bytes, design: type[Design], life: str, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
     ) -> tuple[Stage, ...]:
         """The load and one of `model.LIVES` behind it; pristine before and after."""
+        if design.bug is not None:
+            return self._faulty.live(data, design, life, schedule, loadvm=loadvm)
         return live(self.machine, data, design, life, loadvm=loadvm, schedule=schedule)
 
     def reset(self) -> None:

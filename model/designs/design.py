@@ -85,6 +85,7 @@ class Design:
     commits meets itself there.
     `takes_turns`: the load runs in a thread of its own that takes the big lock for each FULL section only.
     `shows_on`: shipped machines whose streams show what is known of the design, where the usual ones do not.
+    `bug`: a seeded bug that is on while a stream is loaded, and `sound` the same design without it (`model.seeded`).
     """
 
     name: ClassVar[str] = "per-device"
@@ -93,6 +94,8 @@ class Design:
     asks_in_commit: ClassVar[bool] = False
     takes_turns: ClassVar[bool] = False
     shows_on: ClassVar[tuple[str, ...]] = ()
+    bug: ClassVar[type[object] | None] = None
+    sound: ClassVar[type[Design] | None] = None
 
     def load_begins(self, load: Load) -> None:
         """The header has been read; the main loop is about to start."""

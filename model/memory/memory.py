@@ -352,6 +352,13 @@ class Memory(Mutators):
         if self._pristine is not None:
             self._pristine.node = Node(None, ())
 
+    def forget_nodes(self) -> None:
+        """Drop remembered renderings but those of the checkpoint. For a machine that is in its pristine state."""
+        if self._pristine is None or self._node is not self._pristine.node:
+            raise MemoryAbort("forget_nodes away from the checkpoint")
+        self._node.nexts.clear()
+        self._nodes = self._contents = 0
+
     def _prune(self) -> None:
         """Forget all nodes but the pristine one, and go on in a new one that stands for the tree as it is."""
         if self._pristine is not None:

@@ -49,7 +49,7 @@ class Loads:
             self._asked.clear()
             machine.walks.forget()
         self._asked.add(type(design))
-        if design.hears_changes or machine.process:
+        if design.hears_changes or design.bug is not None or machine.process:
             return load(machine, data, design, loadvm=loadvm, schedule=schedule)
         for transcript in self._transcripts:
             if leads(transcript, type(design)()):

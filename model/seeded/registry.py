@@ -1,0 +1,15 @@
+"""The shipped seeded bugs by name. A new one is a class in a file beside this one and a line in its list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from model.seeded import tree
+from model.seeded.bug import name_of
+
+if TYPE_CHECKING:
+    from model.seeded.bug import SeededBug
+
+_ALL: Final[tuple[type[SeededBug], ...]] = (*tree.BUGS,)
+
+SEEDED: Final[dict[str, type[SeededBug]]] = {name_of(bug): bug for bug in _ALL}
