@@ -12,7 +12,7 @@ from fuzz.mutate import pci as pci_arms
 from fuzz.mutate import ram as ram_arms
 from fuzz.mutate import sections as section_arms
 from fuzz.mutate import virtio as virtio_arms
-from fuzz.mutate.fields import index_of, read_leaf
+from fuzz.mutate.index import index_of, read_leaf
 from vmformat import (
     Command,
     Configuration,

@@ -103,6 +103,7 @@ class Harness:
         executions: int | None = None,
         watchdog: Watchdog | None = None,
         leave: Callable[[int], None] = os._exit,
+        learn: Callable[[int, str | None], None] | None = None,
     ) -> None:
         self._target = target
         self._report = report
@@ -111,6 +112,9 @@ class Harness:
         self._budget = executions
         self._watchdog = watchdog or Watchdog(float("inf"))
         self._leave = leave
+        self._learn = learn
+        """Told at the end of each execution what it lit for the first time, and `Execution.stopped`."""
+        self._stopped: str | None = None
         self._next_tick = 0.0
         self._stop = ""
         self.executions = 0
@@ -134,9 +138,13 @@ class Harness:
         all_found = self._run(data)
         for found in all_found:
             self._report.found(found, data, self.executions)
-        self._report.ended(data, self.executions, self._features.fold())
+        fresh = self._features.fold()
+        self._report.ended(data, self.executions, fresh)
+        if self._learn is not None:
+            self._learn(fresh, self._stopped)
 
     def _run(self, data: bytes) -> tuple[Found, ...]:
+        self._stopped = None
         try:
             self._watchdog.begin()
             execution = self._target.run(data)
@@ -147,6 +155,7 @@ class Harness:
             self._features.mark([("exception", found.cause)])
             return (found,)
         self._features.mark(execution.features)
+        self._stopped = execution.stopped
         return execution.found
 
     def _between(self) -> None:

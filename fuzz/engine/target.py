@@ -38,10 +38,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one input did: facts for the engine to collect, findings for the campaign to keep."""
+    """What one input did: facts for the engine to collect, findings for the campaign to keep.
+
+    `stopped` is for the mutator: where the input was refused, as section and instance joined by "/", "" where it was
+    taken to its end, None where nobody knows.
+    """
 
     features: Iterable[Feature] = ()
     found: tuple[Found, ...] = ()
+    stopped: str | None = None
 
 
 class Target(Protocol):

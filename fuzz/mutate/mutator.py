@@ -5,6 +5,12 @@ that does not parse, and one mutation in sixteen of those that do, goes to bytes
 everything: the same calls give the same mutants. A mutant that comes back is mutated as the stream that it was made
 as, even if it reads otherwise; so what a call gives may depend on those before.
 
+With `learning` the mutator is told what became of each mutant (`learned`), and makes use of it in three ways: a share
+of its mutants comes from a list of trials that are ticked off (`sweep`); arms that show something new are chosen more
+often (`choice`); and mutants that load to their end are kept as a stock (`stock`) to begin with, since the engine's
+corpus fills with inputs that are refused early, whose mutants are refused there too. Without it a mutant depends on
+its arguments alone.
+
 Where inputs may end with a schedule, it is taken off first and put back at the end, so that all this works on the
 stream alone. One mutation in four looks at the schedule, and of those half leave the stream as it is; one in six
 loses it, since most findings need none.
@@ -12,12 +18,14 @@ loses it, since most findings need none.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
+from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
+from fuzz.mutate.sweep import Sweep
 from model.schedule import EMPTY_SCHEDULE, join, split
 from vmformat import Section, StreamError, read
 
@@ -43,6 +51,12 @@ BYTES_ONE_IN: Final = 16
 SCHEDULE_ONE_IN: Final = 4
 UNSCHEDULE_ONE_IN: Final = 6
 MOST_ARMS: Final = 5
+WAYS: Final[dict[str, int]] = {"arms": 12, "cross": 3, "bytes": 1}
+"""What a mutant is made with, where that is learned, with weights to begin with: a few arms, two parents, bytes."""
+SWEEP_ONE_IN: Final = 2
+"""Mutants that come from the list of trials, as long as there are any left."""
+STOCK: Final = 64
+"""Streams that loaded to their end, and showed something new, kept to begin with."""
 MOST_STEPS: Final = 3
 """Arms of the schedule in one mutation."""
 PARSED_BYTES: Final = 64 << 20
@@ -57,14 +71,30 @@ _WIRE: Final = "_mutator_bytes"
 class Mutator:
     """Structure-aware mutations for one machine."""
 
-    def __init__(self, schemas: Schemas, scene: Scene, arms: dict[str, tuple[Arm, int]] | None = None) -> None:
+    def __init__(
+        self,
+        schemas: Schemas,
+        scene: Scene,
+        arms: dict[str, tuple[Arm, int]] | None = None,
+        *,
+        learning: bool = False,
+    ) -> None:
         self._schemas = schemas
         self._scene = scene
         arms = ARMS if arms is None else arms
-        self._wheel: tuple[tuple[str, Arm], ...] = tuple(
-            (name, arm) for name, (arm, weight) in arms.items() for _ in range(weight)
-        )
+        self._arms: dict[str, Arm] = {name: arm for name, (arm, _) in arms.items()}
+        self._wheel = Wheel({name: weight for name, (_, weight) in arms.items()})
+        self._steps = Wheel({name: weight for name, (_, weight) in schedule.ARMS.items()})
+        self._ways = Wheel(WAYS)
+        self._learning = learning
+        self._sweep = Sweep(scene.donors if learning else (), scene)
+        self._stock: deque[Stream] = deque(scene.donors, maxlen=STOCK + len(scene.donors))
+        self._made: Stream | None = None
+        """The stream that the last mutant is, if it is one."""
+        self._way = ""
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*arms, "bytes", "truncate", "crossover")}
+        if learning:
+            self._counts["sweep"] = [0, 0]
         if scene.schedules:
             self._counts |= {name: [0, 0] for name in schedule.ARMS}
         self._parsed: OrderedDict[bytes, Stream | None] = OrderedDict()
@@ -87,10 +117,40 @@ class Mutator:
         """Per arm: how often tried, how often it changed the input."""
         return {name: list(counts) for name, counts in self._counts.items()}
 
+    def weights(self) -> dict[str, float]:
+        """How likely arms are chosen now, by their weights: ways that mutants are made, arms, those of schedules."""
+        wheels = (self._ways, self._wheel, *((self._steps,) if self._scene.schedules else ()))
+        return {name: weight for wheel in wheels for name, weight in wheel.weights.items()}
+
+    def learned(self, fresh: int, stopped: str | None) -> None:
+        """The last mutant was executed: it lit `fresh` counters that none had, and its load stopped at `stopped`.
+
+        `stopped` is `fuzz.engine.target.Execution.stopped`. Without `learning` this is ignored.
+        """
+        if not self._learning:
+            return
+        way, self._way = self._way, ""
+        if way == "sweep":
+            self._sweep.answer(stopped)
+        gain = 1.0 if fresh else 0.0
+        self._ways.credit((way,), gain)
+        self._wheel.credit(self._used, gain)
+        self._steps.credit(self._used, gain)
+        if fresh and stopped == "" and self._made is not None:
+            self._stock.append(self._made)
+        self._made = None
+
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`, at most `max_size` bytes."""
         dice = Dice(seed)
-        self._used.clear()
+        self._begin()
+        if self._learning:
+            swept = self._swept(dice, max_size)
+            if swept is not None:
+                return swept
+        return self._as_chosen(data, dice, max_size)
+
+    def _as_chosen(self, data: bytes, dice: Dice, max_size: int) -> bytes:
         if not self._scene.schedules:
             return self._mutate(data, dice, max_size)
         stream, steps = split(data)
@@ -108,13 +168,35 @@ class Mutator:
             return self._mutate(stream, dice, max_size)
         return join(self._mutate(stream, dice, room), steps)
 
+    def _begin(self) -> None:
+        self._used.clear()
+        self._made = None
+        self._way = ""
+
+    def _swept(self, dice: Dice, max_size: int) -> bytes | None:
+        """A mutant from the list of trials, if it is its turn and there are any left. Else the way is chosen."""
+        if not dice.chance(SWEEP_ONE_IN) or not self._sweep.left:
+            self._way = self._ways.pick(dice)
+            return None
+        self._way = "sweep"
+        counts = self._counts["sweep"]
+        counts[0] += 1
+        stream = self._sweep.mutant(dice)
+        data = self._write(stream, max_size) if stream is not None else None
+        if data is None:
+            self._way = "arms"
+            return None
+        counts[1] += 1
+        self._used["sweep"] = None
+        return data
+
     def _schedule(self, steps: Schedule, data: bytes, dice: Dice) -> Schedule:
         setting = schedule.Setting(self._scene, self.parse(data))
         for _ in range(dice.few(MOST_STEPS)):
-            name, arm = dice.pick(schedule.WHEEL)
+            name = self._steps.pick(dice)
             counts = self._counts[name]
             counts[0] += 1
-            changed = arm(steps, dice, setting)
+            changed = schedule.ARMS[name][0](steps, dice, setting)
             if changed is not None and changed != steps:
                 counts[1] += 1
                 self._used[name] = None
@@ -122,9 +204,11 @@ class Mutator:
         return steps
 
     def _mutate(self, data: bytes, dice: Dice, max_size: int) -> bytes:
-        if not dice.chance(BYTES_ONE_IN):
+        if self._way != "bytes" if self._learning else not dice.chance(BYTES_ONE_IN):
             stream = self.parse(data)
-            if stream is None and self._scene.donors and dice.chance(4):
+            if self._learning and self._stock and dice.chance(2):
+                stream = self._stock[-1 - dice.low(len(self._stock))] if dice.chance(2) else dice.pick(self._stock)
+            elif stream is None and self._scene.donors and dice.chance(4):
                 stream = dice.pick(self._scene.donors)  # a dead end: start over from a seed now and then
             if stream is not None:
                 mutant = self._structured(stream, dice, max_size)
@@ -135,11 +219,11 @@ class Mutator:
     def _structured(self, stream: Stream, dice: Dice, max_size: int) -> bytes | None:
         used: list[str] = []
         for _ in range(dice.few(MOST_ARMS)):
-            name, arm = dice.pick(self._wheel)
+            name = self._wheel.pick(dice)
             counts = self._counts[name]
             counts[0] += 1
             try:
-                mutant = arm(stream, dice, self._scene)
+                mutant = self._arms[name](stream, dice, self._scene)
             except StreamError:  # a payload altered so far that its own grammar no longer applies
                 mutant = None
             if mutant is not None:
@@ -162,6 +246,7 @@ class Mutator:
         if len(data) > max_size:
             return None
         self._remember(data, stream)
+        self._made = stream
         return data
 
     def _bytes(self, data: bytes, dice: Dice, max_size: int) -> bytes:
@@ -178,7 +263,13 @@ class Mutator:
     def crossover(self, first: bytes, second: bytes, max_size: int, seed: int) -> bytes:
         """An input with parts of both: sections grafted on, or the head of one and the tail of the other."""
         dice = Dice(seed)
-        self._used.clear()
+        self._begin()
+        if self._learning:
+            swept = self._swept(dice, max_size)
+            if swept is not None:
+                return swept
+            if self._way != "cross":
+                return self._as_chosen(first, dice, max_size)
         if not self._scene.schedules:
             return self._cross(first, second, dice, max_size)
         (first, one), (second, other) = split(first), split(second)

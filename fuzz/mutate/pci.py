@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate.fields import index_of, replace_record
-from fuzz.mutate.sections import devices_at
+from fuzz.mutate.index import altered, index_of
+from fuzz.mutate.sections import devices_at, kind_of, replace_record
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def bar_addresses(stream: Stream) -> tuple[int, ...]:
 
 def _alter(section: Section, leaf: Config, offset: int, size: int, value: int) -> Section:
     value &= (1 << 8 * size) - 1
-    return section.replace_bytes(leaf.offset + offset, value.to_bytes(size, "little"))
+    return altered(section, leaf.offset + offset, value.to_bytes(size, "little"))
 
 
 def _get(section: Section, leaf: Config, offset: int, size: int) -> int:
@@ -146,11 +146,11 @@ def window(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
 
 def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter the chipset's switches: PAM, SMRAM, PCIEXBAR, PMBASE, RCBA, SMBus."""
-    functions = [entry for entry in _functions(stream) if entry[1].name.rsplit("/", 1)[-1] in _CHIPSET]
+    functions = [entry for entry in _functions(stream) if kind_of(entry[1]) in _CHIPSET]
     if not functions:
         return None
     at, section, leaf = dice.pick(functions)
-    name = section.name.rsplit("/", 1)[-1]
+    name = kind_of(section)
     for _ in range(dice.few(4)):
         offset, size = dice.pick(_CHIPSET[name])
         old = _get(section, leaf, offset, size)
@@ -177,7 +177,7 @@ def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
 def pam(stream: Stream, dice: Dice, address: int) -> Stream:
     """Switch the segment that holds this address, 0xc0000 to 0xfffff: to RAM most of the time (pci.md 5.2)."""
     for at, section, leaf in _functions(stream):
-        first = {"mch": 0x90, "I440FX": 0x59}.get(section.name.rsplit("/", 1)[-1])
+        first = {"mch": 0x90, "I440FX": 0x59}.get(kind_of(section))
         if first is not None:
             segment = 0 if address >= 0xF0000 else 1 + (address - 0xC0000 >> 14)
             offset = first + (segment + 1) // 2

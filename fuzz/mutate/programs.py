@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bytes_
+from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
 from fuzz.programs import WORLDS, Call, Program, decode, encode
 from fuzz.programs.program import MAX_CALLS, NUMBERS, READS, TREE, VERBS, WHO, names
@@ -49,10 +50,19 @@ class ProgramMutator:
         self.made_by: tuple[str, ...] = ()
         """Arms that made the last mutant."""
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*_ARMS, "bytes", "crossover")}
+        self._wheel = Wheel({name: weight for name, (_, weight) in _ARMS.items()})
 
     def counts(self) -> dict[str, list[int]]:
         """Per arm: how often tried, how often it changed the input."""
         return {name: list(counts) for name, counts in self._counts.items()}
+
+    def weights(self) -> dict[str, float]:
+        """By arm, how likely it is chosen now."""
+        return self._wheel.weights
+
+    def learned(self, fresh: int, stopped: str | None) -> None:
+        """The last program was executed and lit `fresh` new counters."""
+        self._wheel.credit(self.made_by, 1.0 if fresh else 0.0)
 
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another program made from `data`, at most `max_size` bytes."""
@@ -65,7 +75,7 @@ class ProgramMutator:
         program = decode(data)
         used: dict[str, None] = {}
         for _ in range(dice.few(4)):
-            name = dice.pick(_WHEEL)
+            name = self._wheel.pick(dice)
             mutant = _ARMS[name][0](program, dice)
             self._counts[name][0] += 1
             if mutant != program:
@@ -186,4 +196,3 @@ _ARMS: Final[dict[str, tuple[Callable[[Program, Dice], Program], int]]] = {
     "alter": (_alter, 8),
     "world": (_world, 1),
 }
-_WHEEL: Final = tuple(name for name, (_, weight) in _ARMS.items() for _ in range(weight))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import values
-from fuzz.mutate.sections import with_records
+from fuzz.mutate.index import with_payload
+from fuzz.mutate.sections import replace_record, sections_at
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -56,17 +57,16 @@ def pages(payload: bytes, block: str = "") -> Iterator[tuple[str, int, int]]:
 
 def _sections(stream: Stream) -> list[tuple[int, bytes]]:
     """Position and payload of each ram section. A payload is taken once: asking a section for it may copy it."""
+    records = stream.records
     return [
-        (i, record.payload) for i, record in enumerate(stream.records) if isinstance(record, Section) and record.is_ram
+        (i, record.payload) for i in sections_at(stream) if isinstance(record := records[i], Section) and record.is_ram
     ]
 
 
 def _with_payload(stream: Stream, at: int, payload: bytes) -> Stream:
     section = stream.records[at]
     assert isinstance(section, Section)
-    return with_records(
-        stream, (section.replace_payload(payload) if i == at else record for i, record in enumerate(stream.records))
-    )
+    return replace_record(stream, at, with_payload(section, payload))
 
 
 def _page(sections: list[tuple[int, bytes]], block: str, offset: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ class Scene:
     max_size: int = 1 << 20
     functions: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """The machine's PCI functions, each with the slots of its BARs."""
+    masks: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    """By PCI function: the bits of its config space that a guest can write, and those that the load compares."""
     schedules: bool = False
     """Whether inputs may end with a schedule: the target takes it off and somebody looks at what it does."""
 

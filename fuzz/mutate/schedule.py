@@ -186,8 +186,6 @@ ARMS: Final[dict[str, tuple[ScheduleArm, int]]] = {
 }
 """Arms of this file with their weights."""
 
-WHEEL: Final = tuple((name, arm) for name, (arm, weight) in ARMS.items() for _ in range(weight))
-
 
 def mix(one: Schedule, other: Schedule, dice: Dice) -> Schedule:
     """Of two inputs' schedules: the first one's most of the time, the other's, or one's head and the other's tail."""

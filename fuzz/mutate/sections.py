@@ -7,31 +7,71 @@ The loader checks little of it: duplicates, a foreign order, missing sections, a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
-from vmformat import Eof, Kind, Section
+from vmformat import Eof, Kind, Section, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Arm, Scene
-    from vmformat import Record, Stream
+    from vmformat import Record
+
+
+_FIELDS: Final = ("header", "configuration", "trailing", "leading", "faults")
+_SECTIONS: Final = "_mutator_sections"
+_DEVICES: Final = "_mutator_devices"
 
 
 def with_records(stream: Stream, records: Iterable[Record]) -> Stream:
     """The stream with other records."""
-    return replace(stream, records=tuple(records))
+    inside = stream.__dict__
+    copy = object.__new__(Stream)
+    copy.__dict__.update({name: inside[name] for name in _FIELDS}, records=tuple(records))
+    return copy
 
 
-def sections_at(stream: Stream) -> list[int]:
+def replace_record(stream: Stream, at: int, section: Section) -> Stream:
+    """The stream with another section at this position."""
+    records = list(stream.records)
+    records[at] = section
+    copy = with_records(stream, records)
+    # The same places hold sections as before.
+    copy.__dict__.update({name: stream.__dict__[name] for name in (_SECTIONS, _DEVICES) if name in stream.__dict__})
+    return copy
+
+
+def sections_at(stream: Stream) -> Sequence[int]:
     """Positions of sections among the records."""
-    return [i for i, record in enumerate(stream.records) if isinstance(record, Section)]
+    kept: tuple[int, ...] | None = stream.__dict__.get(_SECTIONS)
+    if kept is None:
+        kept = tuple(i for i, record in enumerate(stream.records) if isinstance(record, Section))
+        stream.__dict__[_SECTIONS] = kept
+    return kept
 
 
-def devices_at(stream: Stream) -> list[int]:
+def devices_at(stream: Stream) -> Sequence[int]:
     """Positions of sections that belong to devices: all but `ram`."""
-    return [i for i, record in enumerate(stream.records) if isinstance(record, Section) and record.name != "ram"]
+    kept: tuple[int, ...] | None = stream.__dict__.get(_DEVICES)
+    if kept is None:
+        records = stream.records
+        kept = tuple(
+            i for i in sections_at(stream) if isinstance(section := records[i], Section) and section.name != "ram"
+        )
+        stream.__dict__[_DEVICES] = kept
+    return kept
+
+
+def kind_of(section: Section) -> str:
+    """The kind of a section's device: its name without the device's path."""
+    return _kind(section.name)
+
+
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _section(stream: Stream, at: int) -> Section:

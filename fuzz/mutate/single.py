@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import values
-from fuzz.mutate.fields import index_of, mutate_leaf, replace_record
-from fuzz.mutate.sections import sections_at
+from fuzz.mutate.fields import mutate_leaf
+from fuzz.mutate.index import index_of
+from fuzz.mutate.sections import replace_record, sections_at
 from vmformat import Section, write
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
+    from fuzz.mutate.meaning import Meaning
 
 _BITS: Final = {1: 8, 2: 16, 4: 32, 8: 64}
 _COMMON: Final = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 65, 127, 128, 255)
@@ -63,3 +64,87 @@ def buffer(dice: Dice, old: bytes) -> bytes:
         other = dice.below(len(data))
         data[at], data[other] = data[other], data[at]
     return bytes(data) if data != old else bytes([old[0] ^ 1]) + old[1:]
+
+
+_ALWAYS: Final = (32, 64, 65, 256, 257, 1024, 1025)
+"""Capacities that are usual: one of them may be this field's."""
+
+
+def candidates(
+    meaning: Meaning,
+    old: int,
+    size: int,
+    *,
+    signed: bool = False,
+    limits: tuple[int, ...] = (),
+    masks: tuple[int, ...] = (),
+) -> tuple[int, ...]:
+    """Values for an unsigned integer of `size` bytes that are worth one execution each, the most promising first.
+
+    `limits`: what it may be compared with: it is tried at, one above, one below. Never `old` itself.
+    """
+    bits = _BITS[size]
+    top = 1 << bits
+    sign = top >> 1
+    near = [limit + step for limit in limits for step in (1, 0, -1)]
+    match meaning:
+        case "count":
+            found = [
+                *near[:3],
+                sign,
+                old + 1,
+                top - 1,
+                old - 1,
+                *near[3:],
+                0,
+                1,
+                *_ALWAYS,
+                sign - 1,
+                sign + old,
+                0x10000,
+            ]
+        case "index":
+            found = [
+                *near[1:2],
+                top - 1,
+                *near[:3],
+                sign,
+                old + 1,
+                *near[3:],
+                old - 1,
+                0,
+                1,
+                *_ALWAYS,
+                sign - 1,
+                0x8000,
+            ]
+        case "address":
+            found = [0, old + 0x1000, top - 0x1000, old + 1, old - 0x1000, top - 1, 0xE8000, sign, 0xFEC00000, 1 << 32]
+        case "vector":
+            found = [top - 1, old + 1, 0, 1, 2, 0x7FFF, 24, 255, 256, sign, *(1 << bit for bit in range(min(bits, 16)))]
+        case "flags" | "switch" | "register":
+            found = [*(old ^ mask for mask in masks), old ^ 1, old ^ top - 1, *near, 0, 2, old ^ 4, old ^ sign, top - 1]
+            found += [old ^ 1 << bit for bit in range(1, min(bits, 32))]
+        case "version":
+            found = [old + 1, old - 1, 0, top - 1]
+        case "end":
+            found = [1, 2, 0xFF]
+        case "time":
+            found = [top - 1, 0, sign, 1]
+        case _:
+            found = [
+                *near,
+                top - 1,
+                0,
+                old + 1,
+                sign,
+                1,
+                *(old ^ mask for mask in masks),
+                old - 1,
+                sign - 1,
+                2,
+                *_ALWAYS,
+            ]
+    if signed:
+        found.insert(min(3, len(found)), top - 1)
+    return tuple(value for value in dict.fromkeys(value % top for value in found) if value != old)

@@ -12,14 +12,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import ram, values
-from fuzz.mutate.fields import index_of, read_leaf, replace_record, write_leaf
+from fuzz.mutate.index import index_of, read_leaf, with_payload, write_leaf
 from fuzz.mutate.pci import bar_addresses, pam
-from fuzz.mutate.sections import devices_at
+from fuzz.mutate.sections import devices_at, kind_of, replace_record
 from vmformat import Section
 
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
-    from fuzz.mutate.fields import Index
+    from fuzz.mutate.index import Index
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Stream
 
@@ -46,7 +46,7 @@ def virtio_at(stream: Stream) -> list[int]:
     return [
         at
         for at in devices_at(stream)
-        if isinstance(section := stream.records[at], Section) and section.name.rsplit("/", 1)[-1].startswith("virtio")
+        if isinstance(section := stream.records[at], Section) and kind_of(section).startswith("virtio")
     ]
 
 
@@ -198,7 +198,7 @@ def _split(payload: bytes) -> tuple[bytes, list[bytes]]:
 
 def _repeat(section: Section, name: bytes, fields: bytes) -> Section:
     body = b"\x05" + bytes([len(name)]) + name + (1).to_bytes(4, "big") + fields
-    return section.replace_payload(section.payload + body)
+    return with_payload(section, section.payload + body)
 
 
 def subsection(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
@@ -232,7 +232,7 @@ def subsection(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
         # Between header and fields of one: an earlier copy with zeroed fields, then the real one.
         header = 6 + parts[i][1]
         parts.insert(i, parts[i][:header] + bytes(len(parts[i]) - header))
-    return replace_record(stream, at, section.replace_payload(front + b"".join(parts)))
+    return replace_record(stream, at, with_payload(section, front + b"".join(parts)))
 
 
 ARMS: dict[str, tuple[Arm, int]] = {

@@ -10,9 +10,9 @@ import re
 import struct
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate.fields import index_of, replace_record
+from fuzz.mutate.index import index_of, with_payload
 from fuzz.mutate.pci import bar_addresses
-from fuzz.mutate.sections import devices_at
+from fuzz.mutate.sections import devices_at, kind_of, replace_record
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def request(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     whole = section.payload
     before, after = whole[: leaf.offset], whole[leaf.offset + leaf.size :]
     middle = make(_Maker(dice, scene, bar_addresses(stream)), section, leaf)
-    return replace_record(stream, at, section.replace_payload(before + middle + after))
+    return replace_record(stream, at, with_payload(section, before + middle + after))
 
 
 def _kind(stream: Stream, at: int) -> str:
     record = stream.records[at]
-    return record.name.rsplit("/", 1)[-1] if isinstance(record, Section) else ""
+    return kind_of(record) if isinstance(record, Section) else ""
 
 
 class _Maker:

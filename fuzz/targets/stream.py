@@ -102,7 +102,7 @@ class StreamTarget:
         for life in self._beyond:
             self._live(data, life, schedule, found, features)
         features.extend(("exception", one.cause) for one in found.values() if one.kind == "exception")
-        return Execution(features, tuple(found.values()))
+        return Execution(features, tuple(found.values()), _stopped(reference))
 
     def _live(
         self, data: bytes, life: str, schedule: Schedule, found: dict[str, Found], features: list[Feature]
@@ -140,3 +140,13 @@ class StreamTarget:
             if cause not in found:
                 found[cause] = Found(finding.kind, cause, finding.text, severity=str(finding.severity))
                 features.append(("finding", cause))
+
+
+def _stopped(reference: tuple[Stage, ...] | None) -> str | None:
+    """Where the load ended too early, as `Execution.stopped` has it."""
+    if reference is None:
+        return None
+    outcome = reference[0].outcome
+    if outcome.at is not None:
+        return f"{outcome.at.section}/{outcome.at.instance}"
+    return "" if outcome.verdict in {"accepted", "waiting"} else outcome.verdict

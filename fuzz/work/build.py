@@ -94,16 +94,21 @@ def build_mutator(spec: Spec) -> Mutator | ProgramMutator:
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
     schedules = spec.target == stream.NAME and not spec.loadvm  # a snapshot is loaded without letting go of the lock
-    return make_mutator(read_description(Path(spec.description)), seeds, limit, schedules=schedules)
+    return make_mutator(read_description(Path(spec.description)), seeds, limit, schedules=schedules, learning=True)
 
 
 def make_mutator(
-    description: Description, seeds: Sequence[bytes], limit: int | None = None, *, schedules: bool = False
+    description: Description,
+    seeds: Sequence[bytes],
+    limit: int | None = None,
+    *,
+    schedules: bool = False,
+    learning: bool = False,
 ) -> Mutator:
     """The mutator for a machine, with those of its seeds that can be read as donors.
 
     `limit`: the longest mutant, in bytes; twice the longest seed and a little if not given. `schedules`: whether
-    mutants may end with one.
+    mutants may end with one. `learning`: it is told what becomes of its mutants, and makes use of that.
     """
     schemas = section_schemas(description)
     donors = []
@@ -118,5 +123,6 @@ def make_mutator(
     block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")
     places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
     functions = tuple((entry.function, tuple(bar.slot for bar in entry.bars)) for entry in description.functions)
-    scene = Scene(places, tuple(donors), limit or 2 * largest + SLACK, functions, schedules)
-    return Mutator(schemas, scene)
+    masks = {entry.function: (entry.writable, entry.compare) for entry in description.functions}
+    scene = Scene(places, tuple(donors), limit or 2 * largest + SLACK, functions, masks, schedules)
+    return Mutator(schemas, scene, learning=learning)

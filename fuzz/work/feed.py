@@ -37,6 +37,14 @@ class Mutator(Protocol):
         """Per arm: how often tried, how often it changed the input."""
         ...
 
+    def weights(self) -> dict[str, float]:
+        """By arm, how likely it is chosen now."""
+        ...
+
+    def learned(self, fresh: int, stopped: str | None) -> None:
+        """The last mutant was executed and lit `fresh` new counters; `stopped` is `Execution.stopped`."""
+        ...
+
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`."""
         ...
@@ -93,6 +101,11 @@ class Feed:
         if given is not None:
             return given
         return self._made(lambda: self._mutator.crossover(first, second, max_size, seed), first)
+
+    def learned(self, fresh: int, stopped: str | None) -> None:
+        """What was given last was executed: the mutator is told if it made it."""
+        if self.asked and self.current is None:
+            self._mutator.learned(fresh, stopped)
 
     def _made(self, make: Callable[[], bytes], otherwise: bytes) -> bytes:
         """A mutant. A mutator that fails is a mistake of ours, but not worth a campaign: it is said, and goes on."""

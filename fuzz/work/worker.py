@@ -103,7 +103,9 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
         report.box = BlackBox(folder / BOX, mutator.max_size, killed_by)
     left = None if spec.executions is None else max(0, spec.executions - report.stats.executions)
     watchdog = Watchdog(spec.timeout)
-    harness = Harness(target, report, features, seconds=spec.seconds, executions=left, watchdog=watchdog)
+    harness = Harness(
+        target, report, features, seconds=spec.seconds, executions=left, watchdog=watchdog, learn=feed.learned
+    )
     if spec.profile:
         from fuzz.work.profile import start  # noqa: PLC0415 - bench only
 

@@ -1,0 +1,259 @@
+"""Trials of the systematic stage (`sweep`): one thing changed in one section, and which of them there are.
+
+A field has a list of values (`values.candidates`); a register of a PCI function a list of its bits, those that a guest
+can write and one of each byte that the load compares; a section a list of ways to be sent otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Final
+
+from fuzz.mutate import limits, values
+from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
+from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning
+from fuzz.mutate.pci import Config, config_of
+from fuzz.mutate.sections import kind_of
+from fuzz.mutate.subsections import added, dropped, missing, present, repeated
+from vmformat import Kind, Section, StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fuzz.mutate.index import Index
+    from fuzz.mutate.scene import Scene
+    from vmformat import Leaf, Stream
+
+_ROUND: Final = len(ORDER)
+_RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.2, "index": 0.15}
+"""How likely a value of that meaning gets the load refused, before anybody tried."""
+_COMPARED: Final = 0.9
+_LATER: Final = 4
+"""Rounds that changed bits of a config space wait that the load compares: most are refused."""
+_HEADER: Final = 0x40
+"""Bytes of the header of a config space."""
+_ELEMENTS: Final = 4
+"""Elements of an array that are tried one by one."""
+
+Change = Callable[[Section], "Section | tuple[Section, ...] | None"]
+"""What a trial does: the section that stands in the place of one, or those that do; None where it has nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One change of one section of a kind.
+
+    `field` is what it is a change of, for what is learned. `framing`: it is about the section as a whole, with what
+    stands around it. `risk` of a refusal, before anybody tried.
+    """
+
+    kind: str
+    field: str
+    change: Change
+    risk: float = 0.02
+    framing: bool = False
+
+    def apply(self, section: Section) -> tuple[Section, ...] | None:
+        """What stands in the section's place; None where there is nothing to do."""
+        try:
+            made = self.change(section)
+        except StreamError:
+            return None
+        return (made,) if isinstance(made, Section) else made
+
+
+def kind(section: Section) -> str:
+    """What trials go by: the kind of the device."""
+    return kind_of(section)
+
+
+def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
+    """All trials that the sections of some seeds are good for, in the order to try them in."""
+    ranked: list[tuple[int, int, Trial]] = []
+    known: set[tuple[str, str]] = set()
+    for seed in seeds:
+        for section in seed.sections:
+            if section.name == "ram":
+                continue
+            for rank, field, trial in _of_section(section, scene):
+                if (trial.kind, field) not in known:
+                    ranked.append((rank, len(ranked), trial))
+                    known.add((trial.kind, field))
+    return list(_in_turn(sorted(ranked, key=lambda one: one[:2])))
+
+
+def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
+    """Round by round, and in each round the kinds of sections in turn: what stands together can go into one mutant."""
+    for _, round_ in groupby(ranked, key=lambda one: one[0] // _ROUND):
+        by_kind: dict[str, list[Trial]] = {}
+        for _, _, trial in round_:
+            by_kind.setdefault(trial.kind, []).append(trial)
+        for row in zip_longest(*by_kind.values()):
+            yield from (trial for trial in row if trial is not None)
+
+
+def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+    index = index_of(section)
+    own = kind(section)
+    yield from _of_framing(own)
+    if index is None:
+        return
+    yield from _of_subsections(own, section, index)
+    config = config_of(section)
+    room = capacities(index)
+    for pattern in index.patterns:
+        leaf = index.places[pattern][0]
+        if config is not None and config.offset <= leaf.offset < config.offset + config.size:
+            continue
+        for number in _numbers(index.count(pattern)):
+            for rank, change, label, risk in _of_leaf(index, pattern, number, section, room.get(pattern, ())):
+                # Elements behind the first take their turn later.
+                later = rank + _ROUND * (1 if number else 0)
+                yield later, f"{pattern}:{number}:{label}", Trial(own, pattern, change, risk)
+    if config is not None:
+        named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
+        yield from _of_config(own, section, config, scene, frozenset(named))
+
+
+def _numbers(count: int) -> Iterable[int]:
+    """Elements of an array that are tried: the first ones, one in the middle, the last."""
+    if count <= _ELEMENTS + 2:
+        return range(count)
+    return dict.fromkeys((*range(_ELEMENTS), count // 2, count - 1))
+
+
+def _of_leaf(
+    index: Index, pattern: str, number: int, section: Section, room: tuple[int, ...]
+) -> Iterator[tuple[int, Callable[[Section], Section | None], str, float]]:
+    leaf = index.value(pattern, number)
+    if leaf is None:
+        return
+    meaning = leaf_meaning(leaf, pattern)
+    place = ORDER.index(meaning)
+    risk = 0.9 if leaf.type.endswith("equal") else _RISKS.get(meaning, 0.02)
+    if leaf.size not in INTEGERS or meaning == "bytes":
+        for turn, filling in enumerate((0xFF, 0)):
+            yield turn * _ROUND + place, partial(_fill, pattern, number, filling), str(filling), risk
+        return
+    found = values.candidates(
+        meaning,
+        read_leaf(section, leaf),
+        leaf.size,
+        signed=leaf.type.startswith("int"),
+        limits=(*limits.limits_of(pattern), *room),
+        masks=limits.masks_of(pattern),
+    )
+    for turn, value in enumerate(found):
+        yield turn * _ROUND + place, partial(_set, pattern, number, value), hex(value), risk
+
+
+def _set(pattern: str, number: int, value: int, section: Section) -> Section | None:
+    leaf = _leaf(pattern, number, section)
+    if leaf is None or read_leaf(section, leaf) == value & (1 << 8 * leaf.size) - 1:
+        return None
+    made = write_leaf(section, leaf, value)
+    return forget(made) if moves_others(pattern) else made
+
+
+def _fill(pattern: str, number: int, byte: int, section: Section) -> Section | None:
+    leaf = _leaf(pattern, number, section)
+    if leaf is None:
+        return None
+    return altered(section, leaf.offset, bytes([byte]) * leaf.size)
+
+
+def _leaf(pattern: str, number: int, section: Section) -> Leaf | None:
+    index = index_of(section)
+    return index.value(pattern, number) if index is not None else None
+
+
+def _of_config(
+    own: str, section: Section, config: Config, scene: Scene, named: frozenset[int]
+) -> Iterator[tuple[int, str, Trial]]:
+    """Bits of a PCI function's config space, byte by byte; `named` are offsets where a register begins."""
+    start = config.offset
+    writable, compared = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
+    place = ORDER.index("register")
+    known = True
+    for offset in range(min(config.size, len(section.payload) - start)):
+        known = start + offset in named or (known and offset % 4 != 0)
+        can = writable[offset] if offset < len(writable) else 0
+        must = compared[offset] if offset < len(compared) else 0
+        bits = [1 << bit for bit in range(8) if can >> bit & 1] if known else []
+        for turn, mask in enumerate(dict.fromkeys((*([can] if len(bits) != 1 and can else ()), *bits))):
+            flip = Trial(own, f"config:{offset}", partial(_flip, start + offset, mask), 0.05)
+            yield (turn if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
+        fixed = must & ~can
+        if fixed:
+            later = (_LATER if offset >= _HEADER or not offset else 1) * _ROUND + place
+            label = f"compared:{offset}"
+            yield later, label, Trial(own, label, partial(_flip, start + offset, fixed & -fixed), _COMPARED)
+        rest = 0xFF & ~(can | must)
+        if rest:
+            label = f"rest:{offset}"
+            yield 2 * _ROUND + place, label, Trial(own, label, partial(_flip, start + offset, rest & -rest), 0.05)
+
+
+def _flip(offset: int, mask: int, section: Section) -> Section | None:
+    payload = section.payload
+    if offset >= len(payload):
+        return None
+    return altered(section, offset, bytes([payload[offset] ^ mask]))
+
+
+_FRAMING: Final[tuple[tuple[int, str, Change, float], ...]] = (
+    # the round; the name; what is done; how likely it is refused
+    (1, "twice", lambda one: (one, one), 0.3),
+    (1, "again", lambda one: (one, replace(one, kind=Kind.END)), 0.3),
+    (2, "left out", lambda _: (), 0.1),
+    (2, "version+1", lambda one: replace(one, version=one.version + 1), 0.8),
+    (3, "version-1", lambda one: replace(one, version=max(0, one.version - 1)), 0.5),
+    (3, "instance+1", lambda one: replace(one, instance=one.instance + 1), 0.7),
+    (4, "start", lambda one: replace(one, kind=Kind.START), 0.1),
+    (4, "no footer", lambda one: replace(one, footer=None), 0.8),
+    (5, "footer", lambda one: replace(one, footer=one.section_id + 1), 0.8),
+    (5, "cut", lambda one: with_payload(one, one.payload[:-1]), 0.8),
+    (6, "longer", lambda one: with_payload(one, one.payload + b"\0"), 0.8),
+    (7, "version 0", lambda one: replace(one, version=0), 0.7),
+)
+
+
+def _of_framing(own: str) -> Iterator[tuple[int, str, Trial]]:
+    """The section as a whole: twice, left out, of another version, number, kind."""
+    for turn, name, change, risk in _FRAMING:
+        yield turn * _ROUND + 1, name, Trial(own, name, change, risk, framing=True)
+
+
+def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
+    """Its subsections: left out, twice; those added that are not there, with each of their fields."""
+    for number, one in enumerate(present(section)):
+        yield _ROUND, f"drop:{one.name}", Trial(own, f"drop:{one.name}", partial(_nth, dropped, number), 0.2)
+        yield _ROUND, f"repeat:{one.name}", Trial(own, f"repeat:{one.name}", partial(_nth, repeated, number), 0.2)
+    for path in missing(section):
+        label = f"add:{path}"
+        longer = added(section, path)
+        theirs = index_of(longer) if longer is not None else None
+        if longer is None or theirs is None:
+            continue
+        yield 0, label, Trial(own, label, partial(_add, path, None), 0.2)
+        for pattern in theirs.patterns:
+            if pattern in index.places or pattern.endswith("@version"):
+                continue
+            for rank, change, what, risk in _of_leaf(theirs, pattern, 0, longer, capacities(theirs).get(pattern, ())):
+                yield (
+                    rank,
+                    f"{label}:{pattern}:{what}",
+                    Trial(own, f"{label}:{pattern}", partial(_add, path, change), risk),
+                )
+
+
+def _add(path: str, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
+    longer = added(section, path)
+    return longer if change is None or longer is None else change(longer)
+
+
+def _nth(change: Callable[[Section, int], Section | None], number: int, section: Section) -> Section | None:
+    return change(section, number)
