@@ -43,6 +43,11 @@ class Silent:
     def counts(self) -> dict[str, list[int]]:
         return {"arm": [1, 1]}
 
+    def weights(self) -> dict[str, float]:
+        return {}
+
+    def learned(self, fresh: int, stopped: str | None) -> None: ...
+
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         return data
 

@@ -18,8 +18,17 @@ class Twice:
     engine: Callable[[bytes, int], bytes] | None = None
     made_by: tuple[str, ...] = ()
 
+    def __init__(self) -> None:
+        self.told: list[tuple[int, str | None]] = []
+
     def counts(self) -> dict[str, list[int]]:
         return {}
+
+    def weights(self) -> dict[str, float]:
+        return {}
+
+    def learned(self, fresh: int, stopped: str | None) -> None:
+        self.told.append((fresh, stopped))
 
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         if data == b"!":
@@ -68,3 +77,15 @@ def test_a_mutator_that_fails_is_said_and_gone_on_from() -> None:
     assert feed.mutate(b"!", 8, 1) == b"!"
     assert feed.trouble == ["a mutator failed: KeyError: 'no' in mutate"]
     assert feed.arms == ()
+
+
+def test_the_mutator_is_told_of_its_own_mutants_only(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"from a file")
+    mutator = Twice()
+    feed = Feed(mutator, [Waiting(tmp_path / "a")])
+    feed.learned(9, "")  # the engine's own first input
+    feed.mutate(b"x", 100, 1)
+    feed.learned(8, "")  # a seed
+    feed.mutate(b"x", 100, 1)
+    feed.learned(3, "timer/0")
+    assert mutator.told == [(3, "timer/0")]

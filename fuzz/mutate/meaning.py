@@ -29,15 +29,16 @@ _CONFIG: Final = re.compile(r"(^|\.)config\[\]\.")
 _NAMES: Final[tuple[tuple[Meaning, str], ...]] = (
     ("version", r"@version$|version_id"),
     ("end", r"@end$"),
-    ("time", r"time|clock|ticks|expiry|tsc|period|deadline"),
+    ("time", r"time(?!r)|clock|ticks|expiry|tsc|period|deadline"),
     ("vector", r"vector|(^|_)(irq|isr|irr|tmr|lvt|msi|gsi|inject)|intr"),
+    ("flags", r"features"),
     ("address", r"addr|base(?!_rtc)|desc$|avail$|used$|paddr|vaddr|_hi$|_lo$|smbba|pmba|rcba"),
     (
         "index",
         r"idx|ptr|index|sel(ect|ector)?$|_pos|pos$|head|tail|cur_|offset|unit|stream|write_cmd|acpi_index|lun",
     ),
     ("count", r"num|count|len|size|nb_|nirq|n_|in_use|max|limit|retry|level|sectors|entries|total|free|left"),
-    ("flags", r"flags|features|status|control|mask|cap|cnt$|sts$|(^|_)en$|mode|isr|cmd|ctl|config|state|enable"),
+    ("flags", r"flags|status|control|mask|cap|cnt$|sts$|(^|_)en$|mode|isr|cmd|ctl|config|state|enable"),
 )
 _TESTS: Final = tuple((meaning, re.compile(expression)) for meaning, expression in _NAMES)
 

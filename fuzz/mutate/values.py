@@ -66,7 +66,7 @@ def buffer(dice: Dice, old: bytes) -> bytes:
     return bytes(data) if data != old else bytes([old[0] ^ 1]) + old[1:]
 
 
-_ALWAYS: Final = (32, 64, 65, 256, 257, 1024, 1025)
+_ALWAYS: Final = (16, 17, 32, 64, 65, 256, 257, 1024, 1025)
 """Capacities that are usual: one of them may be this field's."""
 
 
