@@ -8,7 +8,6 @@ from pathlib import Path
 from sys import modules
 from typing import TYPE_CHECKING
 
-from fuzz.mutate import mutator as mutating
 from fuzz.mutate.hostile import FAMILIES
 from fuzz.programs import Stage, decode, run, seed_inputs
 from fuzz.programs.worlds import WORLDS
@@ -31,18 +30,6 @@ def the_mutator() -> tuple[Mutator, list[bytes]]:
     seeds = [path.read_bytes() for path in sorted((CORPUS / "seeds" / "pc-small").glob("*.vmstate"))]
     description = read_description(CORPUS / "machines" / "pc-small.json")
     return make_mutator(description, seeds, schedules=True), seeds
-
-
-def test_what_a_mutator_keeps_is_bounded_by_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutating, "PARSED_BYTES", 1 << 20)
-    mutator, _ = the_mutator()
-    kept = mutator._parsed
-    for number in range(1, 60):
-        mutator.parse(FAMILIES["sections"](100 + number))
-    records = sum(len(stream.records) for stream in kept.values() if stream is not None)
-    assert 1 < len(kept) < 30
-    assert records * mutating.RECORD_BYTES + sum(map(len, kept)) <= 1 << 20
-    assert mutator._bytes_kept == sum(mutating._weight(*one) for one in kept.items())
 
 
 def test_a_payload_with_more_leaves_than_all_may_have_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

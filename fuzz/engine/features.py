@@ -45,12 +45,15 @@ class FeatureMap:
         self._keep: tuple[object, ...] = ()
         self.written: Callable[[], int] = lambda: 0
         """How many probes the code under test has, as far as it is imported."""
-        self._dark = bytes(size)
+        self._dark = bytearray(size)  # of the same type: else it is copied on the way
         self._lit: list[int] = []
-        self._seen_probes = self._once_probes = self._twice_probes = 0
-        """A byte per probe, as numbers: those that any execution lit, that just one did, that just two did."""
+        self._seen_probes = self._once_probes = self._twice_probes = self._settled_probes = 0
+        """A byte per probe, as numbers: those that any execution lit, that just one did, that just two did, that more
+        did. Nearly all are of the last kind soon, and nothing of them is counted any more."""
         self._times = bytearray(size)
         """How many executions reported a fact, 3 for more."""
+        self._settled: set[int] = set()
+        """Facts that three executions or more reported."""
         self._facts = [0, 0, 0]
         """Facts reported at all, by one execution, by two."""
 
@@ -98,27 +101,41 @@ class FeatureMap:
 
         It is libFuzzer's own question, asked of the same counters: an input is kept when the answer is above 0.
         """
+        facts = set(self._lit)
+        facts -= self._settled
+        fresh = self._count_facts(facts) if facts else 0
+        self._lit.clear()
+        counters = self.counters
+        lit = int.from_bytes(counters[: counters.rfind(1, 0, self._probes) + 1], "little")
+        lit ^= lit & self._settled_probes
+        return fresh + self._count_probes(lit) if lit else fresh
+
+    def _count_facts(self, slots: Iterable[int]) -> int:
         fresh = 0
         facts, times = self._facts, self._times
-        for slot in set(self._lit):
+        for slot in slots:
             before = times[slot]
-            if before < 3:
-                times[slot] = before + 1
-                if before == 0:
-                    fresh += 1
-                else:
-                    facts[before] -= 1
-                if before < 2:
-                    facts[before + 1] += 1
+            times[slot] = before + 1
+            if before == 0:
+                fresh += 1
+            else:
+                facts[before] -= 1
+            if before < 2:
+                facts[before + 1] += 1
+            else:
+                self._settled.add(slot)
         facts[0] += fresh
-        self._lit.clear()
-        lit = int.from_bytes(self.counters[: self._probes], "little")
+        return fresh
+
+    def _count_probes(self, lit: int) -> int:
         new = lit ^ (lit & self._seen_probes)
         again = lit & self._once_probes
+        third = lit & self._twice_probes
         self._seen_probes |= new
         self._once_probes ^= again | new
-        self._twice_probes = (self._twice_probes ^ (self._twice_probes & lit)) | again
-        return fresh + new.bit_count()
+        self._twice_probes ^= again | third
+        self._settled_probes |= third
+        return new.bit_count()
 
     @property
     def tally(self) -> tuple[int, int, int]:

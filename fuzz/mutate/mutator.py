@@ -18,16 +18,17 @@ loses it, since most findings need none.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
+from fuzz.mutate.familiar import Familiar
 from fuzz.mutate.sweep import Sweep
 from model.schedule import EMPTY_SCHEDULE, join, split
-from vmformat import Section, StreamError, read
+from vmformat import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +60,6 @@ STOCK: Final = 64
 """Streams that loaded to their end, and showed something new, kept to begin with."""
 MOST_STEPS: Final = 3
 """Arms of the schedule in one mutation."""
-PARSED_BYTES: Final = 64 << 20
-"""Inputs kept parsed, in bytes of memory: the engine mutates one several times in a row, and comes back to it later."""
-RECORD_BYTES: Final = 512
-"""What a record, or an input, takes beside its bytes: 700 where it is not shared with the parent, as most are."""
-
-
-_WIRE: Final = "_mutator_bytes"
 
 
 class Mutator:
@@ -79,7 +73,6 @@ class Mutator:
         *,
         learning: bool = False,
     ) -> None:
-        self._schemas = schemas
         self._scene = scene
         arms = ARMS if arms is None else arms
         self._arms: dict[str, Arm] = {name: arm for name, (arm, _) in arms.items()}
@@ -97,8 +90,8 @@ class Mutator:
             self._counts["sweep"] = [0, 0]
         if scene.schedules:
             self._counts |= {name: [0, 0] for name in schedule.ARMS}
-        self._parsed: OrderedDict[bytes, Stream | None] = OrderedDict()
-        self._bytes_kept = 0
+        self._familiar = Familiar(schemas, scene.donors)
+        self._last: list[tuple[bytes, Stream | None]] = [(b"", None)]
         self.engine: Callable[[bytes, int], bytes] | None = None
         """libFuzzer's own byte mutation; set by the worker."""
         self._used: dict[str, None] = {}
@@ -240,7 +233,7 @@ class Mutator:
     def _write(self, stream: Stream, max_size: int) -> bytes | None:
         """The stream's bytes, remembered with the stream so that the next mutation of them need not read them."""
         try:
-            data = to_bytes(stream)
+            data = self._familiar.made(stream)
         except StreamError:
             return None
         if len(data) > max_size:
@@ -298,49 +291,19 @@ class Mutator:
         return (first[:cut] + second[paste:])[:max_size]
 
     def parse(self, data: bytes) -> Stream | None:
-        """The input as a stream; None when it does not parse. Recent answers are kept."""
-        parsed = self._parsed
-        if data in parsed:
-            parsed.move_to_end(data)
-            return parsed[data]
+        """The input as a stream; None when it does not parse. What was made or parsed last is at hand."""
+        for known, stream in self._last:
+            if known == data:
+                return stream
+        parsed: Stream | None
         try:
-            stream: Stream | None = read(data, self._schemas)
+            parsed = self._familiar.read(data)
         except StreamError:
-            stream = None
-        self._remember(data, stream)
-        return stream
+            parsed = None
+        self._remember(data, parsed)
+        return parsed
 
     def _remember(self, data: bytes, stream: Stream | None) -> None:
-        """Keep an answer. A mutant is kept as it was made, with its sections' bounds, even if it reads otherwise."""
-        if data in self._parsed:
-            self._parsed.move_to_end(data)
-            return
-        self._parsed[data] = stream
-        self._bytes_kept += _weight(data, stream)
-        while self._bytes_kept > PARSED_BYTES and len(self._parsed) > 1:
-            self._bytes_kept -= _weight(*self._parsed.popitem(last=False))
-
-
-def _weight(data: bytes, stream: Stream | None) -> int:
-    """About the bytes of memory that a kept answer takes."""
-    return len(data) + RECORD_BYTES * (1 if stream is None else 1 + len(stream.records))
-
-
-def to_bytes(stream: Stream) -> bytes:
-    """As `vmformat.write`, with the bytes of each section kept beside it: most of a mutant's sections are its parent's.
-
-    Raises StreamError like `write`.
-    """
-    pieces = [stream.header.to_bytes()]
-    if stream.configuration is not None:
-        pieces.append(stream.configuration.to_bytes())
-    for record in stream.records:
-        if isinstance(record, Section):
-            kept = record.__dict__.get(_WIRE)
-            if kept is None:
-                kept = record.__dict__[_WIRE] = record.to_bytes()
-            pieces.append(kept)
-        else:
-            pieces.append(record.to_bytes())
-    pieces.append(stream.trailing)
-    return b"".join(pieces)
+        """Most mutants are mutated again at once: as what they were made as, or as what they were known as before."""
+        if all(data != known for known, _ in self._last):
+            self._last = [(data, stream), self._last[0]]

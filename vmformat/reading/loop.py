@@ -118,6 +118,15 @@ class Reading:
             stopped = self._ends(record) or (stopped and self.main is not None)
         return tuple(found), self.stream.tell()
 
+    def step(self, at: int) -> tuple[Record, int]:
+        """One record of the outermost loop, strictly: the one at an offset, and the offset behind it."""
+        self.stream.seek(at)
+        record = self.record()
+        assert record is not None
+        if isinstance(record, Command) and record.package:
+            record, _ = self._follow(record)
+        return record, self.stream.tell()
+
     def fault(self, fault: Fault) -> None:
         """Note something that a strict reader passes over."""
         if self.faults is not None:
