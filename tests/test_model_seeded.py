@@ -43,6 +43,7 @@ NEEDS = {
     "memory_window": ("bridges", "bridges/after"),
     "prefetch_window": ("bridges", "bridges/after"),
     "init_alias": ("bridges", "bridges/after"),
+    "map_element": ("q35-request", "q35-request/after"),
     "set_size": ("q35-modern", "q35-modern/after"),
     "set_address": ("q35-modern", "q35-modern/after"),
 }

@@ -166,12 +166,20 @@ class Handler:
         return self._new_plan() if self._plan is None else self._plan
 
     def _new_plan(self) -> Plan:
+        self._plan = compile_plan(self.described(), self.wanted())
+        return self._plan
+
+    def described(self) -> Schema:
+        """The schema that sections are loaded by."""
+        return self.schema
+
+    def wanted(self) -> frozenset[str]:
+        """What of a section is shown: to the device, and to the checks behind it."""
         effects = self.effects
         hooks = {f"pre:{vmsd}" for vmsd in effects.pre} | {f"post:{vmsd}" for vmsd in effects.post}
         if self.watch is not None:
             hooks |= self.watch.wanted
-        self._plan = compile_plan(self.schema, _ALWAYS | effects.fields | hooks)
-        return self._plan
+        return _ALWAYS | effects.fields | hooks
 
     @property
     def names(self) -> tuple[str, ...]:

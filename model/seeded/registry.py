@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from model.seeded import tree
+from model.seeded import history_devices, history_format, history_rings, history_virtio, tree
 from model.seeded.bug import name_of
 
 if TYPE_CHECKING:
     from model.seeded.bug import SeededBug
 
-_ALL: Final[tuple[type[SeededBug], ...]] = (*tree.BUGS,)
+_ALL: Final[tuple[type[SeededBug], ...]] = (
+    *tree.BUGS,
+    *history_virtio.BUGS,
+    *history_rings.BUGS,
+    *history_devices.BUGS,
+    *history_format.BUGS,
+)
 
 SEEDED: Final[dict[str, type[SeededBug]]] = {name_of(bug): bug for bug in _ALL}

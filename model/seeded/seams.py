@@ -90,6 +90,8 @@ SEAMS: Final[dict[str, Seam]] = {
         Seam("remap_bars", _PCI, "PciFunction.remap_bars", "bring every BAR to where it is asked for"),
         Seam("set_master", _PCI, "PciFunction.set_master", "let a function reach memory, or not"),
         # Devices.
+        Seam("section_schema", "model.devices.handler", "Handler.described", "say by which schema sections are loaded"),
+        Seam("shown_fields", "model.devices.handler", "Handler.wanted", "name the fields that a device is shown"),
         Seam("load_field", "model.devices.handler", "SectionVisitor.field", "show a device a field that was read"),
         Seam(
             "device_post_load", "model.devices.handler", "SectionVisitor.post_load", "run a vmsd's post-load function"
@@ -101,10 +103,15 @@ SEAMS: Final[dict[str, Seam]] = {
         Seam("build_cache", _VIRTIO, "Virtio.build_cache", "build the ring caches of a queue"),
         Seam("build_caches", _VIRTIO, "Virtio.build_caches", "build those of all queues, after a commit"),
         Seam("check_ring", _VIRTIO, "Virtio.check_ring", "read a ring's indices and derive what follows"),
+        Seam("map_element", "model.devices.virtio.requests", "Requests.element", "map the segments of a request"),
         # The loader.
         Seam("load_new", "model.sections", "load_new", "load a START or FULL section"),
         Seam("load_more", "model.sections", "load_more", "load a PART or END section"),
         Seam("find_handler", "model.machine", "Machine.find_handler", "find the handler of a section"),
+        Seam(
+            "may_hold_subsection", "vmformat._steps.base", "Looks.find", "say whether a subsection may follow somewhere"
+        ),
+        Seam("load_subsections", "vmformat._steps.program", "Vmsd.scan", "load the subsections that follow"),
         Seam("load_payload", "model.devices.handler", "Handler.load", "load the payload of a device's section"),
     )
 }
