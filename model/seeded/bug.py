@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from model.seeded.seams import Seam
 
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CARRIED: Final = frozenset({"render", "simplify"})
+"""Seams whose mistakes are carried on."""
 _STORES: Final = frozenset({"STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "DELETE_ATTR", "DELETE_SUBSCR"})
 
 
@@ -75,9 +77,10 @@ def helps_itself(bug: type[object]) -> bool:
 def keeps_nothing(bug: type[object]) -> bool:
     """Whether its methods surely give the same answer to the same arguments, whatever they were asked before.
 
-    False where a method stores anything, or an attribute of the class could be stored into.
+    False where a method stores anything, or an attribute of the class could be stored into; and where renderings are
+    altered, for one may be patched from whatever was rendered before.
     """
-    if helps_itself(bug):
+    if helps_itself(bug) or _CARRIED & _methods(bug).keys():
         return False
     for owner in bug.__mro__[:-1]:
         for value in vars(owner).values():

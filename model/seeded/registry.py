@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from model.seeded import history_devices, history_format, history_rings, history_virtio, tree
+from model.seeded import (
+    caches,
+    history_devices,
+    history_format,
+    history_rings,
+    history_virtio,
+    listeners,
+    pci,
+    rendering,
+    transactions,
+    tree,
+)
 from model.seeded.bug import name_of
 
 if TYPE_CHECKING:
@@ -16,6 +27,11 @@ _ALL: Final[tuple[type[SeededBug], ...]] = (
     *history_rings.BUGS,
     *history_devices.BUGS,
     *history_format.BUGS,
+    *transactions.BUGS,
+    *rendering.BUGS,
+    *listeners.BUGS,
+    *caches.BUGS,
+    *pci.BUGS,
 )
 
 SEEDED: Final[dict[str, type[SeededBug]]] = {name_of(bug): bug for bug in _ALL}

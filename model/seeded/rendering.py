@@ -1,0 +1,48 @@
+"""Faults on the way from the tree to a flat view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from model.memory import FlatView
+from model.seeded.bug import SeededBug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.memory import Region
+
+
+class WritableBehindAHole(SeededBug):
+    """What another region cuts in two is read-only in front of the cut alone."""
+
+    source = "memory.md 3.2"
+
+    def render(self, sound: Callable[..., Any], root: Region, _old: FlatView | None, _spans: object) -> FlatView:
+        """The piece behind is painted without what was inherited."""
+        view: FlatView = sound(root)
+        infos = list(view.infos)
+        for number in range(2, len(infos)):
+            region, base, flags = view.infos[number]
+            if view.infos[number - 2] == (region, base, flags) and view.infos[number - 1][0] is not region:
+                infos[number] = (region, base, flags & ~1)
+        return FlatView(root, view.starts, view.ends, infos)
+
+
+class DisabledAliasFollowed(SeededBug):
+    """A space whose alias is switched off again goes on showing what the alias shows: bus mastering cannot be lost."""
+
+    source = "memory.md 4.1"
+
+    def view_root(self, sound: Callable[..., Any], root: Region) -> Region | None:
+        """Without a look at the alias's own switch."""
+        found: Region | None = sound(root)
+        if found is None and len(root.subregions) == 1 and root.subregions[0].alias is not None:
+            return root.subregions[0].alias
+        return found
+
+
+BUGS: Final = (
+    WritableBehindAHole,
+    DisabledAliasFollowed,
+)
