@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mutants import behind, byte, on, stream
 
 from fuzz.corpus import find_machine, find_stream
 from model import DESIGNS, Machine, load, parse
 from model.faulty import FaultyMachine
 from model.seeded import SEAMS, SEEDED, keeps_nothing, name_of, replaced, strangers, switched_on, with_bug
+from vmformat import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +25,9 @@ def description(name: str) -> Any:
     return parse(find_machine(name).description.read_bytes())
 
 
-def outcome(machine: str, stream: str, bug: type[object]) -> Outcome:
+def outcome(machine: str, name: str, bug: type[object]) -> Outcome:
     """The load of a shipped stream, or of a crasher, with a bug."""
-    data = find_stream(stream).read_bytes()
+    data = data_of(name)
     return FaultyMachine(description(machine)).stages(data, with_bug(PER_DEVICE, bug))[0].outcome
 
 
@@ -38,11 +40,23 @@ def reached(seam: str) -> type[object]:
     return type("Reached", (), {seam: method})
 
 
+WITHOUT_POWER = "q35-modern, its disk's slot without power"
+
+
+def data_of(name: str) -> bytes:
+    """A shipped stream, or the edited one."""
+    if name != WITHOUT_POWER:
+        return find_stream(name).read_bytes()
+    port = "02.1/pcie-root-port"
+    return write(on(byte(port, 0x6D, 4), behind(port, "virtio-blk"))(stream("q35-modern")))
+
+
 NEEDS = {
     "io_window": ("bridges", "bridges/after"),
     "memory_window": ("bridges", "bridges/after"),
     "prefetch_window": ("bridges", "bridges/after"),
     "init_alias": ("bridges", "bridges/after"),
+    "reset_queue": ("q35-modern", WITHOUT_POWER),
     "map_element": ("q35-request", "q35-request/after"),
     "set_size": ("q35-modern", "q35-modern/after"),
     "set_address": ("q35-modern", "q35-modern/after"),
@@ -52,8 +66,7 @@ NEEDS = {
 
 @pytest.mark.parametrize("seam", SEAMS)
 def test_what_stands_in_for_a_seam_is_what_a_load_asks(seam: str) -> None:
-    machine, stream = NEEDS.get(seam, ("pc-small", "pc-small/after"))
-    found = outcome(machine, stream, reached(seam))
+    found = outcome(*NEEDS.get(seam, ("pc-small", "pc-small/after")), reached(seam))
     assert found.verdict == "aborted"
     assert found.at is not None
     assert found.at.errors == (f"the seeded bug raised ArithmeticError: {seam}",)
@@ -64,9 +77,9 @@ def test_a_stand_in_that_asks_the_sound_function_changes_nothing(seam: str) -> N
     def method(_self: object, sound: Callable[..., Any], *args: Any, **named: Any) -> Any:
         return sound(*args, **named)
 
-    machine, stream = NEEDS.get(seam, ("pc-small", "pc-small/after"))
-    sound = load(Machine(description(machine)), find_stream(stream).read_bytes(), PER_DEVICE())
-    faulty = outcome(machine, stream, type("Silent", (), {seam: method}))
+    machine, name = NEEDS.get(seam, ("pc-small", "pc-small/after"))
+    sound = load(Machine(description(machine)), data_of(name), PER_DEVICE())
+    faulty = outcome(machine, name, type("Silent", (), {seam: method}))
     assert faulty.to_json(()) | {"design": ""} == sound.to_json(()) | {"design": ""}
 
 

@@ -6,13 +6,14 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from mutants import again, on, page, put
+from mutants import again, behind, byte, on, page, put
 from seeded_bugs import both, seen_in_seeds
 
 from model.seeded.history_rings import (
     BUGS,
     AvailableIndexRefused,
     CacheKeepsItsSize,
+    CacheOutlivesReset,
     InUseNotModular,
     LegacyRingsCached,
     ShortCacheUsed,
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from model.seeded import SeededBug
 
-BLK = "virtio-blk"
+BLK, PORT = "virtio-blk", "02.1/pcie-root-port"
+SLOT_CONTROL, POWER_OFF = 0x6D, 4
 END = 0x1000000
 """Where the RAM of pc-small ends."""
 
@@ -63,6 +65,14 @@ def test_caches_lie_where_an_old_driver_would_have_the_rings() -> None:
     _, faulty, found = both(LegacyRingsCached, put(BLK, "virtqueues.vq[0].vring.used", RINGS))
     assert faulty.verdict == "accepted"
     assert "device-state/caches/derived/virtio-blk" in found
+
+
+def test_a_device_that_has_lost_power_has_caches_left() -> None:
+    power_off = byte(PORT, SLOT_CONTROL, POWER_OFF)
+    sound, faulty, found = both(CacheOutlivesReset, on(power_off, behind(PORT, BLK)))
+    assert sound.verdict == faulty.verdict == "accepted"
+    assert "device-state/queues/derived/virtio-blk" in found
+    assert both(CacheOutlivesReset, power_off)[2] == []
 
 
 def test_a_cache_ends_where_that_of_the_former_size_did() -> None:

@@ -55,8 +55,8 @@ class TimerCountTrusted(SeededBug):
         return refusal
 
 
-class KeyQueueTrusted(SeededBug):
-    """Where a PS/2 queue is read, and how many bytes of it, is not looked at when it is put in order after the load."""
+class _KeysShown(SeededBug):
+    """A PS/2 queue is put in order after the load: its first bytes are copied from where it is read."""
 
     source = "S26, CVE-2017-16845, fixed by 802cbcb730"
 
@@ -68,13 +68,30 @@ class KeyQueueTrusted(SeededBug):
     def load_field(
         self, sound: Callable[..., Any], visitor: SectionVisitor, schema: Schema, field: Field, path: str, value: object
     ) -> Refusal | None:
-        """A negative number of bytes is a huge one; others are read from wherever it says."""
+        """The length comes behind the place."""
         if (schema.name, field.name) == ("PS2 Common State", "queue.count") and isinstance(value, int):
             first = visitor.handler.effects.number(path.replace("count", "rptr"))
-            if value < 0 or (0 < value <= _KEYS and not 0 <= first < _KEYS_ROOM):
+            if self._is_outside(first, value):
                 raise Killed("SIGSEGV: keys are copied from outside their queue")
         refusal: Refusal | None = sound(visitor, schema, field, path, value)
         return refusal
+
+    def _is_outside(self, first: int, count: int) -> bool:
+        raise NotImplementedError
+
+
+class KeyCountTrusted(_KeysShown):
+    """A PS/2 queue may have a negative number of bytes: a huge one is copied when it is put in order after the load."""
+
+    def _is_outside(self, first: int, count: int) -> bool:
+        return count < 0
+
+
+class KeyPlaceTrusted(_KeysShown):
+    """Where a PS/2 queue is read is not looked at: what is in it is copied from there when it is put in order."""
+
+    def _is_outside(self, first: int, count: int) -> bool:
+        return 0 < count <= _KEYS and not 0 <= first < _KEYS_ROOM
 
 
 class MessageLengthTrusted(SeededBug):
@@ -165,7 +182,8 @@ class EnableBitOverlooked(SeededBug):
 
 BUGS: Final = (
     TimerCountTrusted,
-    KeyQueueTrusted,
+    KeyCountTrusted,
+    KeyPlaceTrusted,
     MessageLengthTrusted,
     PortCountTrusted,
     ErrorCountTrusted,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.devices.virtio.device import Virtio
+    from model.devices.virtio.queue import Queue
     from model.memory import AddressSpace, Cache, Memory
 
 _HEAD: Final = 4
@@ -68,6 +69,19 @@ class LegacyRingsCached(SeededBug):
         queue.avail, queue.used = avail, used
 
 
+class CacheOutlivesReset(SeededBug):
+    """A device that is reset, as its slot loses power, keeps its caches: the next driver has the former one's."""
+
+    source = "S42, fixed by e0e2d64409"
+    machine = "q35-modern"
+
+    def reset_queue(self, sound: Callable[..., Any], queue: Queue) -> None:
+        """All but the caches."""
+        caches = queue.caches
+        sound(queue)
+        queue.caches = caches
+
+
 class CacheKeepsItsSize(SeededBug):
     """A queue whose size alone changes keeps its caches: they end where those of the former size did."""
 
@@ -110,4 +124,11 @@ class ShortCacheUsed(SeededBug):
         return cache
 
 
-BUGS: Final = (InUseNotModular, AvailableIndexRefused, LegacyRingsCached, CacheKeepsItsSize, ShortCacheUsed)
+BUGS: Final = (
+    InUseNotModular,
+    AvailableIndexRefused,
+    LegacyRingsCached,
+    CacheOutlivesReset,
+    CacheKeepsItsSize,
+    ShortCacheUsed,
+)

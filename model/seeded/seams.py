@@ -103,6 +103,7 @@ SEAMS: Final[dict[str, Seam]] = {
         Seam("build_cache", _VIRTIO, "Virtio.build_cache", "build the ring caches of a queue"),
         Seam("build_caches", _VIRTIO, "Virtio.build_caches", "build those of all queues, after a commit"),
         Seam("check_ring", _VIRTIO, "Virtio.check_ring", "read a ring's indices and derive what follows"),
+        Seam("reset_queue", "model.devices.virtio.queue", "Queue.reset", "make a queue as it is at reset"),
         Seam("map_element", "model.devices.virtio.requests", "Requests.element", "map the segments of a request"),
         # The loader.
         Seam("load_new", "model.sections", "load_new", "load a START or FULL section"),

@@ -444,11 +444,11 @@ class Virtio(Effects):
         return {}
 
     def state(self) -> DeviceState | None:
-        """Every queue that is set up or has moved."""
+        """Every queue that is set up, has moved, or has caches left."""
         shown = tuple(
             queue.state()
             for queue in self.queues[: self._used_queues]
-            if queue.desc or queue.last_avail or queue.shadow or queue.used_idx or queue.inuse
+            if queue.desc or queue.last_avail or queue.shadow or queue.used_idx or queue.inuse or queue.caches
         )
         derived = self.requests.derived() + self.transport.derived() + self.resumed
         return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)
