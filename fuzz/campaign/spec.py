@@ -40,6 +40,8 @@ class Spec:
     """Bytes in use at which a worker is started anew; 0: never."""
     supervisor: int = 0
     """Process id of the supervisor; 0: none to watch."""
+    until: tuple[str, ...] = ()
+    """Designs, as causes tell them, of which the first finding ends the work (`vmfuzz bench --search`)."""
 
     @property
     def shared(self) -> str:
@@ -57,4 +59,5 @@ class Spec:
         values["seeds"] = tuple(values["seeds"])
         values["designs"] = tuple(values["designs"])
         values["beyond"] = tuple(values.get("beyond", ()))
+        values["until"] = tuple(values.get("until", ()))
         return cls(**values)

@@ -185,9 +185,45 @@ def bench_command(
         Path | None, typer.Option(help="QEMU's scripts/analyze-migration.py, to hold parsing against.")
     ] = None,
     qemu: Annotated[str, typer.Option(help="QEMU that makes the stream to parse.")] = "qemu-system-x86_64",
+    search: Annotated[
+        bool, typer.Option("--search", help="Look for seeded bugs in several ways instead (docs/search.md).")
+    ] = False,
+    seeded: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seeded", metavar="BUG", help="--search: a bug by name, or FILE:CLASS; all shipped ones if none."
+        ),
+    ] = None,
+    design: Annotated[
+        list[str] | None,
+        typer.Option("--design", "-d", help="--search: under which the bug is looked for; per-device, wrap-main."),
+    ] = None,
+    way: Annotated[
+        list[str] | None, typer.Option(help="--search: vmfuzz, atheris, hypothesis, random; all if none.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="--search: from so many seeds; 5, quick 2.")] = None,
+    executions: Annotated[int, typer.Option(min=1, help="--search: at most so many in each search.")] = 10_000,
+    limit: Annotated[float, typer.Option(min=1, help="--search: at most so many seconds for each search.")] = 600.0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="--search: at a time; as many as processors if not given.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="--search: six bugs, two seeds, ten minutes at most.")] = False,
+    resume: Annotated[
+        Path, typer.Option(metavar="DIR", help="--search: results are kept here; those that are there count.")
+    ] = Path("bench-search"),
     as_json: Json = False,
 ) -> None:
-    """Measure this computer: executions, and the share of reading, loading, comparing, resetting; parsing."""
+    """Measure this computer: executions, the share of reading, loading, comparing, resetting; parsing. Or searches."""
+    if search:
+        from fuzz.commands.bench_search import SearchOptions, bench_search  # noqa: PLC0415
+
+        machines, bugs, designs, ways = (tuple(given or ()) for given in (machine, seeded, design, way))
+        options = SearchOptions(
+            resume, bugs, machines, designs, ways, seeds, executions, limit, jobs, quick=quick, as_json=as_json
+        )
+        raise typer.Exit(bench_search(options))
+    if seeded or design or way or quick:
+        raise typer.BadParameter("--seeded, --design, --way and --quick are for --search")
     from fuzz.commands.bench import bench  # noqa: PLC0415
 
     raise typer.Exit(bench(machine or (), time=time, as_json=as_json, only=only, script=analyze_migration, qemu=qemu))

@@ -27,7 +27,7 @@ from vmformat.framing import MAGIC, VERSION
 from vmformat.store import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fuzz.oss.definition import FuzzTarget
 
@@ -43,11 +43,20 @@ Word = tuple[str, bytes]
 
 def dictionary(target: FuzzTarget) -> str:
     """The text of a fuzz target's dictionary, a word a line."""
-    words = _programs() if target.kind == "memory" else _streams(target)
+    return entries(words(target))
+
+
+def words(target: FuzzTarget) -> dict[bytes, str]:
+    """The words of a fuzz target's dictionary, each with a name."""
     seen: dict[bytes, str] = {}
-    for name, data in words:
+    for name, data in _programs() if target.kind == "memory" else _streams(target):
         seen.setdefault(data[:LONGEST], name)
-    return "".join(f'{_named(name)}="{escaped(data)}"\n' for data, name in seen.items())
+    return seen
+
+
+def entries(words: Mapping[bytes, str]) -> str:
+    """Words as libFuzzer's dictionaries have them, one a line."""
+    return "".join(f'{_named(name)}="{escaped(data)}"\n' for data, name in words.items())
 
 
 def options(name: str, target: FuzzTarget) -> str:

@@ -22,6 +22,8 @@ from fuzz.work.feed import Waiting
 from fuzz.work.limits import memory_of_this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fuzz.campaign.findings import FindingStore
     from fuzz.campaign.shelf import Shelf
     from fuzz.campaign.spec import Spec
@@ -58,6 +60,8 @@ class WorkerReport:
         self._features = features
         self._mutator = mutator
         self.box: BlackBox | None = None
+        self.enough: Callable[[], None] = lambda: None
+        """Called when what the spec waits for is found and kept."""
         self._voice = voice
         before = read_stats(self._path)
         self.stats = before or Stats(spec.worker, spec.machine, spec.target)
@@ -134,6 +138,8 @@ class WorkerReport:
             for name in self._feed.arms:
                 self._yield(name)[2] += 1
         self._keep(found, data, Origin(self._spec.machine, self._spec.target, number, self._spec.loadvm))
+        if found.design in self._spec.until:
+            self.enough()
 
     def _keep(self, found: Found, data: bytes, origin: Origin) -> bool:
         try:

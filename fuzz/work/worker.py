@@ -106,6 +106,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     harness = Harness(
         target, report, features, seconds=spec.seconds, executions=left, watchdog=watchdog, learn=feed.learned
     )
+    report.enough = lambda: harness.stop("found")
     if spec.profile:
         from fuzz.work.profile import start  # noqa: PLC0415 - bench only
 
