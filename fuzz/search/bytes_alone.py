@@ -14,7 +14,6 @@ import gc
 import json
 import os
 import resource
-import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -26,7 +25,8 @@ from fuzz.engine.counters import stabilise
 from fuzz.engine.harness import NEVER
 from fuzz.engine.probes import install
 from fuzz.oss.feedback import byte_code
-from fuzz.search.asked import DIED, LOG, MEMORY, Attempt, Search
+from fuzz.search.asked import DIED, MEMORY, Attempt, Search
+from fuzz.search.engine import run_module
 from fuzz.search.hunt import Ended, Hunt
 from fuzz.work.limits import limit, memory_of_this_process
 from fuzz.work.worker import INSTRUMENTED, WITHOUT
@@ -47,9 +47,7 @@ ATTEMPT: Final = "attempt.json"
 
 def search(asked: Search, scratch: Path) -> Attempt:
     """Run it in a process of its own: libFuzzer does not give one back."""
-    with (scratch / LOG).open("wb") as log:
-        command = [sys.executable, "-m", "fuzz.search.bytes_alone", asked.to_json(), str(scratch), FEEDBACK[asked.way]]
-        status = subprocess.run(command, stdout=log, stderr=log, cwd=scratch, check=False).returncode
+    status = run_module("fuzz.search.bytes_alone", [asked.to_json(), str(scratch), FEEDBACK[asked.way]], scratch)
     try:
         values = json.loads((scratch / ATTEMPT).read_text())
     except OSError:

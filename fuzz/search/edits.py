@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from fuzz.mutate.fields import index_of, read_leaf, write_leaf
+from fuzz.mutate.index import index_of, read_leaf, write_leaf
 from vmformat import Kind, Section, StreamError, write
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.engine.target import RAISED, Execution, exception_found
 from fuzz.engine.watchdog import Watchdog
 from fuzz.search.asked import FOUND, LATE, SPENT, TIMEOUT, Attempt
+from fuzz.search.engine import is_alone
 
 if TYPE_CHECKING:
     from fuzz.engine import Target
@@ -32,7 +33,6 @@ class Hunt:
         self._target = target
         self._search = search
         self._watchdog = Watchdog(TIMEOUT)
-        self._parent = os.getppid()
         self._started = 0.0
         self._looked = 0.0
         self.executions = 0
@@ -56,7 +56,7 @@ class Hunt:
             self._end(LATE)
         if now - self._looked >= _LOOK:
             self._looked = now
-            if os.getppid() != self._parent:
+            if is_alone():
                 os._exit(1)
         self.executions += 1
         execution = self._run(data)

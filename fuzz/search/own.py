@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from fuzz.campaign.findings import WITNESS, records
 from fuzz.campaign.stats import read_stats
-from fuzz.search.asked import DIED, FOUND, LATE, LOG, SPENT, Attempt
+from fuzz.search.asked import DIED, FOUND, LATE, SPENT, Attempt
+from fuzz.search.engine import run_module
 from model.schedule import Schedule, join
 
 if TYPE_CHECKING:
@@ -26,9 +25,7 @@ def search(asked: Search, scratch: Path) -> Attempt:
     (scratch / "campaign" / "corpus" / spec.shared).mkdir(parents=True)
     path = place / "spec.json"
     path.write_text(spec.to_json().replace('"supervisor": 0', f'"supervisor": {os.getpid()}'))
-    with (scratch / LOG).open("wb") as log:
-        command = [sys.executable, "-m", "fuzz.work.worker", str(path)]
-        status = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+    status = run_module("fuzz.work.worker", [str(path)], scratch)
     return attempt_of(asked, scratch / "campaign", status)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fuzz.search.asked import Search
 
-START: Final = 60.0
+START: Final = 120.0
 """Seconds beyond its own time that a search may take to begin, and to look at its witness."""
 _PAUSE: Final = 0.05
 _OUT: Final = "out"
@@ -82,7 +82,7 @@ def _start(search: Search) -> _Running:
     scratch = tempfile.TemporaryDirectory(prefix="vmfuzz-search-")
     with (Path(scratch.name) / _OUT).open("wb") as out, (Path(scratch.name) / _SAID).open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fuzz.search.process", search.to_json(), scratch.name],
+            [sys.executable, "-m", "fuzz.search.process", search.to_json(), scratch.name, str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=said,

@@ -1,6 +1,8 @@
 """The process of one search: it searches, and looks at the witness once more on a target newly built.
 
-python -m fuzz.search.process SEARCH SCRATCH      prints the result as one line of JSON
+    python -m fuzz.search.process SEARCH SCRATCH PARENT     prints the result as one line of JSON
+
+PARENT is the process id of who waits for it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.search import ways
 from fuzz.search.asked import DOUBT, FOUND, MEMORY, Result, Search
+from fuzz.search.engine import is_alone
 from fuzz.search.hunt import Ended, Hunt
 from fuzz.work.build import build_target
 from fuzz.work.limits import limit, memory_of_this_process
@@ -41,6 +44,8 @@ def result_of(asked: Search, attempt: Attempt, scratch: Path) -> Result:
 def main(argv: list[str]) -> None:
     """Search and say what came of it."""
     asked, scratch = Search.from_json(argv[1]), Path(argv[2])
+    if is_alone(int(argv[3])):
+        sys.exit(1)
     gc.set_threshold(20_000, 20, 50)
     limit(resource.RLIMIT_AS, memory_of_this_process()[0] + MEMORY)
     result = result_of(asked, ways.search(asked, scratch), scratch)
