@@ -40,3 +40,19 @@ def test_what_is_put_in_is_mapped(kind: str, name: str) -> None:
         refused += outcome.verdict != "accepted"
     assert mapped
     assert refused
+
+
+def test_a_picture_may_come_twice_with_one_number() -> None:
+    source = stream("virtio-zoo")
+    scene = Scene(Places(RAM), (source,), 1 << 20)
+    twice = 0
+    for seed in range(200):
+        mutant = request(source, Dice(seed), scene)
+        assert mutant is not None
+        screen = next(one for one in mutant.sections if one.name.endswith("virtio-gpu"))
+        names = [
+            leaf for leaf in screen.leaves if leaf.path.startswith("virtio-gpu.resources") and "@more" in leaf.path
+        ]
+        numbers = [screen.payload[leaf.offset : leaf.offset + leaf.size] for leaf in names]
+        twice += len(numbers) > len(set(numbers))
+    assert 5 <= twice <= 60

@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
+from fuzz.mutate import again, bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.familiar import Familiar
@@ -44,6 +44,7 @@ ARMS: Final[dict[str, tuple[Arm, int]]] = {
     **pci.ARMS,
     **virtio.ARMS,
     **virtio_requests.ARMS,
+    **again.ARMS,
     **ram.ARMS,
 }
 """All structured arms by name, with their weights."""

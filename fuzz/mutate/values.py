@@ -93,6 +93,7 @@ def candidates(
                 *near[:3],
                 sign,
                 old + 1,
+                sign | sign >> 7,  # negative, and times the size of an element it is large and positive
                 top - 1,
                 old - 1,
                 *near[3:],

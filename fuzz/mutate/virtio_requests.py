@@ -104,14 +104,16 @@ def _of_port(maker: _Maker, _section: Section, _leaf: Leaf) -> bytes:
 
 def _of_screen(maker: _Maker, section: Section, leaf: Leaf) -> bytes:
     number = maker.dice.pick((1, 1, 2, 7))
+    made = _picture(maker, number)
+    if maker.dice.chance(3):
+        made += _picture(maker, maker.dice.pick((number, number, number + 1)))  # one that is there already, perhaps
+    return made + _old(section, leaf)
+
+
+def _picture(maker: _Maker, number: int) -> bytes:
     pieces = maker.lengths(maker.dice.pick((1, 1, 2, 3)))
     head = struct.pack(">5I", number, 4, 2, maker.dice.pick((1, 2, 67, 5)), len(pieces))
-    return (
-        head
-        + b"".join(struct.pack(">QI", maker.address(), length) for length in pieces)
-        + bytes(32)
-        + _old(section, leaf)
-    )
+    return head + b"".join(struct.pack(">QI", maker.address(), length) for length in pieces) + bytes(32)
 
 
 def _old(section: Section, leaf: Leaf) -> bytes:

@@ -188,7 +188,6 @@ class MasterFollowsDriver(SeededBug):
     """A driver that is running is taken to have the bus master on: memory shows where the command register says no."""
 
     source = "S52, 4d43d3f3c8 and what followed it"
-    sections = 4
 
     def virtio_load(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, vmsd: str, path: str
