@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -314,8 +315,10 @@ def test_bench_prints_rates_shares_and_the_ceiling(machine: str) -> None:
     console = quiet()
     assert bench([machine], console, time=1.0, only="fuzz") == 0
     text = console.export_text()
-    for word in ("Engine ceiling", "read", "load", "compare", "reset", "tiny"):
+    for word in ("Engine ceiling", "share of read", "load of the reference", "compare", "reset", "mutate", "tiny"):
         assert word in text
+    (row,) = [line for line in text.splitlines() if "mutants that are streams" in line]
+    assert re.search(r"\d+% of \d", row)
 
 
 def test_a_design_is_searched_where_what_is_known_of_it_shows() -> None:

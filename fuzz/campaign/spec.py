@@ -32,6 +32,8 @@ class Spec:
     probes: bool = True
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
+    strict: str = ""
+    """A file for how many mutants are streams (`vmfuzz bench`); empty: not counted."""
     timeout: float = 60.0
     """Seconds of processor time after which one execution is ended as a hang."""
     memory: int = 0

@@ -179,12 +179,15 @@ def bench_command(
     machine: Machines = None,
     time: Annotated[float, typer.Option(min=0.5, help="Seconds for each measurement of executions.")] = 5.0,
     only: Annotated[
-        Literal["parse", "fuzz"] | None, typer.Option(help="Only parsing of streams, or only executions.")
+        Literal["parse", "fuzz", "real"] | None,
+        typer.Option(help="Only parsing of streams, only executions, or only executions beside a real QEMU."),
     ] = None,
     analyze_migration: Annotated[
         Path | None, typer.Option(help="QEMU's scripts/analyze-migration.py, to hold parsing against.")
     ] = None,
-    qemu: Annotated[str, typer.Option(help="QEMU that makes the stream to parse.")] = "qemu-system-x86_64",
+    qemu: Annotated[
+        str, typer.Option(help="QEMU that makes the stream to parse, and beside which executions are measured.")
+    ] = "qemu-system-x86_64",
     search: Annotated[
         bool, typer.Option("--search", help="Look for seeded bugs in several ways instead (docs/search.md).")
     ] = False,
@@ -213,7 +216,7 @@ def bench_command(
     ] = Path("bench-search"),
     as_json: Json = False,
 ) -> None:
-    """Measure this computer: executions, the share of reading, loading, comparing, resetting; parsing. Or searches."""
+    """Measure this computer: executions, where their time goes, how many a real QEMU does; parsing. Or searches."""
     if search:
         from fuzz.commands.bench_search import SearchOptions, bench_search  # noqa: PLC0415
 

@@ -68,10 +68,12 @@ def _shape(patterns: tuple[str, ...]) -> Shape:
 class Index:
     """The leaves of one payload by pattern."""
 
-    __slots__ = ("places", "shape")
+    __slots__ = ("facts", "places", "shape")
 
     def __init__(self, places: dict[str, list[Leaf]]) -> None:
         self.places = places
+        self.facts: dict[str, Any] = {}
+        """As of a `Shape`: what else is known of these places."""
         self.shape = _shape(tuple(places))
 
     @property

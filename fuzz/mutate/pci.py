@@ -15,6 +15,7 @@ from vmformat import Section
 
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
+    from fuzz.mutate.index import Index
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Stream
 
@@ -45,6 +46,14 @@ def config_of(section: Section) -> Config | None:
     index = index_of(section)
     if index is None:
         return None
+    facts = index.facts
+    if "config" not in facts:
+        facts["config"] = _find_config(index)
+    found: Config | None = facts["config"]
+    return found
+
+
+def _find_config(index: Index) -> Config | None:
     for pattern in index.patterns:
         if pattern.endswith(".vendor_id"):
             leaf = index.places[pattern][0]

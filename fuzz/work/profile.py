@@ -16,23 +16,34 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PERIOD: Final = 0.001
-SHARES: Final = ("read", "load", "compare", "reset", "mutate", "features", "engine")
+REFERENCE_LOAD: Final = "load of the reference"
+LOAD: Final = "load of the designs"
+SHARES: Final = ("read", REFERENCE_LOAD, LOAD, "compare", "reset", "mutate", "features", "report", "engine")
+"""Reading is that of all loads. The engine's is what is left: libFuzzer, atheris, the harness around the target."""
 _RULES: Final = (
     # (part of the file name, function or "", share): the first that matches a frame, frames from the innermost outwards
     ("/fuzz/mutate/", "", "mutate"),
+    ("/fuzz/work/feed", "", "mutate"),
     ("/model/compare", "", "compare"),
+    ("/model/aftermath", "", "compare"),
     ("/model/machine", "reset", "reset"),
     ("/model/memory/", "rollback", "reset"),
-    ("/model/", "", "load"),
-    ("/fuzz/targets/situations", "", "features"),
+    ("/model/", "", LOAD),
+    ("/fuzz/targets/", "", "features"),
+    ("/fuzz/engine/features", "", "features"),
+    ("/fuzz/work/reporting", "", "report"),
+    ("/fuzz/work/blackbox", "", "report"),
+    ("/fuzz/campaign/", "", "report"),
     ("/fuzz/engine/", "", "engine"),
 )
+_TARGET: Final = "/fuzz/targets/stream"
 
 
-def share_of(frames: list[tuple[str, str]]) -> str:
+def share_of(frames: list[tuple[str, str]], *, reference: bool = False) -> str:
     """The share that a stack belongs to: (file, function) pairs, innermost first.
 
-    vmformat works for whoever called it: for the mutator it is mutating, for the loader it is reading.
+    vmformat works for whoever called it: for the mutator it is mutating, for the loader it is reading. `reference`: the
+    load under way is the reference's.
     """
     reading = False
     for file, function in frames:
@@ -41,26 +52,29 @@ def share_of(frames: list[tuple[str, str]]) -> str:
             continue
         for part, name, share in _RULES:
             if part in file and name in ("", function):
-                inside_reset = share == "load" and any(
-                    outer == "reset" and "/model/" in where for where, outer in frames
-                )
-                if inside_reset:
+                if share != LOAD:
+                    return share
+                if any(outer == "reset" and "/model/" in where for where, outer in frames):
                     return "reset"
-                return "read" if reading and share == "load" else share
+                return "read" if reading else REFERENCE_LOAD if reference else LOAD
     return "read" if reading else "engine"
 
 
-def start(path: Path) -> None:
-    """Count from now on, in this process, until it ends."""
+def start(path: Path, reference: str) -> None:
+    """Count from now on, in this process, until it ends. `reference`: the name of that design."""
     counts = dict.fromkeys(SHARES, 0)
     written = [time.monotonic()]
 
     def sample(_number: int, frame: FrameType | None) -> None:
         frames = []
+        its_own = False
         while frame is not None:
-            frames.append((frame.f_code.co_filename, frame.f_code.co_name))
+            file, function = frame.f_code.co_filename, frame.f_code.co_name
+            frames.append((file, function))
+            if function == "_load" and _TARGET in file:
+                its_own = getattr(frame.f_locals.get("design"), "name", "") == reference
             frame = frame.f_back
-        counts[share_of(frames)] += 1
+        counts[share_of(frames, reference=its_own)] += 1
         now = time.monotonic()
         if now - written[0] > 0.25:
             written[0] = now

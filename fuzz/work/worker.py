@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ from fuzz.work.limits import limit, memory_of_this_process
 from fuzz.work.reporting import WorkerReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fuzz.engine import Target
     from fuzz.work.blackbox import Last
@@ -95,7 +96,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     store = FindingStore(campaign / "findings")
     killed_by = read_box(folder / BOX)
     feed = Feed(mutator, _waiting(spec, shelf, killed_by))
-    report = WorkerReport(spec, folder, store, shelf, feed, features, mutator, voice=voice)
+    report = _report(spec)(spec, folder, store, shelf, feed, features, mutator, voice=voice)
     if killed_by is not None and killed_by.deaths + 1 >= MOST_DEATHS:
         report.found(death_of("killed", "?", killed_by.deaths + 1), killed_by.data, 0)
         killed_by = None
@@ -109,8 +110,9 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     report.enough = lambda: harness.stop("found")
     if spec.profile:
         from fuzz.work.profile import start  # noqa: PLC0415 - bench only
+        from model import REFERENCE  # noqa: PLC0415 - as in `main`
 
-        start(Path(spec.profile))
+        start(Path(spec.profile), REFERENCE.name)
     mutator.engine = bytes_mutator()
     # What was built so far lives as long as the process: the collector need not look at it again.
     gc.collect()
@@ -120,6 +122,18 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
         # Beyond that it gets a MemoryError, which is a finding.
         limit(resource.RLIMIT_AS, memory_of_this_process()[0] + spec.memory)
     harness.fuzz(Engine(spec.seed, max_len=mutator.max_size), feed.mutate, feed.crossover)
+
+
+def _report(spec: Spec) -> Callable[..., WorkerReport]:
+    """What hears of executions."""
+    if not spec.strict:
+        return WorkerReport
+    from fuzz.work.build import read_description  # noqa: PLC0415 - as in `main`
+    from fuzz.work.strict import StrictReport  # noqa: PLC0415 - bench only
+    from model import section_schemas  # noqa: PLC0415
+
+    schemas = section_schemas(read_description(Path(spec.description)))
+    return partial(StrictReport, schemas=schemas, into=Path(spec.strict))
 
 
 def _waiting(spec: Spec, shelf: Shelf, killed_by: Last | None) -> Iterator[Waiting]:
