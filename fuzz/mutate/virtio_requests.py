@@ -34,7 +34,15 @@ READ_10: Final = 0x28
 
 def request(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """A request of a disk, an element of a serial port or a picture of a screen, its buffers in interesting places."""
-    found = [at for at in devices_at(stream) if _kind(stream, at) in _PLACES]
+    return _put(stream, dice, scene, [at for at in devices_at(stream) if _kind(stream, at) in _PLACES])
+
+
+def picture(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
+    """A picture of a screen, or two: small beside a request, so that many can be tried."""
+    return _put(stream, dice, scene, [at for at in devices_at(stream) if _kind(stream, at) == _SCREEN])
+
+
+def _put(stream: Stream, dice: Dice, scene: Scene, found: list[int]) -> Stream | None:
     if not found:
         return None
     at = dice.pick(found)
@@ -120,13 +128,15 @@ def _old(section: Section, leaf: Leaf) -> bytes:
     return section.payload[leaf.offset : leaf.offset + leaf.size]
 
 
+_SCREEN: Final = "virtio-gpu"
+
 _PLACES: Final[dict[str, tuple[re.Pattern[str], Callable[[_Maker, Section, Leaf], bytes]]]] = {
     "virtio-blk": (re.compile(r"^virtio\.device\.requests@end$"), _of_disk),
     "scsi-disk": (re.compile(r"^qdev\.requests@end$"), _of_scsi),
     "virtio-console": (re.compile(r"^virtio\.device\.ports\[\]\.has_element$"), _of_port),
-    "virtio-gpu": (re.compile(r"^virtio-gpu\.resources@end$"), _of_screen),
+    _SCREEN: (re.compile(r"^virtio-gpu\.resources@end$"), _of_screen),
 }
 """By kind of section: what it is put in front of (or, for a port, in place of), and how it is made."""
 
-ARMS: dict[str, tuple[Arm, int]] = {"request": (request, 1)}
+ARMS: dict[str, tuple[Arm, int]] = {"request": (request, 1), "picture": (picture, 2)}
 """Arms of this file with their weights."""
