@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz.mutate import familiar as module
-from fuzz.mutate.familiar import Familiar
+from fuzz.mutate.familiar import Familiar, to_bytes
 from fuzz.mutate.hostile import FAMILIES
 from fuzz.work.build import make_mutator, read_description
 from model import section_schemas
@@ -84,7 +84,9 @@ def test_a_section_comes_back_as_it_was_made() -> None:
     section = stream.records[at]
     assert isinstance(section, Section)
     longer = section.replace_payload(section.payload + b"\x07")
-    data = familiar.made(stream.replace_record(at, longer))
+    made = stream.replace_record(at, longer)
+    data = to_bytes(made)
+    familiar.keep(made)
     assert familiar.read(data).records[at] is longer
     assert Familiar(SCHEMAS).read(data).records[at] is not longer
 
@@ -131,7 +133,10 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(400):
         name = f"timer{number}"
         one = Section(section.kind, number, name, 0, 2, section.payload, section.schema, number)
-        data = familiar.made(stream.replace_record(at, one))
+        made = stream.replace_record(at, one)
+        data = to_bytes(made)
+        assert data == write(made)
+        familiar.keep(made)
         familiar.read(data)
         with pytest.raises(StreamError):
             familiar.read(data[: len(data) // 2 - number])

@@ -1,9 +1,9 @@
 """Streams read by sections that are known already: a mutant and its parent differ in few of them.
 
-`vmformat.read` finds out where each payload ends, 30 microseconds a section. A mutator is given streams that it made,
-or that it read before, or such a one with a few bytes altered. So it keeps records, not streams: beside each its
-bytes. Where an input goes on with the bytes of a known record, that record it is, at the price of a comparison. What is
-not known is read by the reader's own loop, from there on, and is known then.
+`vmformat.read` finds out where each payload ends, 30 microseconds a section. A mutator is given the seeds, what it made
+and the engine kept, what it read before, or such a one with a few bytes altered. So it keeps records, not streams:
+beside each its bytes. Where an input goes on with the bytes of a known record, that record it is, at the price of a
+comparison. What is not known is read by the reader's own loop, from there on, and is known then.
 
 A section is known as it was made, even if its payload would be read otherwise: a count that an arm altered still lies
 where it was, for the next arm to work on.
@@ -43,6 +43,7 @@ _FAILED_BYTES: Final = 64
 """Bytes by which a place is known again at which no record could be read."""
 
 _WIRE: Final = "_mutator_bytes"
+_KNOWN: Final = "_mutator_known"
 
 _Head = tuple[bytes, str, int, int, int]
 _NOBODY: Final = ("", 0, 0, 0)
@@ -69,6 +70,8 @@ class Familiar:
         self._trailing = {b"", *(stream.trailing for stream in seeds)}
         self._alike: dict[_Head, _Alike] = {}
         self._kept: OrderedDict[tuple[_Head, bytes], Section | Command] = OrderedDict()
+        self._begun: dict[bytes, dict[int, Section]] = {}
+        """By the bytes of a known command: the sections that begin in its package."""
         self._bytes_kept = 0
         self._failed: OrderedDict[tuple[int, int, bytes], StreamError] = OrderedDict()
         for stream in seeds:
@@ -80,10 +83,11 @@ class Familiar:
             known: Section | Command
             if isinstance(record, Section):
                 known = _settled(record)
+                known.__dict__[_KNOWN] = self
                 wire = wire_of(known)
                 if known.kind in NAMED:
                     named[known.section_id] = known
-            elif isinstance(record, Command):
+            elif isinstance(record, Command) and not record.package:
                 known, wire = record, record.to_bytes()
             else:
                 continue
@@ -117,18 +121,26 @@ class Familiar:
                     reading.named = named
                 reading.context = context
                 reading.seen = next((one.footer is not None for one in records if isinstance(one, Section)), None)
+                before = dict(named)
                 try:
                     record, after = reading.step(at)
                 except StreamError as error:
                     self._fail(place, error)
                     raise
-                if isinstance(record, Section | Command):
-                    record = self._learn(record, data[at:after], named)
+                if isinstance(record, Section):
+                    record = self._learn(record, data[at:after], before)
+                elif isinstance(record, Command):
+                    self._learn(record, data[at:after], before)
+                    if record.package:  # sections begin in it, too
+                        begun = {number: one for number, one in named.items() if before.get(number) is not one}
+                        self._begun[data[at:after]] = begun
                 at = after
             if isinstance(record, Section):
                 if record.kind in NAMED:
                     named[record.section_id] = record
             elif isinstance(record, Command):
+                if record.package and found is not None:
+                    named.update(self._begun.get(found[0], {}))
                 context = context.after(record)
             records.append(record)
         trailing = data[at:]
@@ -136,27 +148,17 @@ class Familiar:
             return read(data, self._schemas)  # with a description of its own
         return Stream(header, configuration, tuple(records), trailing)
 
-    def made(self, stream: Stream) -> bytes:
-        """As `vmformat.write`, and what is new in it is known from now on. Raises StreamError like `write`."""
-        pieces = [stream.leading, stream.header.to_bytes()]
-        if stream.configuration is not None:
-            pieces.append(stream.configuration.to_bytes())
+    def keep(self, stream: Stream) -> None:
+        """Know the records of a stream from now on: its bytes will be given again."""
         named: dict[int, Section] = {}
         for record in stream.records:
             if isinstance(record, Section):
-                wire = record.__dict__.get(_WIRE)
-                if wire is None:
-                    wire = wire_of(record)
-                    self._learn(record, wire, named)
+                if record.__dict__.get(_KNOWN) is not self:
+                    self._learn(record, wire_of(record), named)
                 if record.kind in NAMED:
                     named[record.section_id] = record
-            else:
-                wire = record.to_bytes()
-                if isinstance(record, Command):
-                    self._learn(record, wire, named)
-            pieces.append(wire)
-        pieces.append(stream.trailing)
-        return b"".join(pieces)
+            elif isinstance(record, Command) and not record.package:
+                self._learn(record, record.to_bytes(), named)
 
     def _front(self, data: bytes) -> tuple[int, Header, Configuration | None, RamContext]:
         for known in self._fronts:
@@ -215,6 +217,7 @@ class Familiar:
         if isinstance(record, Section):
             record = _settled(record)
             record.__dict__[_WIRE] = wire
+            record.__dict__[_KNOWN] = self
         alike = self._alike.setdefault(head, _Alike())
         if len(wire) not in alike.lengths:
             alike.lengths.insert(0, len(wire))
@@ -235,6 +238,7 @@ class Familiar:
     def _forget_one(self) -> None:
         (head, wire), _ = self._kept.popitem(last=False)
         self._bytes_kept -= _weight(wire)
+        self._begun.pop(wire, None)
         alike = self._alike[head]
         alike.kept -= 1
         if not alike.kept and not alike.seeds:
@@ -248,6 +252,19 @@ def _likely_end(data: bytes, at: int, kind: int) -> int:
     if data[at + 1 : at + _PART] != _PACKAGED:
         return at + _PART + int.from_bytes(data[at + 3 : at + _PART], "big")
     return at + _PART + 4 + int.from_bytes(data[at + _PART : at + _PART + 4], "big")
+
+
+def to_bytes(stream: Stream) -> bytes:
+    """As `vmformat.write`, with the bytes of each section kept beside it: most of a mutant's sections are its parent's.
+
+    Raises StreamError like `write`.
+    """
+    pieces = [stream.leading, stream.header.to_bytes()]
+    if stream.configuration is not None:
+        pieces.append(stream.configuration.to_bytes())
+    pieces += [wire_of(record) if isinstance(record, Section) else record.to_bytes() for record in stream.records]
+    pieces.append(stream.trailing)
+    return b"".join(pieces)
 
 
 def wire_of(section: Section) -> bytes:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.mutate import again, bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
-from fuzz.mutate.familiar import Familiar
+from fuzz.mutate.familiar import Familiar, to_bytes
 from fuzz.mutate.sweep import Sweep
 from model.schedule import EMPTY_SCHEDULE, join, split
 from vmformat import StreamError
@@ -121,6 +121,8 @@ class Mutator:
 
         `stopped` is `fuzz.engine.target.Execution.stopped`. Without `learning` this is ignored.
         """
+        if fresh and self._made is not None:
+            self._familiar.keep(self._made)
         if not self._learning:
             return
         way, self._way = self._way, ""
@@ -234,7 +236,7 @@ class Mutator:
     def _write(self, stream: Stream, max_size: int) -> bytes | None:
         """The stream's bytes, remembered with the stream so that the next mutation of them need not read them."""
         try:
-            data = self._familiar.made(stream)
+            data = to_bytes(stream)
         except StreamError:
             return None
         if len(data) > max_size:
