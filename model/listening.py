@@ -15,10 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from model.memory import Listener
+from model.memory import EMPTY, Listener
+from model.memory.view import READONLY
 
 if TYPE_CHECKING:
-    from model.memory import AddressSpace, FlatRange
+    from collections.abc import Collection
+
+    from model.memory import AddressSpace, FlatRange, FlatView
+    from model.memory.publishing import Difference
     from model.outcome import Row
 
 
@@ -45,9 +49,39 @@ class Recorder(Listener):
     def __init__(self, space: AddressSpace) -> None:
         super().__init__(priority=10)
         self.space = space
-        self.rows: dict[Row, None] = {}
         self.added = self.removed = 0
+        self._view: FlatView | None = EMPTY
+        """What it believes in, as long as that is a view as a whole."""
+
+        self._rows: dict[Row, None] = {}
+        """What it believes in, if that is not a view."""
+
         self._torn: set[Row] = set()
+
+    @property
+    def rows(self) -> dict[Row, None]:
+        """What it believes in."""
+        if self._view is not None:
+            self._rows, self._view = dict.fromkeys(rows_of(self._view)), None
+        return self._rows
+
+    def differs(self, old: FlatView, new: FlatView, told: Difference) -> None:
+        """Ranges are gone and others are new."""
+        self.added += len(told.added)
+        self.removed += len(told.removed)
+        if self._view is None or self._view.kept is not old.kept:
+            rows = self.rows
+            for index in told.removed:
+                rows.pop(_row_at(old, index), None)
+            for index in told.added:
+                rows[_row_at(new, index)] = None
+        else:
+            self._view = new
+        if told.removed:
+            if told.rows is None:
+                told.rows = tuple([_row_at(old, index) for index in told.removed])
+            assert isinstance(told.rows, tuple)
+            self._torn.update(told.rows)
 
     def region_add(self, space: AddressSpace, piece: FlatRange) -> None:
         """A range is new."""
@@ -63,6 +97,9 @@ class Recorder(Listener):
 
     def believes(self, published: tuple[Row, ...]) -> tuple[Row, ...]:
         """What it believes, sorted; the very object given if it is just that."""
+        if self._view is not None:
+            rows_now = rows_of(self._view)
+            return published if rows_now is published or rows_now == published else rows_now
         rows = self.rows
         if len(rows) == len(published) and all(map(rows.__contains__, published)):
             return published
@@ -70,21 +107,49 @@ class Recorder(Listener):
 
     def heard(self) -> Heard:
         """What it was told since the machine was pristine."""
-        flapped = tuple(sorted(row for row in self._torn if row in self.rows)) if self._torn else ()
+        flapped = tuple(sorted(self._torn.intersection(self._believed()))) if self._torn else ()
         return Heard(self.space.name, self.added, self.removed, flapped)
+
+    def _believed(self) -> Collection[Row]:
+        return self._rows.keys() if self._view is None else row_set_of(self._view)
 
     def save(self) -> object:
         """The pristine belief; from here on ranges are counted."""
         self.added = self.removed = 0
         self._torn = set()
-        return dict(self.rows)
+        if self._view is None and self._rows.keys() == row_set_of(self.space.current):
+            self._view, self._rows = self.space.current, {}
+        return self._view, dict(self._rows)
 
     def restore(self, state: object) -> None:
         """The pristine belief again."""
-        assert isinstance(state, dict)
-        self.rows = dict(state)
+        assert isinstance(state, tuple)
+        self._view, rows = state
+        self._rows = dict(rows) if self._view is None else {}
         self.added = self.removed = 0
         self._torn.clear()
+
+
+def rows_of(view: FlatView) -> tuple[Row, ...]:
+    """The ranges of a view as outcomes tell them; the same object for all that share its lists."""
+    kept = view.kept
+    if kept.rows is None:
+        kept.rows = tuple([_row_at(view, index) for index in range(len(view.starts))])
+    return kept.rows
+
+
+def row_set_of(view: FlatView) -> frozenset[Row]:
+    """The same as a set."""
+    kept = view.kept
+    if kept.row_set is None:
+        kept.row_set = frozenset(rows_of(view))
+    return kept.row_set
+
+
+def _row_at(view: FlatView, index: int) -> Row:
+    region, base, flags = view.infos[index]
+    start = view.starts[index]
+    return start, view.ends[index] - 1, region.name, start - base, bool(flags & READONLY), region.key
 
 
 def row_of(piece: FlatRange) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from model import uses
+from model.designs import Design
 from model.errors import Abort, Hang, Killed
 from model.memory import FlatView
 from model.outcome import Cause, Finding
@@ -18,10 +19,9 @@ from model.turns import Turns
 from vmformat import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from model.commands import Done
-    from model.designs import Design
     from model.machine import AnyHandler, Machine
     from model.memory import AddressSpace, Counts, Region, Use
     from model.paths import Within
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from model.severity import Severity
     from model.story import Story
     from model.unseen import Mark
+
+    Viewed = Callable[[AddressSpace, Sequence[Use]], None]
 
 FULL: Final = 0x04
 MAX_STEPS: Final = 2_000_000
@@ -39,7 +41,10 @@ MAX_COMMITS: Final = 60
 
 
 class LoadState:
-    """One load under way. `hooks`: who is called for the design, if not the design itself.
+    """One load under way. `hooks`: who is called for the design, if not the design itself; he writes it down.
+
+    `views_plainly`: whether a reader gets the current view and that is all, as long as nothing is pending.
+    `viewed`: who wants to know of such reads nevertheless.
 
     `take`: loads the next record of a reader, for other threads that load; the loader sets it.
     """
@@ -63,6 +68,8 @@ class LoadState:
         self.memory = machine.memory
         self.design = design
         self.hooks = design if hooks is None else hooks
+        self.viewed: Viewed | None = getattr(hooks, "viewed", None)
+        self.views_plainly = not explain and type(design).flat_view is Design.flat_view
         self.process = process
         self.reader = Reader(data)
         machine.walks.begin(data)

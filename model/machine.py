@@ -18,7 +18,7 @@ from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
 from model.errors import Abort, DescriptionError
-from model.listening import Recorder, row_of
+from model.listening import Recorder, rows_of
 from model.memory import NO_WORK, Kind, Memory, Region, format_flat
 from model.schemas import section_schemas
 from model.system_reset import system_reset
@@ -51,7 +51,6 @@ class Machine:
         self.regions: dict[str, Region] = {}
         self._by_name: dict[str, Region] = {}
         self.process: dict[str, object] = {}
-        self.remembers = True
         self._bounds: dict[bytes, dict[int, int]] = {}
         self.walks = Walks()
         self.spare = b""
@@ -83,11 +82,19 @@ class Machine:
         self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
-        self._rows_cache: dict[int, tuple[FlatView, tuple[Row, ...]]] = {}
         self.memory.rebuilds = 0
         self.memory.work.restore(NO_WORK)
         self.memory.checkpoint()
         self.pristine_layout = self.layout()
+
+    @property
+    def remembers(self) -> bool:
+        """See above."""
+        return self.memory.remembers
+
+    @remembers.setter
+    def remembers(self, wanted: bool) -> None:
+        self.memory.remembers = wanted
 
     @property
     def name(self) -> str:
@@ -194,17 +201,7 @@ class Machine:
 
     def rows(self, view: FlatView) -> tuple[Row, ...]:
         """The ranges of a view, as outcomes tell them."""
-        known = self._rows_cache.get(id(view.infos))
-        if known is not None and known[0].infos is view.infos and known[0].starts is view.starts:
-            return known[1]
-        return self._new_rows(view)
-
-    def _new_rows(self, view: FlatView) -> tuple[Row, ...]:
-        rows = tuple(row_of(piece) for piece in view)
-        if len(self._rows_cache) > 64:
-            self._rows_cache.clear()
-        self._rows_cache[id(view.infos)] = (view, rows)
-        return rows
+        return rows_of(view)
 
     # Building
 

@@ -14,6 +14,8 @@ from fuzz.programs.worlds import WORLDS
 from fuzz.targets.stream import StreamTarget
 from fuzz.work.build import Destination, make_mutator, read_description
 from model import REFERENCE
+from model.memory import memory as memory_core
+from model.memory import pieces, publishing
 from vmformat import read
 from vmformat._layout import compile as compiling
 
@@ -65,7 +67,12 @@ def test_a_machine_keeps_no_more_after_many_mutants_than_after_few() -> None:
         assert not machine.process
         assert not memory._journal
     assert len(machine._bounds) <= 5
-    assert len(machine._rows_cache) <= 65
+    nodes = [memory._node]
+    for node in nodes:
+        nodes += node.nexts.values()
+        assert node.published is None or len(node.published.heard) <= publishing._MOST
+        assert all(len(view.kept.pieces or ()) <= pieces._MOST for view in node.contents.values())
+    assert len(nodes) <= memory_core._MAX_NODES
     assert len(machine.walks._known) <= len(machine.handlers) * 4
 
 

@@ -7,7 +7,6 @@ from model.memory.access import (
     address_space_map,
     difference,
     explain,
-    map_length,
     memory_region_find,
     read,
     translate,
@@ -19,6 +18,7 @@ from model.memory.errors import MemoryAbort, TransactionError
 from model.memory.listener import Listener
 from model.memory.memory import Memory
 from model.memory.mtree import format_flat, layout, parse_flat, parse_tree
+from model.memory.pieces import map_length
 from model.memory.ram import Block, Ram
 from model.memory.region import T64, Kind, Region
 from model.memory.space import AddressSpace

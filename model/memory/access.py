@@ -10,7 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.memory.region import RAM_KINDS, T64, Kind
+from model.memory.pieces import map_length, section_end
+from model.memory.region import RAM_KINDS, Kind
 from model.memory.use import Use
 from model.memory.view import READONLY
 
@@ -62,33 +63,8 @@ def translate(view: FlatView, addr: int, length: int, write: bool) -> Translatio
         return Translation(None, addr, length, readonly=False)
     region, base, flags = view.infos[index]
     if region.kind in RAM_KINDS:
-        length = min(length, _section_end(view, index, addr) - addr)
+        length = min(length, section_end(view, index, addr) - addr)
     return Translation(region, addr - base, length, readonly=bool(flags & READONLY))
-
-
-def map_length(view: FlatView, addr: int, length: int, write: bool) -> tuple[Region | None, int, int]:
-    """What a cache or a map gets: (region or None for unassigned, offset in it, contiguous length).
-
-    Directly accessible memory is followed over ranges of the same region at consecutive offsets; everything else ends
-    with its dispatch section (7).
-    """
-    index = view.find(addr)
-    if index < 0:
-        return None, addr, min(length, T64 - addr)
-    region, base, _ = view.infos[index]
-    end = addr + length
-    if not region.is_direct(write):
-        return region, addr - base, min(end, _section_end(view, index, addr)) - addr
-    reach = view.ends[index]
-    while reach < end:
-        index += 1
-        if index >= len(view.starts) or view.starts[index] != reach:
-            break
-        other, other_base, _ = view.infos[index]
-        if other is not region or other_base != base:
-            break
-        reach = view.ends[index]
-    return region, addr - base, min(end, reach) - addr
 
 
 def read_view(memory: Memory, view: FlatView, addr: int, length: int, ram: Ram | None = None) -> bytes:
@@ -312,13 +288,3 @@ def _at(view: FlatView, addr: int, end: int) -> tuple[Region | None, int, int, i
         return region, base, flags, min(end, view.ends[index])
     index += 1
     return None, 0, 0, min(end, view.starts[index]) if index < len(view.starts) else end
-
-
-def _section_end(view: FlatView, index: int, addr: int) -> int:
-    """The end of the dispatch section: leading partial page, whole pages, trailing partial page of a range (8)."""
-    start, end = view.starts[index], view.ends[index]
-    head = (start + _PAGE - 1) & -_PAGE
-    if addr < head:
-        return min(head, end)
-    body = end & -_PAGE
-    return body if addr < body else end

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.memory import access
+from model.memory.pieces import piece_at
 from model.memory.use import Use
 
 if TYPE_CHECKING:
@@ -59,6 +60,5 @@ def cache_init(memory: Memory, space: AddressSpace, addr: int, length: int, writ
     Model: the end of the RAM block behind a pointer is taken to be the end of its region.
     """
     view = memory.getter(space, Use(reader, addr, length, write, True, "reference"))
-    region, xlat, mapped = access.map_length(view, addr, length, write)
-    pointer = region is not None and region.is_direct(write)
-    return Cache(memory, view, region, xlat, mapped, pointer, write)
+    piece = piece_at(view, addr, length, write)
+    return Cache(memory, view, piece.region, piece.xlat, piece.length, piece.pointer, write)

@@ -30,6 +30,7 @@ from model.memory.region import T64
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from model.memory.publishing import Published
     from model.memory.region import Region
     from model.memory.view import FlatView
 
@@ -45,9 +46,10 @@ _MAX_SPANS = 6
 
 
 class Node:
-    """The tree after a sequence of mutations: what the last one touched, and the renderings made so far."""
+    """The tree after a sequence of mutations: what the last one touched, the renderings made so far, and what a rebuild
+    came to (`publishing`)."""
 
-    __slots__ = ("contents", "nexts", "parent", "records", "spans", "spans_base")
+    __slots__ = ("contents", "nexts", "parent", "published", "records", "spans", "spans_base")
 
     def __init__(self, parent: Node | None, records: tuple[Record, ...]) -> None:
         self.parent = parent
@@ -56,6 +58,7 @@ class Node:
         self.contents: dict[Region, FlatView] = {}
         self.spans: dict[Region, set[tuple[int, int]]] = {}
         self.spans_base: Node | None = None
+        self.published: Published | None = None
 
 
 def since(

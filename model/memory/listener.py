@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from model.memory.publishing import Difference
     from model.memory.space import AddressSpace
     from model.memory.view import FlatRange, FlatView
 
@@ -16,13 +17,17 @@ class Listener:
     ones in order of registration. During the region callbacks the space still publishes the old view.
 
     Overriding costs: a class that overrides no region callback causes no comparison of views, and one that does not
-    override `region_nop` none for the ranges that stay.
+    override `region_nop` none for the ranges that stay. Who overrides `differs` may be told of a rebuild that way
+    instead; the two must come to the same. `is_idle`: set by who would do nothing on `commit`, and need not be called.
     """
 
     hears_begin: ClassVar[bool] = False
     hears_commit: ClassVar[bool] = False
     hears_ranges: ClassVar[bool] = False
     hears_nop: ClassVar[bool] = False
+    hears_differences: ClassVar[bool] = False
+
+    is_idle = False
 
     def __init__(self, priority: int = 0) -> None:
         self.priority = priority
@@ -34,6 +39,10 @@ class Listener:
         cls.hears_nop = cls.region_nop is not Listener.region_nop
         cls.hears_ranges = (
             cls.hears_nop or cls.region_add is not Listener.region_add or cls.region_del is not Listener.region_del
+        )
+        own = cls.__dict__
+        cls.hears_differences = "differs" in own or (
+            cls.hears_differences and "region_add" not in own and "region_del" not in own
         )
 
     def begin(self) -> None:
@@ -50,6 +59,9 @@ class Listener:
 
     def region_nop(self, space: AddressSpace, piece: FlatRange) -> None:
         """A range stays as it was."""
+
+    def differs(self, old: FlatView, new: FlatView, told: Difference) -> None:
+        """All that `region_del` and `region_add` would be told of a rebuild, at once."""
 
     def save(self) -> object:
         """The listener's own state when the machine is pristine; what it returns is given to `restore`."""

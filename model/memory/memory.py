@@ -35,9 +35,10 @@ from typing import TYPE_CHECKING, Final
 from model.memory import changes, listener, region, rendering
 from model.memory.changes import Node
 from model.memory.errors import MemoryAbort, TransactionError
-from model.memory.mutators import Mutators
+from model.memory.publishing import Publishing
 from model.memory.ram import Ram
 from model.memory.space import AddressSpace
+from model.memory.spares import Spares
 from model.memory.use import Use, blocked, current_view, dropped
 from model.memory.view import EMPTY, FlatView
 from model.memory.work import Work
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from model.memory.changes import Mutation, Record
     from model.memory.listener import Listener
-    from model.memory.region import Region
+    from model.memory.region import Kind, Region
     from model.memory.use import Getter, Remapped
 
 _LISTS = frozenset({"add", "del"})
@@ -58,7 +59,7 @@ _MAX_CONTENTS = 2_000
 """What the trie may remember before it starts anew: some 20 MB each."""
 
 
-class Memory(Mutators):
+class Memory(Publishing):
     """One machine's memory core. All fields may be read; only methods change them, but for the four that are calls.
 
     `depth`, `update_pending`, `ioeventfd_pending`: see the module's essay. `has_lock`: whether whoever works here now
@@ -71,6 +72,7 @@ class Memory(Mutators):
     whether it is a write). `store`: told of a write to a handler: (region, offset, bytes). `ram`: contents of RAM
     blocks. `heard`: if set, told of each region added to a container (True) or taken out of one (False).
     `before_commit`: if set, called before each commit that finds something pending.
+    `remembers`: whether a rebuild may take from an earlier one what it comes to; not where a seam is replaced.
     `asks_in_commit`: whether a rebuild's own reads of views pass through `getter`, as they do in QEMU; nobody can tell
     unless a getter does more than read.
     """
@@ -95,6 +97,9 @@ class Memory(Mutators):
         self.heard: Callable[[bool, Region, Region], None] | None = None
         self.before_commit: Callable[[], None] | None = None
         self.asks_in_commit = False
+        self.remembers = True
+        self._ears = None
+        self._spares = Spares()
         self._node = Node(None, ())
         self._nodes = 0
         self._contents = 0
@@ -148,7 +153,19 @@ class Memory(Mutators):
         """Seam: make one callback, by name: begin, commit, region_add, region_del or region_nop."""
         getattr(who, event)(*args)
 
+    _sound_notify = notify
+
+    @classmethod
+    def _notifies(cls) -> bool:
+        return cls.notify is cls._sound_notify
+
     def _rebuild(self) -> None:
+        if self._is_plain():
+            self._publish()
+        else:
+            self._rebuild_in_full()
+
+    def _rebuild_in_full(self) -> None:
         self.rebuilds += 1
         if self._stale:
             self._resolve()
@@ -213,6 +230,13 @@ class Memory(Mutators):
         if self._journal is not None:
             self._journal.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
+
+    def _made(self, name: str, kind: Kind, size: int, alias: Region | None, fields: dict[str, object]) -> Region:
+        if alias is not None:
+            self._set(alias, "aliases", alias.aliases)
+        if not self.remembers:
+            return region.Region(name, kind, size, alias=alias, **fields)  # type: ignore[arg-type]
+        return self._spares.take(name, kind, size, alias, fields)
 
     def _changed(self, key: tuple[object, ...], mr: Region, records: tuple[Record, ...]) -> None:
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
@@ -342,15 +366,17 @@ class Memory(Mutators):
         self._stale.clear()
 
     def forget(self) -> None:
-        """Drop every remembered rendering: the next are made from scratch.
+        """Drop all that is remembered: the next renderings are made from scratch.
 
         A seam that is replaced must be so before the machine is built, or its checkpoint holds views of the old one.
         """
         self._node = Node(None, ())
         self._nodes = self._contents = 0
         self._stale.update(self.spaces)
+        self._spares.forget()
+        self._ears = None
         if self._pristine is not None:
-            self._pristine.node = Node(None, ())
+            self._pristine.forget()
 
     def forget_nodes(self) -> None:
         """Drop remembered renderings but those of the checkpoint. For a machine that is in its pristine state."""
@@ -391,6 +417,7 @@ class Memory(Mutators):
         for owner, name, value in reversed(self._journal):
             setattr(owner, name, value)
         self._journal.clear()
+        self._spares.put_back()
         self.ram.rollback()
         for root, space in self._watched:
             watchers = self._watch[root]
@@ -417,6 +444,11 @@ class _Pristine:
         self.memory_spaces = memory.spaces
         self.spaces = [(space, space.current, space.resolved, space.listeners) for space in memory.spaces]
         self.states = [(who, who.save()) for who in memory.listeners]
+
+    def forget(self) -> None:
+        self.node = Node(None, ())
+        for view in self.views.values():
+            view.kept.forget()
 
     def restore(self, memory: Memory) -> None:
         memory.depth = 0

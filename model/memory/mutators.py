@@ -44,6 +44,10 @@ class Mutators(ABC):
         """Write a field, so that a rollback knows it."""
 
     @abstractmethod
+    def _made(self, name: str, kind: Kind, size: int, alias: Region | None, fields: dict[str, object]) -> Region:
+        """A region as just made, of which a rollback takes care."""
+
+    @abstractmethod
     def _changed(self, key: tuple[object, ...], mr: Region, records: tuple[Record, ...]) -> None:
         """Note a mutation of `mr` (for a list: of its container), and where it can be seen."""
 
@@ -176,10 +180,11 @@ class Mutators(ABC):
         self._changed(("init", alias, offset, size), alias, records)
 
     def create(self, name: str, kind: Kind, size: int, *, alias: Region | None = None, **fields: object) -> Region:
-        """Make a region at run time: like `Region(...)`, but a rollback forgets it."""
-        if alias is not None:
-            self._set(alias, "aliases", alias.aliases)
-        return region.Region(name, kind, size, alias=alias, **fields)  # type: ignore[arg-type]
+        """Make a region at run time: like `Region(...)`, but a rollback forgets it.
+
+        It may be one that a rollback has put back to how it was made: the trees that it stands in are known then.
+        """
+        return self._made(name, kind, size, alias, fields)
 
     def destroy(self, mr: Region) -> None:
         """Finalize a region that has no container: disabled first, so losing its children marks nothing.

@@ -48,7 +48,7 @@ def render(root: Region, old: FlatView | None = None, spans: list[tuple[int, int
     """
     if old is not None and spans is not None:
         if not spans:
-            return FlatView(root, old.starts, old.ends, old.infos)
+            return FlatView(root, old.starts, old.ends, old.infos, kept=old.kept)
         try:
             view = _patched(root, old, spans)
         except _Everything:
@@ -126,6 +126,8 @@ def _patched(root: Region, old: FlatView, spans: list[tuple[int, int]]) -> FlatV
         ends[first:last] = e
         infos[first:last] = n
         simplify(starts, ends, infos, max(left - 1, 0), min(left + len(s) + 1, len(starts)))
+    if infos == old.infos and starts == old.starts and ends == old.ends:
+        return FlatView(root, old.starts, old.ends, old.infos, kept=old.kept)
     return FlatView(root, starts, ends, infos)
 
 

@@ -13,8 +13,9 @@ Invariants (I1-I4 of memory.md 11): starts ascend, `starts[i] < ends[i] <= start
 terminates and its size at rendering time covers the offsets, and no two neighbours that touch have equal infos. The
 last one makes the lists canonical: equal functions have equal lists, however they came about. `rendering` relies on it.
 
-Content and identity are two things. Many views may share the same lists (a rendering is remembered and reused), but
-each rebuild makes its own FlatView objects, as QEMU does, because caches ask `cache.view is space.current`.
+Content and identity are two things. Many views may share the same lists (a rendering is remembered and reused), and
+with them what others have worked out of the lists (`Kept`); but each rebuild makes its own FlatView objects, as QEMU
+does, because caches ask `cache.view is space.current`.
 
 Model: the dirty-log mask of a range is left out. It comes from the region and the accelerator alone, never stops a
 merge within one rendering, and no load path modelled here reads it.
@@ -24,11 +25,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from model.memory.pieces import Piece
     from model.memory.region import Region
 
 READONLY = 1
@@ -57,19 +59,46 @@ class FlatRange:
         return self.end - self.start
 
 
+class Kept:
+    """What was worked out of the lists of some views, once for all that share them.
+
+    `rows`: the ranges as outcomes tell them; `row_set`: the same ones as a set. `pieces`: what accesses find
+    (`model.memory.pieces`).
+    """
+
+    __slots__ = ("pieces", "row_set", "rows")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing has been worked out yet."""
+        self.pieces: dict[tuple[int, int, bool], Piece] | None = None
+        self.rows: tuple[Any, ...] | None = None
+        self.row_set: frozenset[Any] | None = None
+
+
 class FlatView:
     """A rendered layout (see the module's essay). `root` is the resolved root, None for the empty view only.
 
     `epoch`: that of the tree which a published view shows (`Memory.epoch`); of the empty view it says nothing.
+    `kept`: given by who shares the lists of another view.
     """
 
-    __slots__ = ("ends", "epoch", "infos", "root", "starts")
+    __slots__ = ("ends", "epoch", "infos", "kept", "root", "starts")
 
     def __init__(
-        self, root: Region | None, starts: list[int], ends: list[int], infos: list[Info], epoch: int = 0
+        self,
+        root: Region | None,
+        starts: list[int],
+        ends: list[int],
+        infos: list[Info],
+        epoch: int = 0,
+        kept: Kept | None = None,
     ) -> None:
         self.root = root
         self.epoch = epoch
+        self.kept = Kept() if kept is None else kept
         self.starts = starts
         self.ends = ends
         self.infos = infos
@@ -115,7 +144,7 @@ class FlatView:
 
     def copy(self, epoch: int = 0) -> FlatView:
         """A view of its own identity with the same content."""
-        return FlatView(self.root, self.starts, self.ends, self.infos, epoch)
+        return FlatView(self.root, self.starts, self.ends, self.infos, epoch, self.kept)
 
     def same_content(self, other: FlatView) -> bool:
         """Whether both map every address alike; roots and identity aside."""

@@ -24,6 +24,8 @@ from model.rehearsal.transcript import (
 from vmformat import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from model.designs import Load, Rings
     from model.load_state import LoadState
     from model.memory import AddressSpace, FlatView, Region, Use
@@ -204,6 +206,15 @@ class Recording(Design):
         finally:
             self._spaces.pop()
         return view
+
+    def viewed(self, space: AddressSpace, uses: Sequence[Use]) -> None:
+        """Views have been taken for these uses under a design whose getter gives the current one: as `flat_view`."""
+        self._spaces.append(space)
+        shown = self._number(space), space.name
+        for use in uses:
+            self._note(CALLED, "flat_view", (shown, use))
+            self._entries.append(CURRENT)
+        self._spaces.pop()
 
     def ring_cache(self, load: Load, device: Rings, index: int) -> None:
         """Passed on."""

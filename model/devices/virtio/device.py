@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
 from model.devices.virtio.queue import Queue
+from model.devices.virtio.renewal import renewed
 from model.devices.virtio.requests import Requests
 from model.devices.virtio.saved import core_fields
 from model.devices.virtio.start import start, stop
@@ -113,7 +114,7 @@ class Virtio(Effects):
         self.isr = self.endian = 0
         self.extra_state_came = self.selects_kept = False
         self.loaded_queues = 0
-        self.has_rings = False
+        self.listener.is_idle = True
         self.resumed: tuple[tuple[str, str], ...] = ()
         self.transport.reset()
 
@@ -253,7 +254,8 @@ class Virtio(Effects):
                 queue.num, queue.align, queue.desc, queue.last_avail = found
             else:
                 queue.num, queue.desc, queue.last_avail = found[:3]
-            self.has_rings |= queue.desc != 0
+            if queue.desc != 0:
+                self.listener.is_idle = False
             if queue.desc == 0 and queue.last_avail != 0:
                 load.guest_can_cause = True
                 text = f"VQ {queue.index} address 0x0 inconsistent with Host index 0x{queue.last_avail:x}"
@@ -335,7 +337,7 @@ class Virtio(Effects):
 
     def memory_changed(self) -> None:
         """A commit has rebuilt the views: what is done then the design says."""
-        if not self.has_rings:
+        if self.listener.is_idle:
             return
         if self.load is None:
             self.build_caches()
@@ -346,6 +348,8 @@ class Virtio(Effects):
 
     def build_caches(self) -> None:
         """Rebuild the caches of queue 0, 1, ... up to the first of size 0."""
+        if renewed(self, READER):
+            return
         for queue in self.queues:
             if queue.num == 0:
                 break
@@ -360,7 +364,7 @@ class Virtio(Effects):
             return
         if self.load is not None:
             self.load.step(3)
-        for what, address, size, write in self._rings(queue):
+        for what, address, size, write in self.rings(queue):
             if size == 0:
                 raise Abort("address_space_cache_init: Assertion `len > 0' failed.")
             self.memory.work.caches += 1
@@ -372,7 +376,8 @@ class Virtio(Effects):
             queue_caches.append(cache)
         queue.caches = (queue_caches[0], queue_caches[1], queue_caches[2])
 
-    def _rings(self, queue: Queue) -> tuple[tuple[str, int, int, bool], ...]:
+    def rings(self, queue: Queue) -> tuple[tuple[str, int, int, bool], ...]:
+        """What a queue's caches are of, in the order in which they are built: name, address, bytes, direction."""
         num = queue.num
         if self.features & RING_PACKED:
             return ("desc", queue.desc, 16 * num, True), ("used", queue.used, 4, True), ("avail", queue.avail, 4, False)
