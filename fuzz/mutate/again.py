@@ -15,7 +15,7 @@ from vmformat import Section
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Arm, Scene
-    from vmformat import Stream
+    from vmformat import Record, Stream
 
 _ALTERING: Final[tuple[Arm, ...]] = (
     virtio.indices,
@@ -23,7 +23,8 @@ _ALTERING: Final[tuple[Arm, ...]] = (
     virtio.head,
     virtio.subsection,
     pci.window,
-    pci.window,
+    pci.power,
+    pci.power,
     pci.command,
     pci.bar,
     fields.mutate_field,
@@ -32,7 +33,7 @@ _ALTERING: Final[tuple[Arm, ...]] = (
 
 
 def again(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
-    """Send a section, and behind it, soon most of the time, the same one altered."""
+    """Send a section, and behind it the same one altered."""
     changed = dice.pick(_ALTERING)(stream, dice, scene)
     if changed is None:
         return None
@@ -40,9 +41,18 @@ def again(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     at = next((at for at, (old, new) in enumerate(zip(records, changed.records, strict=True)) if old is not new), None)
     if at is None or not isinstance(records[at], Section):
         return None
-    room = len(records) - at
-    records.insert(at + 1 + (dice.below(room) if dice.chance(3) else min(dice.low(8), room - 1)), changed.records[at])
+    records.insert(_place(dice, at + 1, records), changed.records[at])
     return with_records(stream, records)
+
+
+def _place(dice: Dice, first: int, records: list[Record]) -> int:
+    """Soon behind the first, anywhere behind it, or where all others have loaded."""
+    way = dice.below(3)
+    if way == 0:
+        return min(first + dice.low(8), len(records))
+    if way == 1:
+        return first + dice.below(len(records) + 1 - first)
+    return 1 + max(at for at, record in enumerate(records) if isinstance(record, Section))
 
 
 ARMS: dict[str, tuple[Arm, int]] = {"again": (again, 3)}

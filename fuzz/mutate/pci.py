@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _COMMAND: Final = 0x04
 _HEADER: Final = 0x0E
 _BARS: Final = 0x10
+_SLOT_CONTROL: Final = 0x6D
 _WINDOWS: Final = (0x1C, 0x1D, 0x20, 0x22, 0x24, 0x26, 0x28, 0x2C, 0x30, 0x32, 0x3E)
 _CHIPSET: Final[dict[str, tuple[tuple[int, int], ...]]] = {
     # vmsd name: (offset, bytes) of registers that steer the memory layout
@@ -125,6 +126,24 @@ def bar(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     return replace_record(stream, at, section)
 
 
+def power(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+    """Switch the power of a slot: what is plugged in loses its BARs and is reset, if it has loaded before."""
+    ports = [entry for entry in _functions(stream) if _has_slot(entry[1], entry[2])]
+    if not ports:
+        return None
+    at, section, leaf = dice.pick(ports)
+    return replace_record(stream, at, _switched(section, leaf))
+
+
+def _has_slot(section: Section, leaf: Config) -> bool:
+    return leaf.size > 256 and section.name.endswith("pcie-root-port")
+
+
+def _switched(section: Section, leaf: Config) -> Section:
+    """Slot control, power controller control."""
+    return _alter(section, leaf, _SLOT_CONTROL, 1, _get(section, leaf, _SLOT_CONTROL, 1) ^ 4)
+
+
 def window(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter a bridge's windows: base, limit, the VGA bit; or a root port's slot power."""
     functions = [entry for entry in _functions(stream) if _get(entry[1], entry[2], _HEADER, 1) & 0x7F == 1]
@@ -139,9 +158,8 @@ def window(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
         low = _get(section, leaf, first, 2) & 0xF
         section = _alter(section, leaf, first, 2, base | low)
         section = _alter(section, leaf, first + 2, 2, (base + 0x10 * dice.low(64) & 0xFFF0) | low)
-    elif way == 1 and leaf.size > 256 and section.name.endswith("pcie-root-port"):
-        # Slot control, power controller control: the child behind the port loses its BARs.
-        section = _alter(section, leaf, 0x6D, 1, _get(section, leaf, 0x6D, 1) ^ 4)
+    elif way == 1 and _has_slot(section, leaf):
+        section = _switched(section, leaf)
     elif offset in {0x1C, 0x1D}:
         section = _alter(section, leaf, offset, 1, _get(section, leaf, offset, 1) ^ (0x10 << dice.below(4)))
     elif offset == 0x3E:
