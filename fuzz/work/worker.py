@@ -28,7 +28,7 @@ from fuzz.engine.probes import install
 from fuzz.work.blackbox import BlackBox, read_box
 from fuzz.work.deaths import MOST_DEATHS, death_of
 from fuzz.work.feed import Feed, Waiting
-from fuzz.work.limits import limit, memory_of_this_process
+from fuzz.work.limits import keep_memory, limit, memory_of_this_process
 from fuzz.work.reporting import WorkerReport
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
 
         start(Path(spec.profile), REFERENCE.name)
     mutator.engine = bytes_mutator()
+    keep_memory()
     # What was built so far lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
