@@ -8,6 +8,7 @@ from model import memory as memory_api
 from model.layouts import apart, kinds, ranges, space_kind
 from model.outcome import At, Cause, Cost, Finding, Outcome
 from model.severity import Severity
+from model.situation import Situation
 from model.uses import with_missed
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
         steps=state.steps,
         cost=_cost(state),
         fatal=state.fatal if verdict == "aborted" else None,
+        situation=Situation(state.pending.facts(), machine.registers.facts(), machine.distances()),
     )
 
 

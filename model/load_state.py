@@ -15,6 +15,7 @@ from model.outcome import Cause, Finding
 from model.postcopy import Postcopy
 from model.raised import WrongReturn
 from model.schedule import EMPTY_SCHEDULE
+from model.situation import PendingReads
 from model.turns import Turns
 from vmformat import Reader
 
@@ -93,6 +94,7 @@ class LoadState:
         self.run_state = ""
         self.pending_reads: dict[str, int] = {}
         self.harmful_reads: dict[str, int] = {}
+        self.pending = PendingReads()
         self.findings: dict[Cause, Finding] = {}
         self.explain = explain
         self.marks: list[Mark] = [(machine.memory.epoch, "the loader", 0)]

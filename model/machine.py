@@ -17,6 +17,7 @@ from model.devices.handler import Handler
 from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
+from model.devices.registers import Registers
 from model.errors import Abort, DescriptionError
 from model.listening import Recorder, rows_of
 from model.memory import NO_WORK, Kind, Memory, Region, format_flat
@@ -79,6 +80,9 @@ class Machine:
         for handler in self.handlers:
             for name in handler.names:
                 self._called.setdefault(name, []).append(handler)
+        kinds = {handler.entry.function: handler.kind for handler in self.handlers if isinstance(handler, Handler)}
+        self.registers = Registers((kinds.get(name, name[-4:]), one) for name, one in self.functions.items())
+        self._watches = [one.watch for one in self.handlers if isinstance(one, Handler) and one.watch is not None]
         self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
@@ -198,6 +202,12 @@ class Machine:
         """What the devices derived, in handler order."""
         states = (handler.effects.state() for handler in self.handlers if handler.effects is not None)
         return tuple(state for state in states if state is not None)
+
+    def distances(self) -> tuple[tuple[str, ...], ...]:
+        """How far the checked fields of the sections that were loaded are from what is refused, in handler order."""
+        if not any(watch.values for watch in self._watches):
+            return ()
+        return tuple(dict.fromkeys(fact for watch in self._watches if watch.values for fact in watch.distances()))
 
     def rows(self, view: FlatView) -> tuple[Row, ...]:
         """The ranges of a view, as outcomes tell them."""

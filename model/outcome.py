@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from model.severity import Severity, severity_of
+from model.situation import Situation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,6 +210,7 @@ class Outcome:
     capability postcopy-ram asks its source for, block and offset, in order. `steps` is the work of the load in model
     steps (views asked for, regions changed, sections loaded), never seconds; `cost` is what it would cost QEMU.
     `fatal`: the story of the use of a view at which the design let the program die, if stories were asked for.
+    `situation`: what the load met on its way; who searches goes by it, and it makes no two outcomes different.
     """
 
     design: str
@@ -233,6 +235,7 @@ class Outcome:
     steps: int = 0
     cost: Cost = field(default=Cost(), repr=False)
     fatal: Story | None = field(default=None, compare=False, repr=False)
+    situation: Situation = field(default=Situation(), compare=False, repr=False)
 
     def to_json(self, findings: tuple[Finding, ...] | None = None) -> dict[str, Any]:
         """The outcome object of `vmfuzz load --json`, with the `findings` judged against the reference if given."""

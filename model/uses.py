@@ -35,6 +35,8 @@ def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use
     reader = use.reader
     load.pending_reads[reader] = load.pending_reads.get(reader, 0) + 1
     found = _unlike_fresh(load, view, space, use)
+    memory = load.memory
+    load.pending.note(reader, found is not None, memory.unseen, (load.kind, space.name, memory.depth))
     if found is None:
         return
     load.harmful_reads[reader] = load.harmful_reads.get(reader, 0) + 1

@@ -34,6 +34,10 @@ class Spec:
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
     strict: str = ""
     """A file for how many mutants are streams (`vmfuzz bench`); empty: not counted."""
+    feedback: str = ""
+    """What the engine is told (`fuzz.feedback`), of streams only; "" for all of it."""
+    reach: str = ""
+    """With a feedback: a file for what the search reached in `executions`; "": not counted."""
     timeout: float = 60.0
     """Seconds of processor time after which one execution is ended as a hang."""
     memory: int = 0

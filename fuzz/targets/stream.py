@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fuzz.engine.target import RAISED, Execution, Feature, Found, exception_found
-from fuzz.targets import situations
+from fuzz.targets.situations import Situations, of_end, of_life
 from model.aftermath import judge_life, judge_stages
 from model.schedule import split
 
@@ -68,6 +68,7 @@ class StreamTarget:
         self._beyond = tuple(beyond)
         self._designs = tuple(design for design in designs if design.name != reference.name)
         sound = (design.sound for design in self._designs if design.sound not in {None, reference, *self._designs})
+        self._situations = Situations()
         self._unjudged = tuple(dict.fromkeys(design for design in sound if design is not None))
 
     def run(self, data: bytes) -> Execution:
@@ -78,9 +79,9 @@ class StreamTarget:
         reference = self._load(data, self._reference, schedule, found)
         if reference is not None:
             outcome = reference[0].outcome
-            features.extend(situations.of_stages(reference))
-            features.extend(situations.of_devices(outcome.devices))
-            features.extend(situations.of_layout(outcome))
+            features.extend(of_end(outcome))
+            features.extend(of_life(reference))
+            features += self._situations.of_outcome(outcome, lives_on=self._loadvm)
             self._take(outcome.findings, found, features)
         all_stages: dict[type[Design], tuple[Stage, ...] | None] = {self._reference: reference}
         for design in self._unjudged:
@@ -89,15 +90,16 @@ class StreamTarget:
             all_stages[design] = stages = self._load(data, design, schedule, found)
             if stages is None:
                 continue
-            features.extend(situations.of_stages(stages))
             outcome = stages[0].outcome
+            features.extend(of_end(outcome))
+            features.extend(of_life(stages))
             # A program with a bug is held to the sound one, a design to the reference.
             expected = reference if design.sound is None else all_stages.get(design.sound)
             if expected is None:
+                features += self._situations.of_outcome(outcome, lives_on=self._loadvm)
                 self._take(outcome.findings, found, features)
             else:
-                if outcome.devices != expected[0].outcome.devices:
-                    features.extend(situations.of_devices(outcome.devices))
+                features += self._situations.of_outcome(outcome, expected[0].outcome, lives_on=self._loadvm)
                 self._take(judge_stages(expected, stages, loadvm=self._loadvm), found, features)
         for life in self._beyond:
             self._live(data, life, schedule, found, features)
@@ -111,13 +113,13 @@ class StreamTarget:
         reference = self._load(data, self._reference, schedule, found, life)
         if reference is None or len(reference) < 2:
             return
-        features.extend(situations.of_life(reference))
+        features.extend(of_life(reference))
         all_stages: dict[type[Design], tuple[Stage, ...] | None] = {self._reference: reference}
         for design in (*self._unjudged, *self._designs):
             all_stages[design] = stages = self._load(data, design, schedule, found, life)
             expected = reference if design.sound is None else all_stages.get(design.sound)
             if stages is not None and expected is not None and design not in self._unjudged:
-                features.extend(situations.of_life(stages))
+                features.extend(of_life(stages))
                 self._take(judge_life(expected, stages), found, features)
 
     def _load(
@@ -140,6 +142,9 @@ class StreamTarget:
             if cause not in found:
                 found[cause] = Found(finding.kind, cause, finding.text, severity=str(finding.severity))
                 features.append(("finding", cause))
+                of = finding.cause
+                features.append(("differs", of.design, of.oracle, of.reader))
+                features.append(("differs", of.design, of.oracle, of.reader, of.device))
 
 
 def _stopped(reference: tuple[Stage, ...] | None) -> str | None:

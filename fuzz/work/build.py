@@ -19,7 +19,7 @@ from model.session import LOAD
 from vmformat import StreamError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
@@ -82,9 +82,17 @@ def build_target(spec: Spec) -> Target:
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [design_named(name) for name in spec.designs]
-    return stream.StreamTarget(
-        lambda: Destination(description), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond
-    )
+
+    def make(wrap: Callable[[stream.Destination], stream.Destination]) -> Target:
+        return stream.StreamTarget(
+            lambda: wrap(Destination(description)), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond
+        )
+
+    if not spec.feedback:
+        return make(lambda destination: destination)
+    from fuzz.feedback import fed  # noqa: PLC0415 - for those who compare
+
+    return fed(make, spec.feedback, spec.reach, spec.executions or 0)
 
 
 def build_mutator(spec: Spec) -> Mutator | ProgramMutator:

@@ -39,6 +39,9 @@ _TERM: Final = re.compile(
     r"(?P<field>[\w./\[\]-]+)(?: & (?P<mask>\w+)| - (?P<minus>[\w./\[\]-]+))?"
     r" (?P<operator>==|!=|<=|>=|<|>) (?P<than>[\w./\[\]-]+)"
 )
+REMEMBERED: Final = 500
+"""Of each watch, the values of which the distances are remembered."""
+
 _INDEX: Final = re.compile(r"\[\d*\]")
 _ELEMENT: Final = re.compile(r"\[\d+\]")
 
@@ -105,6 +108,19 @@ def _compare(operator: Operator, left: int, right: int) -> bool:
     return left > right if operator == ">" else left >= right
 
 
+def distance(left: int, right: int) -> str:
+    """How far two numbers are apart, and in which direction, in seven words.
+
+    One off is told apart from the bound itself, since that is where such conditions are wrong; a profile finer than
+    that, bit by bit, is one for passwords.
+    """
+    apart = abs(left - right)
+    if apart == 0:
+        return "equal"
+    size = "by one" if apart == 1 else "by some" if apart < 16 else "by many"
+    return f"{'below' if left < right else 'above'} {size}"
+
+
 class Watch:
     """The checks of one section handler, and the values that its section brought.
 
@@ -120,11 +136,33 @@ class Watch:
         self.posts = posts
         self.fields = fields
         self.values: dict[str, object] = {}
+        self._distances: dict[tuple[object, ...], tuple[tuple[str, ...], ...]] = {}
 
     @property
     def wanted(self) -> set[str]:
         """What a plan must be asked for."""
         return {f"post:{vmsd}" for vmsd in self.posts} | {f"{vmsd}:{name}" for vmsd, name in self.fields}
+
+    def distances(self) -> tuple[tuple[str, ...], ...]:
+        """How far what was loaded is from each bound: (vmsd, condition, a few words), the same for equal values."""
+        values = (*self.values, *self.values.values())
+        known = self._distances.get(values)
+        return self._new_distances(values) if known is None else known
+
+    def _new_distances(self, values: tuple[object, ...]) -> tuple[tuple[str, ...], ...]:
+        if len(self._distances) >= REMEMBERED:
+            self._distances.clear()
+        found = [
+            (one.vmsd, f"{term.field} {term.operator} {term.than}", distance(left, right))
+            for path, checks in self.checks.items()
+            if "[]" not in path  # of the elements of an array the check itself tells
+            for one in checks
+            for term in one.terms
+            if not term.field.endswith("[]")
+            for left, right in (self._sides(term, path),)
+        ]
+        known = self._distances[values] = tuple(dict.fromkeys(found))
+        return known
 
     def judge(self, path: str, messages: list[str], not_modelled: set[str]) -> Refusal | None:
         """The vmsd at `path` is complete; warnings go to `messages`, what is not known to `not_modelled`.
@@ -154,15 +192,19 @@ class Watch:
         raise (Killed if one.end == "killed" else Abort)(text)
 
     def _holds(self, term: Term, path: str) -> bool:
-        right = term.than if isinstance(term.than, int) else self._value(term.than, path)
         if term.field.endswith("[]"):
+            right = term.than if isinstance(term.than, int) else self._value(term.than, path)
             every = self.values.get(f"{path}.{term.field[:-2]}" if path else term.field[:-2], ())
             assert isinstance(every, (bytes, tuple))
             return any(_compare(term.operator, value & term.mask, right) for value in every)
+        return _compare(term.operator, *self._sides(term, path))
+
+    def _sides(self, term: Term, path: str) -> tuple[int, int]:
+        """The two numbers that are compared."""
         left = self._value(term.field, path) & term.mask
         if term.minus is not None:
             left = (left - self._value(term.minus, path) + 0x8000_0000) % 0x1_0000_0000 - 0x8000_0000
-        return _compare(term.operator, left, right)
+        return left, term.than if isinstance(term.than, int) else self._value(term.than, path)
 
     def _value(self, name: str, path: str) -> int:
         at = f"{path}.{name}" if path else name
