@@ -10,6 +10,7 @@ import mutants
 import pytest
 import wrapped_qemu
 from hypothesis import settings
+from seeded_search import PROPERTY
 from tiny_machine import write_machine
 
 from fuzz.confirm.hold import Against
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 BINARY = "qemu-system-x86_64"
 
 LONGEST = (
+    "test_quality_virtio.py", "test_quality_devices.py", "test_quality_memory.py",
     "test_wrapped.py", "test_confirm_hold.py", "test_vmformat_laws.py", "test_capture_machine.py", "test_fuzz_run.py",
-    "test_model_virtio.py", "test_capture_kinds.py", "test_agreement.py", "test_quality.py", "test_fuzz_show.py",
-    "test_wheel.py",
+    "test_model_virtio.py", "test_capture_kinds.py", "test_agreement.py", "test_quality_campaigns.py",
+    "test_fuzz_show.py", "test_wheel.py",
 )  # fmt: skip
 """Files that take longest, in this order: they begin first, so that no processor waits for one of them in the end."""
 
@@ -35,6 +37,16 @@ settings.load_profile("vmfuzz")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the rest stays as it is."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What searches for seeded bugs took, a line each, whether they passed or not."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ())]
+    lines = [str(value) for report in reports for name, value in report.user_properties if name == PROPERTY]
+    if lines:
+        terminalreporter.section("searches for seeded bugs")
+        for line in sorted(lines):
+            terminalreporter.line(line)
 
 
 @pytest.fixture

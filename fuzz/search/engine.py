@@ -1,12 +1,11 @@
 """A process with libFuzzer in it, which does not give one back, started by a search's own process.
 
-A search's process may lose who asked for it: the bench is killed. Then it ends, and whatever it started with it.
+A search's process may lose who asked for it: the bench is killed. Then what it started is ended.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ def is_alone(parent: int = PARENT) -> bool:
 
 
 def run_module(module: str, arguments: Sequence[str], scratch: Path) -> int:
-    """Run a module of Python's in a process of the same group, and wait. Returns its status; what it says is in LOG."""
+    """Run a module in a Python of its own, and wait. Returns its status; what it says is in LOG."""
     with (scratch / LOG).open("wb") as log:
         command = [sys.executable, "-m", module, *arguments]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -40,5 +39,5 @@ def run_module(module: str, arguments: Sequence[str], scratch: Path) -> int:
         time.sleep(_PAUSE)
         looked += 1
         if looked % _LOOK == 0 and is_alone():
-            os.killpg(0, signal.SIGKILL)
+            process.kill()
     return status
