@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from vmformat.build import Device, Page, Ram, build_stream, complete
 from vmformat.command import Cmd, Command
 from vmformat.framing import Kind
+from vmformat.interesting import SPECIAL
 from vmformat.ram.context import PAGE_SIZE
 from vmformat.ram.records import Flag, RamRecord, write_record
 from vmformat.records import Eof
@@ -217,7 +218,11 @@ def _value(field: Field, counting: frozenset[str], few: int) -> st.SearchStrateg
 def _number(field: Field) -> st.SearchStrategy[int]:
     code, width = INTEGERS[field.type]
     bits = 8 * width
-    return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1) if code.islower() else st.integers(0, (1 << bits) - 1)
+    if not code.islower():
+        return st.integers(0, (1 << bits) - 1) | st.sampled_from(SPECIAL[width])
+    half = 1 << bits - 1
+    signed = sorted({(value + half) % (1 << bits) - half for value in SPECIAL[width]}, key=lambda n: (abs(n), n))
+    return st.integers(-half, half - 1) | st.sampled_from(signed)
 
 
 def _one_of_many(one: st.SearchStrategy[Any], count: int, rest: Any) -> st.SearchStrategy[list[Any]]:
@@ -431,7 +436,7 @@ def _repeat(at: float, length: int, to: float) -> Callable[[bytes], bytes]:
 
 
 _PLACES: Final = st.floats(0, 1, exclude_max=True)
-_WORDS: Final = st.sampled_from((0, 1, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)).map(lambda n: n.to_bytes(4, "big"))
+_WORDS: Final = st.sampled_from(SPECIAL[4]).map(lambda n: n.to_bytes(4, "big"))
 _DAMAGES: Final[st.SearchStrategy[Callable[[bytes], bytes]]] = st.one_of(
     st.builds(_cut, _PLACES),
     st.builds(_overwrite, _PLACES, st.binary(min_size=1, max_size=8) | _WORDS),

@@ -18,7 +18,10 @@ _MASK: Final = (1 << 64) - 1
 
 
 class Dice:
-    """A stream of small decisions."""
+    """A stream of small decisions, all of them made by `below`.
+
+    Whoever else shall decide derives from this and says what `below` gives: see `fuzz.strategies`.
+    """
 
     __slots__ = ("_state",)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from fuzz.mutate.index import WIRE
 from vmformat import Cmd, Command, Eof, Kind, Section, Stream, StreamError, read, vmdescription
 from vmformat.framing import FOOTER_SIZE, NAMED
 from vmformat.ram.context import RamContext
@@ -42,7 +43,6 @@ _MOST_FAILURES: Final = 4096
 _FAILED_BYTES: Final = 64
 """Bytes by which a place is known again at which no record could be read."""
 
-_WIRE: Final = "_mutator_bytes"
 _KNOWN: Final = "_mutator_known"
 
 _Head = tuple[bytes, str, int, int, int]
@@ -216,7 +216,7 @@ class Familiar:
             return known
         if isinstance(record, Section):
             record = _settled(record)
-            record.__dict__[_WIRE] = wire
+            record.__dict__[WIRE] = wire
             record.__dict__[_KNOWN] = self
         alike = self._alike.setdefault(head, _Alike())
         if len(wire) not in alike.lengths:
@@ -269,9 +269,9 @@ def to_bytes(stream: Stream) -> bytes:
 
 def wire_of(section: Section) -> bytes:
     """The section's bytes, kept with it."""
-    wire: bytes | None = section.__dict__.get(_WIRE)
+    wire: bytes | None = section.__dict__.get(WIRE)
     if wire is None:
-        wire = section.__dict__[_WIRE] = section.to_bytes()
+        wire = section.__dict__[WIRE] = section.to_bytes()
     return wire
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from vmformat import Section, StreamError
+from vmformat.framing import FOOTER_SIZE
 
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"\[\d+\]")
 _KEPT: Final = "_mutator_index"
-_FIELDS: Final = ("kind", "section_id", "name", "instance", "version", "schema", "footer", "offset", "context")
+WIRE: Final = "_mutator_bytes"
+"""Under this name a section's bytes are kept with it (`familiar`)."""
 _MOVERS: Final = re.compile(
     r"@(length|end|version)$|config_len$|queues\.num$|\.header_type$|capability_pointer$|\.next$"
 )
@@ -148,9 +150,11 @@ def moves_others(pattern: str) -> bool:
 
 def with_payload(section: Section, payload: bytes) -> Section:
     """The section with another payload, of which nothing is known yet."""
-    inside = section.__dict__
-    copy = object.__new__(Section)
-    copy.__dict__.update({name: inside[name] for name in _FIELDS}, _payload=payload)
+    copy = section.replace_payload(payload)
+    wire: bytes | None = section.__dict__.get(WIRE)
+    if wire is not None:  # what stands around the payload is as it was
+        foot = len(wire) - (0 if section.footer is None else FOOTER_SIZE)
+        copy.__dict__[WIRE] = b"".join((wire[: foot - len(section.buffer)], payload, wire[foot:]))
     return copy
 
 

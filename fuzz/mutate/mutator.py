@@ -22,7 +22,20 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import again, bytes_, commands, fields, pci, ram, schedule, sections, virtio, virtio_requests
+from fuzz.mutate import (
+    again,
+    bytes_,
+    commands,
+    fields,
+    patterns,
+    pci,
+    ram,
+    schedule,
+    sections,
+    structures,
+    virtio,
+    virtio_requests,
+)
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.familiar import Familiar, to_bytes
@@ -46,6 +59,8 @@ ARMS: Final[dict[str, tuple[Arm, int]]] = {
     **virtio_requests.ARMS,
     **again.ARMS,
     **ram.ARMS,
+    **patterns.ARMS,
+    **structures.ARMS,
 }
 """All structured arms by name, with their weights."""
 
@@ -81,7 +96,7 @@ class Mutator:
         self._steps = Wheel({name: weight for name, (_, weight) in schedule.ARMS.items()})
         self._ways = Wheel(WAYS)
         self._learning = learning
-        self._sweep = Sweep(scene.donors if learning else (), scene)
+        self._sweep = Sweep(scene.donors, scene)
         self._stock: deque[Stream] = deque(scene.donors, maxlen=STOCK + len(scene.donors))
         self._made: Stream | None = None
         """The stream that the last mutant is, if it is one."""
@@ -138,7 +153,10 @@ class Mutator:
 
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`, at most `max_size` bytes."""
-        dice = Dice(seed)
+        return self.mutant(data, max_size, Dice(seed))
+
+    def mutant(self, data: bytes, max_size: int, dice: Dice) -> bytes:
+        """The same, as the dice fall."""
         self._begin()
         if self._learning:
             swept = self._swept(dice, max_size)
@@ -163,6 +181,12 @@ class Mutator:
         if room < len(stream):
             return self._mutate(stream, dice, max_size)
         return join(self._mutate(stream, dice, room), steps)
+
+    def tried(self, max_size: int, dice: Dice) -> bytes:
+        """A seed with a few of the trials that a campaign goes through (`sweep`); as `mutant` where that gives none."""
+        stream = self._sweep.drawn(dice)
+        data = self._write(stream, max_size) if stream is not None else None
+        return data if data is not None else self.mutant(b"", max_size, dice)
 
     def _begin(self) -> None:
         self._used.clear()

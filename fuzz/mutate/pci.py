@@ -6,23 +6,20 @@ mapped. Registers: pci.md 1 to 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate.index import altered, index_of
-from fuzz.mutate.sections import devices_at, kind_of, replace_record
-from vmformat import Section
+from fuzz.mutate import layout
+from fuzz.mutate.registers import BARS, COMMAND, HEADER, Config, functions, get, put
+from fuzz.mutate.sections import kind_of, replace_record
 
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
-    from fuzz.mutate.index import Index
     from fuzz.mutate.scene import Arm, Scene
-    from vmformat import Stream
+    from vmformat import Section, Stream
 
-_COMMAND: Final = 0x04
-_HEADER: Final = 0x0E
-_BARS: Final = 0x10
 _SLOT_CONTROL: Final = 0x6D
+_ROM: Final = 0x30
+_ROM_OF_BRIDGE: Final = 0x38
 _WINDOWS: Final = (0x1C, 0x1D, 0x20, 0x22, 0x24, 0x26, 0x28, 0x2C, 0x30, 0x32, 0x3E)
 _CHIPSET: Final[dict[str, tuple[tuple[int, int], ...]]] = {
     # vmsd name: (offset, bytes) of registers that steer the memory layout
@@ -34,101 +31,52 @@ _CHIPSET: Final[dict[str, tuple[tuple[int, int], ...]]] = {
 _PAM_BYTES: Final = (0x00, 0x11, 0x22, 0x33, 0x30, 0x03, 0x10, 0x01, 0x13, 0x31)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Where a section's payload holds a config space, bytes."""
-
-    offset: int
-    size: int
-
-
-def config_of(section: Section) -> Config | None:
-    """The place of the section's config space: its first register is the vendor id."""
-    index = index_of(section)
-    if index is None:
-        return None
-    facts = index.facts
-    if "config" not in facts:
-        facts["config"] = _find_config(index)
-    found: Config | None = facts["config"]
-    return found
-
-
-def _find_config(index: Index) -> Config | None:
-    for pattern in index.patterns:
-        if pattern.endswith(".vendor_id"):
-            leaf = index.places[pattern][0]
-            return Config(leaf.offset, 4096 if ".config[1]." in f".{leaf.path}" else 256)
-    return None
-
-
-def _functions(stream: Stream) -> list[tuple[int, Section, Config]]:
-    found = []
-    for at in devices_at(stream):
-        section = stream.records[at]
-        if isinstance(section, Section) and (leaf := config_of(section)) is not None:
-            found.append((at, section, leaf))
-    return found
-
-
-def bar_addresses(stream: Stream) -> tuple[int, ...]:
-    """What the stream's memory BARs hold."""
-    found = []
-    for _at, section, leaf in _functions(stream):
-        config = section.payload[leaf.offset : leaf.offset + leaf.size]
-        if config[_HEADER] & 0x7F == 0:
-            for offset in range(_BARS, _BARS + 24, 4):
-                value = int.from_bytes(config[offset : offset + 4], "little")
-                if value > 0xFFF and not value & 1:
-                    found.append(value & ~0xF)
-    return tuple(found)
-
-
-def _alter(section: Section, leaf: Config, offset: int, size: int, value: int) -> Section:
-    value &= (1 << 8 * size) - 1
-    return altered(section, leaf.offset + offset, value.to_bytes(size, "little"))
-
-
-def _get(section: Section, leaf: Config, offset: int, size: int) -> int:
-    start = leaf.offset + offset
-    return int.from_bytes(section.payload[start : start + size], "little")
-
-
 def command(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Turn I/O, memory or bus mastering of a function on or off."""
-    functions = _functions(stream)
-    if not functions:
+    found = functions(stream)
+    if not found:
         return None
-    at, section, leaf = dice.pick(functions)
+    at, section, leaf = dice.pick(found)
     bits = dice.pick((1, 2, 4, 4, 6, 7))
-    return replace_record(stream, at, _alter(section, leaf, _COMMAND, 2, _get(section, leaf, _COMMAND, 2) ^ bits))
+    return replace_record(stream, at, put(section, leaf, COMMAND, 2, get(section, leaf, COMMAND, 2) ^ bits))
+
+
+def _moved(stream: Stream, dice: Dice, scene: Scene, old: int) -> int:
+    """Another value for a BAR: its address elsewhere, its kind as before."""
+    if dice.chance(8):
+        return dice.pick((0xFFFFFFFF, 0)) & ~0xF | old & 0xF
+    if old & 1:
+        return dice.pick((0, 0xC000, 0xC040, 0xFFC0, 0xFFE0, 0xCF8, 0x600, 0xB000 + 0x40 * dice.below(64))) | 1
+    address = layout.address(stream, dice, scene)
+    return address & ~(dice.pick((0x1000, 0x4000, 0x100000)) - 1) | old & 0xF
 
 
 def bar(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Move a BAR: over RAM, under the switched area, onto another BAR, away."""
-    functions = _functions(stream)
-    if not functions:
+    found = functions(stream)
+    if not found:
         return None
-    at, section, leaf = dice.pick(functions)
-    bars = 2 if _get(section, leaf, _HEADER, 1) & 0x7F else 6
-    offset = _BARS + 4 * dice.below(bars)
-    old = _get(section, leaf, offset, 4)
-    if old & 1:
-        value = dice.pick((0, 0xC000, 0xC040, 0xFFC0, 0xFFE0, 0xCF8, 0x600, 0xB000 + 0x40 * dice.below(64))) | 1
+    at, section, leaf = dice.pick(found)
+    slots = tuple(scene.bars.get(section.name.rpartition("/")[0], ())) or range(6)
+    slot = dice.pick(slots) if not dice.chance(16) else dice.below(7)
+    if slot > 5:
+        offset = _ROM_OF_BRIDGE if get(section, leaf, HEADER, 1) & 0x7F else _ROM
+        address = layout.address(stream, dice, scene)
+        value = dice.pick((address & ~0x7FF | 1, address & ~0x7FF, get(section, leaf, offset, 4) ^ 1, 0xFFFFFFFF))
     else:
-        address = scene.places.address(dice, bar_addresses(stream))
-        value = address & ~(dice.pick((0x1000, 0x4000, 0x100000)) - 1) | old & 0xF
-    section = _alter(section, leaf, offset, 4, value)
-    if old & 7 == 4 and offset < _BARS + 20 and dice.chance(4):
-        section = _alter(section, leaf, offset + 4, 4, dice.pick((0, 1, 0x80, 0xFFFFFFFF)))
+        offset = BARS + 4 * slot
+        value = _moved(stream, dice, scene, get(section, leaf, offset, 4))
+        if value & 7 == 4 and slot < 5 and dice.chance(4):
+            section = put(section, leaf, offset + 4, 4, dice.pick((0, 1, 0x80, 0xFFFFFFFF)))
+    section = put(section, leaf, offset, 4, value)
     if dice.chance(3):
-        section = _alter(section, leaf, _COMMAND, 2, _get(section, leaf, _COMMAND, 2) | 3)
+        section = put(section, leaf, COMMAND, 2, get(section, leaf, COMMAND, 2) | 3)
     return replace_record(stream, at, section)
 
 
 def power(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Switch the power of a slot: what is plugged in loses its BARs and is reset, if it has loaded before."""
-    ports = [entry for entry in _functions(stream) if _has_slot(entry[1], entry[2])]
+    ports = [entry for entry in functions(stream) if _has_slot(entry[1], entry[2])]
     if not ports:
         return None
     at, section, leaf = dice.pick(ports)
@@ -141,49 +89,49 @@ def _has_slot(section: Section, leaf: Config) -> bool:
 
 def _switched(section: Section, leaf: Config) -> Section:
     """Slot control, power controller control."""
-    return _alter(section, leaf, _SLOT_CONTROL, 1, _get(section, leaf, _SLOT_CONTROL, 1) ^ 4)
+    return put(section, leaf, _SLOT_CONTROL, 1, get(section, leaf, _SLOT_CONTROL, 1) ^ 4)
 
 
 def window(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter a bridge's windows: base, limit, the VGA bit; or a root port's slot power."""
-    functions = [entry for entry in _functions(stream) if _get(entry[1], entry[2], _HEADER, 1) & 0x7F == 1]
-    if not functions:
+    found = [entry for entry in functions(stream) if get(entry[1], entry[2], HEADER, 1) & 0x7F == 1]
+    if not found:
         return None
-    at, section, leaf = dice.pick(functions)
+    at, section, leaf = dice.pick(found)
     offset = dice.pick(_WINDOWS)
     way = dice.below(4)
     if way == 0:
-        base = scene.places.address(dice, bar_addresses(stream)) >> 16 & 0xFFF0
+        base = layout.address(stream, dice, scene) >> 16 & 0xFFF0
         first = dice.pick((0x20, 0x24))
-        low = _get(section, leaf, first, 2) & 0xF
-        section = _alter(section, leaf, first, 2, base | low)
-        section = _alter(section, leaf, first + 2, 2, (base + 0x10 * dice.low(64) & 0xFFF0) | low)
+        low = get(section, leaf, first, 2) & 0xF
+        section = put(section, leaf, first, 2, base | low)
+        section = put(section, leaf, first + 2, 2, (base + 0x10 * dice.low(64) & 0xFFF0) | low)
     elif way == 1 and _has_slot(section, leaf):
         section = _switched(section, leaf)
     elif offset in {0x1C, 0x1D}:
-        section = _alter(section, leaf, offset, 1, _get(section, leaf, offset, 1) ^ (0x10 << dice.below(4)))
+        section = put(section, leaf, offset, 1, get(section, leaf, offset, 1) ^ (0x10 << dice.below(4)))
     elif offset == 0x3E:
-        section = _alter(section, leaf, offset, 2, _get(section, leaf, offset, 2) ^ dice.pick((8, 4, 0xC)))
+        section = put(section, leaf, offset, 2, get(section, leaf, offset, 2) ^ dice.pick((8, 4, 0xC)))
     elif offset in {0x28, 0x2C}:
-        section = _alter(section, leaf, offset, 4, dice.pick((0, 1, 0x80, 0xFFFFFFFF)))
+        section = put(section, leaf, offset, 4, dice.pick((0, 1, 0x80, 0xFFFFFFFF)))
     else:
-        section = _alter(section, leaf, offset, 2, _get(section, leaf, offset, 2) ^ (0x10 << dice.below(12)))
+        section = put(section, leaf, offset, 2, get(section, leaf, offset, 2) ^ (0x10 << dice.below(12)))
     return replace_record(stream, at, section)
 
 
 def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter the chipset's switches: PAM, SMRAM, PCIEXBAR, PMBASE, RCBA, SMBus."""
-    functions = [entry for entry in _functions(stream) if kind_of(entry[1]) in _CHIPSET]
-    if not functions:
+    found = [entry for entry in functions(stream) if kind_of(entry[1]) in _CHIPSET]
+    if not found:
         return None
-    at, section, leaf = dice.pick(functions)
+    at, section, leaf = dice.pick(found)
     name = kind_of(section)
     for _ in range(dice.few(4)):
         offset, size = dice.pick(_CHIPSET[name])
-        old = _get(section, leaf, offset, size)
+        old = get(section, leaf, offset, size)
         if size == 8:
             value = (
-                scene.places.address(dice) & 0xFFFFFC000000 | dice.below(8)
+                layout.address(stream, dice, scene) & 0xFFFFFC000000 | dice.below(8)
                 if dice.chance(2)
                 else old ^ dice.pick((1, 2, 4, 6))
             )
@@ -197,33 +145,33 @@ def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
             value = dice.pick(_PAM_BYTES)
         else:
             value = old ^ (1 << dice.below(8))
-        section = _alter(section, leaf, offset, size, value)
+        section = put(section, leaf, offset, size, value)
     return replace_record(stream, at, section)
 
 
 def pam(stream: Stream, dice: Dice, address: int) -> Stream:
     """Switch the segment that holds this address, 0xc0000 to 0xfffff: to RAM most of the time (pci.md 5.2)."""
-    for at, section, leaf in _functions(stream):
+    for at, section, leaf in functions(stream):
         first = {"mch": 0x90, "I440FX": 0x59}.get(kind_of(section))
         if first is not None:
             segment = 0 if address >= 0xF0000 else 1 + (address - 0xC0000 >> 14)
             offset = first + (segment + 1) // 2
             shift = 0 if segment % 2 else 4
             attribute = dice.pick((3, 3, 3, 1, 2, 0))
-            value = _get(section, leaf, offset, 1) & ~(3 << shift) | attribute << shift
-            return replace_record(stream, at, _alter(section, leaf, offset, 1, value))
+            value = get(section, leaf, offset, 1) & ~(3 << shift) | attribute << shift
+            return replace_record(stream, at, put(section, leaf, offset, 1, value))
     return stream
 
 
 def config(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Flip a bit anywhere in a config space, the header likelier: this tries the check itself."""
-    functions = _functions(stream)
-    if not functions:
+    found = functions(stream)
+    if not found:
         return None
-    at, section, leaf = dice.pick(functions)
+    at, section, leaf = dice.pick(found)
     offset = dice.low(leaf.size)
     return replace_record(
-        stream, at, _alter(section, leaf, offset, 1, _get(section, leaf, offset, 1) ^ (1 << dice.below(8)))
+        stream, at, put(section, leaf, offset, 1, get(section, leaf, offset, 1) ^ (1 << dice.below(8)))
     )
 
 

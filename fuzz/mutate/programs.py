@@ -66,7 +66,10 @@ class ProgramMutator:
 
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another program made from `data`, at most `max_size` bytes."""
-        dice = Dice(seed)
+        return self.mutant(data, max_size, Dice(seed))
+
+    def mutant(self, data: bytes, max_size: int, dice: Dice) -> bytes:
+        """The same, as the dice fall."""
         if dice.chance(BYTES_ONE_IN):
             self._counts["bytes"][0] += 1
             self._counts["bytes"][1] += 1

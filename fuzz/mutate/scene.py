@@ -23,6 +23,8 @@ class Scene:
     max_size: int = 1 << 20
     functions: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """The machine's PCI functions, each with the slots of its BARs."""
+    bars: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """By PCI function: the sizes of its BARs by slot, bytes; slot 6 is the ROM."""
     masks: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """By PCI function: the bits of its config space that a guest can write, and those that the load compares."""
     schedules: bool = False

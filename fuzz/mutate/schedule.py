@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import values
-from fuzz.mutate.pci import bar_addresses
-from fuzz.mutate.virtio import ring_addresses
+from fuzz.mutate.layout import bar_spans, ring_spans
 from model.actors import ACTORS
 from model.schedule import MAX_STEPS, POINTS, Schedule, Step
 
@@ -48,10 +47,11 @@ class Setting:
         """An address that the stream moves about or uses, or one next to it; or any that is interesting."""
         if self.stream is None or dice.chance(3):
             return self.scene.places.address(dice)
-        found = ring_addresses(self.stream) if dice.chance(3) else bar_addresses(self.stream)
+        found = ring_spans(self.stream, self.scene) if dice.chance(3) else bar_spans(self.stream, self.scene)
         if not found:
             return self.scene.places.address(dice)
-        return (dice.pick(found) + dice.pick((0, 0, 0, 4, -4, 0xFFC, 0x1000, -0x1000))) & (1 << 64) - 1
+        base, _size = dice.pick(found)
+        return (base + dice.pick((0, 0, 0, 4, -4, 0xFFC, 0x1000, -0x1000))) & (1 << 64) - 1
 
 
 ScheduleArm = Callable[[Schedule, "Dice", Setting], "Schedule | None"]
@@ -109,6 +109,24 @@ def add(schedule: Schedule, dice: Dice, setting: Setting) -> Schedule | None:
         return None
     at = dice.below(len(schedule) + 1)
     return Schedule((*schedule.steps[:at], step, *schedule.steps[at:]))
+
+
+def remap_and_read(schedule: Schedule, dice: Dice, setting: Setting) -> Schedule | None:
+    """A BAR moved by a processor, and another's read where it was or goes, soon after."""
+    functions = tuple(function for function in setting.scene.functions if function[1])
+    if not functions or len(schedule) + 2 > _LONG:
+        return None
+    name, slots = dice.pick(functions)
+    old = [base for base, _ in bar_spans(setting.stream, setting.scene)] if setting.stream is not None else []
+    to = setting.address(dice)
+    point = dice.pick(POINTS[:-1])
+    number = _number(dice, point, setting)
+    remap = Step(point, number, "vcpu-remap", (name, str(dice.pick(slots)), hex(to)))
+    where = (dice.pick(old) if old and dice.chance(2) else to) + dice.pick((0, 0, 4, 0xFFC, 0x1000, -4))
+    if dice.chance(2):
+        point, number = "inside", dice.low(4 * setting.records)
+    read = Step(point, number, "vcpu-access", (hex(where & (1 << 64) - 1), str(dice.pick(_LENGTHS))))
+    return Schedule((*schedule.steps, remap, read))
 
 
 def remove(schedule: Schedule, dice: Dice, _setting: Setting) -> Schedule | None:
@@ -179,6 +197,7 @@ def _replace(schedule: Schedule, dice: Dice, change_step: Callable[[Step], Step 
 
 ARMS: Final[dict[str, tuple[ScheduleArm, int]]] = {
     "schedule-add": (add, 2),
+    "schedule-remap-and-read": (remap_and_read, 2),
     "schedule-remove": (remove, 3),
     "schedule-move": (move, 3),
     "schedule-change": (change, 3),

@@ -35,8 +35,10 @@ MOST: Final = 20
 """Trials in one mutant."""
 _ENOUGH: Final = 0.5
 """How likely a mutant has to be to load, by what is known of its trials."""
-_LOOKED_AT: Final = 64
+_LOOKED_AT: Final = 40
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
+_OTHERS: Final = 4
+"""Mutants of which one is made of any seed, the others of the richest."""
 _SMALL: Final = 0.1
 """A risk that is taken several times in one section."""
 _IN_ONE: Final = 3
@@ -57,7 +59,7 @@ class Sweep:
     """The trials of a campaign on one machine, and what became of them."""
 
     def __init__(self, seeds: Sequence[Stream], scene: Scene) -> None:
-        self._seeds = tuple(seeds)
+        self._seeds = tuple(sorted(seeds, key=_richness, reverse=True))
         self._scene = scene
         self._line: deque[_Waiting] | None = None
         self._under: list[tuple[_Waiting, int]] = []
@@ -83,12 +85,20 @@ class Sweep:
         """A seed with the next trials in it; None when there are none left."""
         line = self._waiting()
         while line:
-            seed = self._seeds[self.made % len(self._seeds)] if len(self._seeds) < 3 else dice.pick(self._seeds)
             self.made += 1
+            seed = dice.pick(self._seeds) if self.made % _OTHERS == 0 else self._seeds[0]
             made = self._try(seed, line)
             if made is not None:
                 return made
         return None
+
+    def drawn(self, dice: Dice) -> Stream | None:
+        """A seed with a few trials in it, as the dice fall; the list stays as it is."""
+        line = self._waiting()
+        chosen = deque(_Waiting(line[dice.below(len(line))].trial) for _ in range(dice.few(4)) if line)
+        made = self._try(dice.pick(self._seeds), chosen) if chosen else None
+        self._under = []
+        return made
 
     def _try(self, seed: Stream, line: deque[_Waiting]) -> Stream | None:
         """The seed with trials from the front of the line; None if they had nothing to do in it."""
@@ -169,9 +179,15 @@ class Sweep:
         known[1] += refused
 
 
+def _richness(seed: Stream) -> int:
+    """Bytes of its devices that are not zero: a guest that runs has more of them than one that has not begun."""
+    sections = (section.payload for section in seed.sections if section.name != "ram")
+    return sum(len(payload) - payload.count(0) for payload in sections)
+
+
 def _shares(trial: Trial) -> bool:
     """Whether it may go into one section with others."""
-    return trial.risk <= _SMALL and not trial.framing
+    return trial.risk <= _SMALL and not (trial.framing or trial.moves)
 
 
 def _name(record: Record) -> str:

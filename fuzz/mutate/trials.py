@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.mutate import limits, values
 from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
 from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning
-from fuzz.mutate.pci import Config, config_of
+from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, get, put
 from fuzz.mutate.sections import kind_of
 from fuzz.mutate.subsections import added, dropped, missing, present, repeated
 from vmformat import Kind, Section, StreamError
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from vmformat import Leaf, Stream
 
 _ROUND: Final = len(ORDER)
-_RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.2, "index": 0.15}
+_RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.06, "index": 0.06}
 """How likely a value of that meaning gets the load refused, before anybody tried."""
 _COMPARED: Final = 0.9
 _LATER: Final = 4
 """Rounds that changed bits of a config space wait that the load compares: most are refused."""
 _HEADER: Final = 0x40
 """Bytes of the header of a config space."""
+_LAST_BAR: Final = 5
 _ELEMENTS: Final = 4
 """Elements of an array that are tried one by one."""
 
@@ -47,7 +48,8 @@ class Trial:
     """One change of one section of a kind.
 
     `field` is what it is a change of, for what is learned. `framing`: it is about the section as a whole, with what
-    stands around it. `risk` of a refusal, before anybody tried.
+    stands around it; `moves`: it may move what stands behind it in the section. `risk` of a refusal, before anybody
+    tried.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Trial:
     change: Change
     risk: float = 0.02
     framing: bool = False
+    moves: bool = False
 
     def apply(self, section: Section) -> tuple[Section, ...] | None:
         """What stands in the section's place; None where there is nothing to do."""
@@ -112,9 +115,14 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
             for rank, change, label, risk in _of_leaf(index, pattern, number, section, room.get(pattern, ())):
                 # Elements behind the first take their turn later.
                 later = rank + _ROUND * (1 if number else 0)
-                yield later, f"{pattern}:{number}:{label}", Trial(own, pattern, change, risk)
+                yield (
+                    later,
+                    f"{pattern}:{number}:{label}",
+                    Trial(own, pattern, change, risk, moves=moves_others(pattern)),
+                )
     if config is not None:
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
+        yield from _of_bars(own, section, config, scene)
         yield from _of_config(own, section, config, scene, frozenset(named))
 
 
@@ -168,6 +176,30 @@ def _fill(pattern: str, number: int, byte: int, section: Section) -> Section | N
 def _leaf(pattern: str, number: int, section: Section) -> Leaf | None:
     index = index_of(section)
     return index.value(pattern, number) if index is not None else None
+
+
+_MEMORY: Final = (0xFFFFFFF0, 0xE8000, 0x100000, 0, 0xFFFFF000, 0xFEC00000, 0xA0000, 0x80000000, 0xFEE00000, 0xFFF00000)
+_PORTS: Final = (0xFFFFFFFC, 0xC000, 0x0CF8, 0, 0xFFE0, 0x0600, 0x10000)
+
+
+def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+    """Each BAR in other places, and made to answer there."""
+    place = ORDER.index("address")
+    for slot in scene.bars.get(section.name.rpartition("/")[0], ()):
+        if slot > _LAST_BAR:
+            continue
+        offset = BARS + 4 * slot
+        old = get(section, config, offset, 4)
+        kept, values_ = (3, _PORTS) if old & 1 else (0xF, _MEMORY)
+        for turn, value in enumerate(values_):
+            change = partial(_bar, config, offset, value & ~kept | old & kept)
+            yield turn * _ROUND + place, f"bar:{slot}:{value:#x}", Trial(own, f"bar:{slot}", change, 0.05)
+
+
+def _bar(config: Config, offset: int, value: int, section: Section) -> Section | None:
+    if config_of(section) != config:
+        return None
+    return put(put(section, config, offset, 4, value), config, COMMAND, 1, get(section, config, COMMAND, 1) | 7)
 
 
 def _of_config(
@@ -230,15 +262,23 @@ def _of_framing(own: str) -> Iterator[tuple[int, str, Trial]]:
 def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
     """Its subsections: left out, twice; those added that are not there, with each of their fields."""
     for number, one in enumerate(present(section)):
-        yield _ROUND, f"drop:{one.name}", Trial(own, f"drop:{one.name}", partial(_nth, dropped, number), 0.2)
-        yield _ROUND, f"repeat:{one.name}", Trial(own, f"repeat:{one.name}", partial(_nth, repeated, number), 0.2)
+        yield (
+            _ROUND,
+            f"drop:{one.name}",
+            Trial(own, f"drop:{one.name}", partial(_nth, dropped, number), 0.2, moves=True),
+        )
+        yield (
+            _ROUND,
+            f"repeat:{one.name}",
+            Trial(own, f"repeat:{one.name}", partial(_nth, repeated, number), 0.2, moves=True),
+        )
     for path in missing(section):
         label = f"add:{path}"
-        longer = added(section, path)
-        theirs = index_of(longer) if longer is not None else None
-        if longer is None or theirs is None:
+        longer = _add(path, None, section)
+        theirs = index_of(longer) if isinstance(longer, Section) else None
+        if not isinstance(longer, Section) or theirs is None:
             continue
-        yield 0, label, Trial(own, label, partial(_add, path, None), 0.2)
+        yield 0, label, Trial(own, label, partial(_add, path, None), 0.1, moves=True)
         for pattern in theirs.patterns:
             if pattern in index.places or pattern.endswith("@version"):
                 continue
@@ -246,12 +286,16 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
                 yield (
                     rank,
                     f"{label}:{pattern}:{what}",
-                    Trial(own, f"{label}:{pattern}", partial(_add, path, change), risk),
+                    Trial(own, f"{label}:{pattern}", partial(_add, path, change), risk, moves=True),
                 )
 
 
 def _add(path: str, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
-    longer = added(section, path)
+    # Trials are made on seeds, again and again on the same: what each is with a subsection more is kept with it.
+    known: dict[str, Section | None] = section.__dict__.setdefault("_mutator_longer", {})
+    if path not in known:
+        known[path] = added(section, path)
+    longer = known[path]
     return longer if change is None or longer is None else change(longer)
 
 

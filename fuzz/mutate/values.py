@@ -8,25 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from vmformat.interesting import SPECIAL
+
 if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.meaning import Meaning
 
 _BITS: Final = {1: 8, 2: 16, 4: 32, 8: 64}
-_COMMON: Final = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 65, 127, 128, 255)
-_WIDE: Final = (256, 257, 1023, 1024, 1025, 0x1000, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-
-
-def _special(size: int) -> tuple[int, ...]:
-    bits = _BITS[size]
-    top = 1 << bits
-    edges = (top - 1, top - 2, top // 2, top // 2 - 1, top // 2 + 1)
-    wide = _WIDE if size > 1 else ()
-    large = (0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)[: 4 if size > 4 else 2] if size > 2 else ()
-    return tuple(sorted({value % top for value in (*_COMMON, *wide, *large, *edges)}))
-
-
-_SPECIAL: Final = {size: _special(size) for size in _BITS}
 
 
 def integer(dice: Dice, old: int, size: int) -> int:
@@ -43,7 +31,7 @@ def integer(dice: Dice, old: int, size: int) -> int:
     elif way == 7:
         value = dice.word(bits)
     else:
-        value = dice.pick(_SPECIAL[size])
+        value = dice.pick(SPECIAL[size])
     value &= mask
     return value if value != old else old ^ 1
 
@@ -125,7 +113,7 @@ def candidates(
             found = [top - 1, old + 1, 0, 1, 2, 0x7FFF, 24, 255, 256, sign, *(1 << bit for bit in range(min(bits, 16)))]
         case "flags" | "switch" | "register":
             found = [*(old ^ mask for mask in masks), old ^ 1, old ^ top - 1, *near, 0, 2, old ^ 4, old ^ sign, top - 1]
-            found += [old ^ 1 << bit for bit in range(1, min(bits, 32))]
+            found += [old ^ 1 << bit for bit in range(1, bits)]
         case "version":
             found = [old + 1, old - 1, 0, top - 1]
         case "end":

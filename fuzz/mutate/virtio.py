@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import ram, values
+from fuzz.mutate import layout, ram, values
 from fuzz.mutate.index import index_of, read_leaf, with_payload, write_leaf
-from fuzz.mutate.pci import bar_addresses, pam
+from fuzz.mutate.pci import pam
 from fuzz.mutate.sections import devices_at, kind_of, replace_record
 from vmformat import Section
 
@@ -36,8 +36,6 @@ _SUBSECTION: Final = re.compile(
 )
 _FEATURES: Final = re.compile(r"virtio/64bit_features\.guest_features$")
 _VERSION_1: Final = 1 << 32
-_FIRST: Final = 4
-"""Queues of a device whose rings are looked at."""
 _INTERESTING_FEATURES: Final = (_VERSION_1, 1 << 33, 1 << 34, 1 << 29, 1 << 28)
 
 
@@ -70,22 +68,6 @@ def _queue(section: Section, index: Index, dice: Dice) -> int | None:
     return dice.pick(used) if used and not dice.chance(4) else dice.low(len(leaves))
 
 
-def ring_addresses(stream: Stream) -> tuple[int, ...]:
-    """Where the rings of the stream's first queues lie."""
-    found: dict[int, None] = {}
-    for at in virtio_at(stream):
-        section = stream.records[at]
-        assert isinstance(section, Section)
-        index = index_of(section)
-        if index is None:
-            continue
-        for pattern in (_DESC, _AVAIL, _USED):
-            for leaf in index.find(pattern):
-                found.update((read_leaf(section, leaf.element(i)), None) for i in range(min(leaf.count, _FIRST)))
-    found.pop(0, None)
-    return tuple(found)
-
-
 def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Move a queue's rings, wholly or in part, and plant indices there that fit."""
     chosen = _pick(stream, dice)
@@ -103,7 +85,7 @@ def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     if size == 0 or size > 1024 or dice.chance(8):
         size = dice.pick((4, 8, 16, 64, 128, 256, 255, 1024))
         section = write_leaf(section, num, size)
-    base = scene.places.address(dice, bar_addresses(stream))
+    base = layout.address(stream, dice, scene)
     avail_at = base + 16 * size
     used_at = (avail_at + 6 + 2 * size + 0xFFF) & ~0xFFF
     way = dice.below(6) if avail is not None and used is not None else 0

@@ -10,8 +10,8 @@ import re
 import struct
 from typing import TYPE_CHECKING, Final
 
+from fuzz.mutate import layout
 from fuzz.mutate.index import index_of, with_payload
-from fuzz.mutate.pci import bar_addresses
 from fuzz.mutate.sections import devices_at, kind_of, replace_record
 from vmformat import Section
 
@@ -56,7 +56,7 @@ def _put(stream: Stream, dice: Dice, scene: Scene, found: list[int]) -> Stream |
     leaf = leaves[dice.low(len(leaves))]
     whole = section.payload
     before, after = whole[: leaf.offset], whole[leaf.offset + leaf.size :]
-    middle = make(_Maker(dice, scene, bar_addresses(stream)), section, leaf)
+    middle = make(_Maker(dice, scene, stream), section, leaf)
     return replace_record(stream, at, with_payload(section, before + middle + after))
 
 
@@ -68,14 +68,14 @@ def _kind(stream: Stream, at: int) -> str:
 class _Maker:
     """Elements, with what they need to be made of."""
 
-    def __init__(self, dice: Dice, scene: Scene, bars: tuple[int, ...]) -> None:
+    def __init__(self, dice: Dice, scene: Scene, stream: Stream) -> None:
         self.dice = dice
         self.scene = scene
-        self.bars = bars
+        self.stream = stream
 
     def address(self) -> int:
         """Somewhere worth mapping."""
-        return self.scene.places.address(self.dice, self.bars)
+        return layout.address(self.stream, self.dice, self.scene)
 
     def element(self, outs: list[int], ins: list[int]) -> bytes:
         """An element whose buffers have these lengths, what the device reads first."""

@@ -132,5 +132,8 @@ def make_mutator(
     places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
     functions = tuple((entry.function, tuple(bar.slot for bar in entry.bars)) for entry in description.functions)
     masks = {entry.function: (entry.writable, entry.compare) for entry in description.functions}
-    scene = Scene(places, tuple(donors), limit or 2 * largest + SLACK, functions, masks, schedules)
+    bars = {entry.function: {bar.slot: bar.size for bar in entry.bars} for entry in description.functions}
+    scene = Scene(
+        places, tuple(donors), limit or 2 * largest + SLACK, functions, bars=bars, masks=masks, schedules=schedules
+    )
     return Mutator(schemas, scene, learning=learning)
