@@ -36,6 +36,7 @@ _SUBSECTION: Final = re.compile(
 )
 _FEATURES: Final = re.compile(r"virtio/64bit_features\.guest_features$")
 _VERSION_1: Final = 1 << 32
+_SIZES: Final = (1, 2, 4, 8, 64, 255, 256, 1024, 0x8000, 0xFFFFFFFF)
 _INTERESTING_FEATURES: Final = (_VERSION_1, 1 << 33, 1 << 34, 1 << 29, 1 << 28)
 
 
@@ -136,13 +137,24 @@ def indices(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
         step = dice.pick((1, -1, size, -size, size + 1, -size - 1, 0x8000))
         section = write_leaf(section, last, read_leaf(section, last) + step)
     elif way == 5:
-        section = write_leaf(section, num, dice.pick((1, 2, 4, 8, 64, 255, 256, 1024, 0x8000, 0xFFFFFFFF)))
+        section = write_leaf(section, num, dice.pick(_SIZES))
     elif way == 6:
         section = write_leaf(section, desc, 0)
         section = write_leaf(section, last, 0)
     else:
         section = write_leaf(section, desc, read_leaf(section, desc) + dice.pick((1, -16, 16, 0x1000, -0x1000)))
     return replace_record(stream, at, section)
+
+
+def resize(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+    """Another size of a queue, with its rings where they were."""
+    chosen = _pick(stream, dice)
+    queue = _queue(chosen[1], chosen[2], dice) if chosen is not None else None
+    if chosen is None or queue is None:
+        return None
+    at, section, index = chosen
+    num = index.nth(_NUM, queue)
+    return None if num is None else replace_record(stream, at, write_leaf(section, num, dice.pick(_SIZES)))
 
 
 def head(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
