@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import limits, values
 from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
-from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning
+from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning, means
 from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, get, put
 from fuzz.mutate.sections import kind_of
 from fuzz.mutate.subsections import added, dropped, missing, present, repeated
@@ -36,6 +36,10 @@ _LATER: Final = 4
 _HEADER: Final = 0x40
 """Bytes of the header of a config space."""
 _LAST_BAR: Final = 5
+_BESIDE: Final = 3
+"""Fields between an index and a count that may belong to it."""
+_PAIRED: Final = 4
+"""Values of an index that are tried with a count of 1."""
 _ELEMENTS: Final = 4
 """Elements of an array that are tried one by one."""
 
@@ -120,10 +124,33 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
                     f"{pattern}:{number}:{label}",
                     Trial(own, pattern, change, risk, moves=moves_others(pattern)),
                 )
+    yield from _of_pairs(own, section, index)
     if config is not None:
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
         yield from _of_config(own, section, config, scene, frozenset(named))
+
+
+def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
+    """An index beside a count that is 0: nobody looks at it until the count is 1."""
+    room, counts = capacities(index), means(index).get("count", ())
+    for at, pattern in enumerate(index.patterns):
+        if pattern not in means(index).get("index", ()) or index.count(pattern) > 1:
+            continue
+        for other in index.patterns[max(0, at - _BESIDE) : at + _BESIDE + 1]:
+            count = index.value(other, 0) if other in counts and index.count(other) == 1 else None
+            if count is None or read_leaf(section, count) or moves_others(other):
+                continue
+            for rank, change, what, _ in _of_leaf(index, pattern, 0, section, room.get(pattern, ())):
+                if rank >= _PAIRED * _ROUND:
+                    break
+                label = f"{pattern}+{other}"
+                yield rank + _ROUND, f"{label}:{what}", Trial(own, label, partial(_with_one, other, change), 0.2)
+
+
+def _with_one(count: str, change: Change, section: Section) -> Section | tuple[Section, ...] | None:
+    counted = _set(count, 0, 1, section)
+    return None if counted is None else change(counted)
 
 
 def _numbers(count: int) -> Iterable[int]:
