@@ -58,6 +58,8 @@ NEEDS = {
     "init_alias": ("bridges", "bridges/after"),
     "reset_queue": ("q35-modern", WITHOUT_POWER),
     "map_element": ("q35-request", "q35-request/after"),
+    "rebuild_windows": ("bridges", "bridges/after"),
+    "set_alias_offset": ("q35-modern", "q35-modern/after"),
     "set_size": ("q35-modern", "q35-modern/after"),
     "set_address": ("q35-modern", "q35-modern/after"),
 }

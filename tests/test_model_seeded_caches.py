@@ -8,7 +8,7 @@ import pytest
 from mutants import put
 from seeded_bugs import both, seen_in_seeds
 
-from model.seeded.caches import BUGS, CachesNotRebuilt, OnlyMovedTablesRebuilt
+from model.seeded.caches import BUGS, CacheEndsWhereFlagsChange, CachesNotRebuilt, OnlyMovedTablesRebuilt
 
 if TYPE_CHECKING:
     from model.seeded import SeededBug
@@ -29,6 +29,15 @@ def caches(bug: type[SeededBug], address: int) -> list[str]:
 def test_a_ring_keeps_pointing_at_what_lay_there_before() -> None:
     assert caches(CachesNotRebuilt, SWITCHED) == ["table", "used", "available"]
     assert caches(CachesNotRebuilt, SWITCHED - 0x10000) == []
+
+
+def test_a_ring_from_read_only_to_writable_ram_is_refused() -> None:
+    writable = 0xE8000
+    across = put(DISK, "queue[0].desc", writable - 0x800)
+    sound, faulty, found = both(CacheEndsWhereFlagsChange, across)
+    assert found == ["device-state/no-caches/derived/virtio-blk"]
+    assert [len(one.devices[0].queues[0].caches) for one in (sound, faulty)] == [3, 0]
+    assert both(CacheEndsWhereFlagsChange, put(DISK, "queue[0].desc", writable - 0x4000))[2] == []
 
 
 def test_rings_are_forgotten_behind_a_table_that_stays() -> None:

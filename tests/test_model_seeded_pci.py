@@ -12,9 +12,11 @@ from model.seeded.pci import (
     BUGS,
     BarAtZero,
     CapabilitiesUnchecked,
+    IoBarByEitherBit,
     MasterOnlyWithMemory,
     RemapStopsAtTheFirstThatStays,
     RevisionUnchecked,
+    WideBarLowHalf,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ def test_a_bar_behind_one_that_stays_unmapped_is_left_out() -> None:
     found = both(RemapStopsAtTheFirstThatStays, word(DISK, 4, 0x106))[2]
     assert "layout/flat-view/msix-pba+msix-table->none/memory" in found
     assert both(RemapStopsAtTheFirstThatStays, word(DISK, 4, 0x105))[2] == []
+
+
+def test_ports_are_mapped_for_the_sake_of_memory() -> None:
+    assert both(IoBarByEitherBit, word(DISK, 4, 0x106))[2][0] == "layout/flat-view/io->io+virtio-pci/I-O"
+    assert both(IoBarByEitherBit, word(DISK, 4, 0x104))[2] == []
+
+
+def test_a_bar_above_4_gib_is_seen_below() -> None:
+    sound, faulty, _ = both(WideBarLowHalf, dword(DISK, 0x24, 1))
+    names = [{row[2] for row in dict(outcome.layout)["memory"]} for outcome in (sound, faulty)]
+    assert names[1] - names[0] == {f"virtio-pci-{part}-virtio-blk" for part in ("common", "isr", "device", "notify")}
 
 
 def test_bus_mastering_asks_for_memory_decoding() -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mutants import again, byte, word
+from mutants import again, byte, dword, word
 from seeded_bugs import both, seen_in_seeds
 
-from model.seeded.rendering import BUGS, DisabledAliasFollowed, WritableBehindAHole
+from model.seeded.rendering import BUGS, DisabledAliasFollowed, LastByteOfTheRoot, WritableBehindAHole
 
 if TYPE_CHECKING:
     from model.seeded import SeededBug
 
-HOST, DISK = "I440FX", "virtio-blk"
+HOST, DISK, NIC = "I440FX", "virtio-blk", "virtio-net"
+
+
+def test_ports_up_to_the_last_one_end_before_it() -> None:
+    sound, faulty, found = both(LastByteOfTheRoot, dword(NIC, 0x10, 0xFFE1))
+    assert found[0] == "layout/flat-view/virtio-pci->virtio-pci/I-O"
+    assert [dict(outcome.layout)["I/O"][-1][1] for outcome in (sound, faulty)] == [0xFFFF, 0xFFFE]
+    assert both(LastByteOfTheRoot, dword(NIC, 0x10, 0xFFC1))[2] == []
 
 
 def test_rom_goes_on_behind_a_segment_that_shows_something_else() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mutants import dword, on
+from mutants import byte, dword, on
 from seeded_bugs import both, seen_in_seeds
 
 from model.seeded.tree import (
     BUGS,
+    AliasOffsetKept,
     EqualsSortedByAddress,
     MovedRegionKeepsItsRank,
     ResizeOnlyGrows,
@@ -47,6 +48,11 @@ def test_a_configuration_window_becomes_smaller() -> None:
     half = dword(HOST, 0x60, 0xB0000003)
     found = both(ResizeOnlyGrows, half)[2]
     assert "layout/flat-view/pcie-mmcfg-mmio->pcie-mmcfg-mmio/memory" in found
+
+
+def test_the_window_to_tseg_shows_the_beginning_of_ram() -> None:
+    assert both(AliasOffsetKept, byte(HOST, 0x9E, 1))[2] == ["layout/flat-view/pc.ram->pc.ram+tseg-blackhole/cpu-smm-0"]
+    assert both(AliasOffsetKept, byte(HOST, 0x9E, 0))[2] == []
 
 
 @pytest.mark.parametrize("bug", BUGS)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.devices.virtio.device import Virtio
+    from model.memory import AddressSpace, Cache, Memory
 
 
 class CachesNotRebuilt(SeededBug):
@@ -19,6 +20,29 @@ class CachesNotRebuilt(SeededBug):
 
     def build_caches(self, _sound: Callable[..., Any], _virtio: Virtio) -> None:
         """Nothing."""
+
+
+class CacheEndsWhereFlagsChange(SeededBug):
+    """A cache ends where RAM becomes read-only or writable, though it is one piece: a ring across is refused."""
+
+    source = "memory.md 7, virtio.md 5"
+
+    def cache_init(
+        self,
+        sound: Callable[..., Any],
+        memory: Memory,
+        space: AddressSpace,
+        addr: int,
+        length: int,
+        write: bool,
+        reader: str,
+    ) -> Cache:
+        """As far as the range of the view goes."""
+        cache: Cache = sound(memory, space, addr, length, write, reader)
+        index = cache.view.find(addr)
+        if index >= 0:
+            cache.length = min(cache.length, cache.view.ends[index] - addr)
+        return cache
 
 
 class OnlyMovedTablesRebuilt(SeededBug):
@@ -39,7 +63,4 @@ class OnlyMovedTablesRebuilt(SeededBug):
                     queue.caches = before
 
 
-BUGS: Final = (
-    CachesNotRebuilt,
-    OnlyMovedTablesRebuilt,
-)
+BUGS: Final = (CachesNotRebuilt, CacheEndsWhereFlagsChange, OnlyMovedTablesRebuilt)

@@ -31,6 +31,33 @@ class BarAtZero(SeededBug):
         return address
 
 
+class WideBarLowHalf(SeededBug):
+    """Of the address of a 64-bit BAR the upper half is dropped."""
+
+    source = "pci.md 2"
+    machine = "q35-modern"
+
+    def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
+        """The register behind is read as zero."""
+        if bar.is_wide:
+            config = config[: bar.offset + 4] + bytes(4) + config[bar.offset + 8 :]
+        address: int | None = sound(bar, config)
+        return address
+
+
+class IoBarByEitherBit(SeededBug):
+    """An I/O BAR is mapped as soon as the function decodes anything, memory or I/O."""
+
+    source = "pci.md 2"
+
+    def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
+        """Either bit will do."""
+        if bar.is_io and config[COMMAND] & (COMMAND_IO | COMMAND_MEMORY):
+            config = config[:COMMAND] + bytes([config[COMMAND] | COMMAND_IO]) + config[COMMAND + 1 :]
+        address: int | None = sound(bar, config)
+        return address
+
+
 class RemapStopsAtTheFirstThatStays(SeededBug):
     """BARs behind the first one that stays as it was are not looked at."""
 
@@ -84,6 +111,8 @@ class RevisionUnchecked(SeededBug):
 
 BUGS: Final = (
     BarAtZero,
+    WideBarLowHalf,
+    IoBarByEitherBit,
     RemapStopsAtTheFirstThatStays,
     MasterOnlyWithMemory,
     CapabilitiesUnchecked,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from model.seeded import (
+    bridges,
     caches,
+    chipset,
     history_devices,
     history_format,
     history_rings,
@@ -32,6 +34,8 @@ _ALL: Final[tuple[type[SeededBug], ...]] = (
     *listeners.BUGS,
     *caches.BUGS,
     *pci.BUGS,
+    *bridges.BUGS,
+    *chipset.BUGS,
 )
 
 SEEDED: Final[dict[str, type[SeededBug]]] = {name_of(bug): bug for bug in _ALL}

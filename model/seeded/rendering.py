@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from model.memory import Region
 
 
+class LastByteOfTheRoot(SeededBug):
+    """A range that reaches the end of the address space ends one byte before it."""
+
+    source = "memory.md 3.2: clip to the root"
+
+    def render(self, sound: Callable[..., Any], root: Region, _old: FlatView | None, _spans: object) -> FlatView:
+        """The root's own ranges aside."""
+        view: FlatView = sound(root)
+        if view.ends and view.ends[-1] == root.size and view.infos[-1][0] is not root:
+            return FlatView(root, view.starts, [*view.ends[:-1], view.ends[-1] - 1], view.infos)
+        return view
+
+
 class WritableBehindAHole(SeededBug):
     """What another region cuts in two is read-only in front of the cut alone."""
 
@@ -42,7 +55,4 @@ class DisabledAliasFollowed(SeededBug):
         return found
 
 
-BUGS: Final = (
-    WritableBehindAHole,
-    DisabledAliasFollowed,
-)
+BUGS: Final = (LastByteOfTheRoot, WritableBehindAHole, DisabledAliasFollowed)

@@ -68,6 +68,9 @@ SEAMS: Final[dict[str, Seam]] = {
         Seam("set_enabled", "model.memory.mutators", "Mutators.set_enabled", "show or hide a region"),
         Seam("set_address", "model.memory.mutators", "Mutators.set_address", "move a region in its container"),
         Seam("set_size", "model.memory.mutators", "Mutators.set_size", "resize a region"),
+        Seam(
+            "set_alias_offset", "model.memory.mutators", "Mutators.set_alias_offset", "let an alias show another offset"
+        ),
         Seam("init_alias", "model.memory.mutators", "Mutators.init_alias", "make an alias anew, as windows are"),
         # The memory API: from the tree to what is published.
         Seam("render", "model.memory.rendering", "render", "render a root, or patch an earlier rendering"),
@@ -85,10 +88,12 @@ SEAMS: Final[dict[str, Seam]] = {
         Seam("io_window", _BRIDGE, "io_window", "base and limit of a bridge's I/O window"),
         Seam("memory_window", _BRIDGE, "memory_window", "base and limit of a bridge's memory window"),
         Seam("prefetch_window", _BRIDGE, "prefetch_window", "base and limit of a bridge's prefetchable window"),
+        Seam("rebuild_windows", _BRIDGE, "Bridge.rebuild", "bring a bridge's windows to where they are asked for"),
         Seam("check_config", _PCI, "PciFunction.check", "check the bytes of a loaded config space"),
         Seam("load_config", _PCI, "PciFunction.load", "take a checked config space"),
         Seam("remap_bars", _PCI, "PciFunction.remap_bars", "bring every BAR to where it is asked for"),
         Seam("set_master", _PCI, "PciFunction.set_master", "let a function reach memory, or not"),
+        Seam("update_pam", "model.devices.chipset", "Pam.update", "show the shadow ranges as the registers say"),
         # Devices.
         Seam("section_schema", "model.devices.handler", "Handler.described", "say by which schema sections are loaded"),
         Seam("shown_fields", "model.devices.handler", "Handler.wanted", "name the fields that a device is shown"),

@@ -68,4 +68,16 @@ class ResizeOnlyGrows(SeededBug):
             sound(memory, mr, size)
 
 
-BUGS: Final = (TieBrokenTheOtherWay, EqualsSortedByAddress, MovedRegionKeepsItsRank, ResizeOnlyGrows)
+class AliasOffsetKept(SeededBug):
+    """An alias that is let show another offset goes on showing the old one: TSEG shows the beginning of RAM."""
+
+    source = "memory.md 2.2, set_alias_offset"
+    machine = "q35-modern"
+
+    def set_alias_offset(self, _sound: Callable[..., Any], memory: Memory, _alias: Region, _offset: int) -> None:
+        """An empty transaction."""
+        memory.begin()
+        memory.commit()
+
+
+BUGS: Final = (TieBrokenTheOtherWay, EqualsSortedByAddress, MovedRegionKeepsItsRank, ResizeOnlyGrows, AliasOffsetKept)
