@@ -41,12 +41,12 @@ def test_table() -> None:
     assert isinstance(console.file, io.StringIO)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.file.getvalue().splitlines()]
     assert [row for row in rows if row] == [
-        ["first", "30  3/3  1.0 s", "> 1,000  1/3  > 9.0 s"],
-        ["", "[10, 1,200]", "[500, > 1,000]"],
-        ["second", "800  2/3  1.0 s", "3  3/3  1.0 s"],
-        ["", "[700, > 1,000]", "[2, 4]"],
-        ["third", "6  2/2  1.0 s", "not run"],
-        ["", "[5, 6]", ""],
+        ["first", "30  3/3", "> 1,000  1/3"],
+        ["", "[10, 1,200] 1.0s", "[500, > 1,000] > 9.0s"],
+        ["second", "800  2/3", "3  3/3"],
+        ["", "[700, > 1,000] 1.0s", "[2, 4] 1.0s"],
+        ["third", "6  2/2", "not run"],
+        ["", "[5, 6] 1.0s", ""],
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.table import Table
+from rich.text import Text
 
 from fuzz.search.medians import Taken, is_fewer, median
 from fuzz.search.ways import OWN
@@ -44,7 +45,7 @@ class Cell:
         return median([Taken(one.seconds, not one.found) for one in self.results])
 
     def text(self) -> str:
-        """For the table: the median, k of n, seconds; below it the interval."""
+        """For the table: the median, k of n; below it the interval, and seconds."""
         executions, seconds = self.executions, self.seconds
         if executions is None or seconds is None:
             return "not run"
@@ -52,7 +53,7 @@ class Cell:
         if not self.found:
             return f"{number(executions.middle)}  {made}"
         interval = f"[{number(executions.low)}, {number(executions.high)}]"
-        return f"{number(executions.middle)}  {made}  {duration(seconds.middle)}\n{interval}"
+        return f"{number(executions.middle)}  {made}\n{interval} {duration(seconds.middle)}"
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -69,7 +70,7 @@ def number(taken: Taken) -> str:
 
 def duration(taken: Taken) -> str:
     """Seconds, likewise."""
-    return f"{'> ' if taken.more else ''}{taken.number:.{1 if taken.number < 100 else 0}f} s"
+    return f"{'> ' if taken.more else ''}{taken.number:.{1 if taken.number < 100 else 0}f}s"
 
 
 def cells(results: Results) -> dict[str, dict[str, Cell]]:
@@ -87,14 +88,13 @@ def table(results: Results) -> Table:
     """A row a bug, a column a way."""
     found = cells(results)
     ways = list(dict.fromkeys(search.way for search in results))
-    shown = Table(
-        title="Executions until the bug is found: median, found of tried, time; interval", title_justify="left"
-    )
-    shown.add_column("bug")
+    title = Text("Executions until the bug is found: median, found/tried, [interval], time")
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("bug", overflow="fold")
     for way in ways:
-        shown.add_column(way, justify="right", no_wrap=True)
+        shown.add_column(way, justify="right")
     for bug, of_ways in found.items():
-        shown.add_row(bug, *(of_ways[way].text() for way in ways))
+        shown.add_row(bug, *(Text(of_ways[way].text()) for way in ways))
     return shown
 
 
@@ -105,7 +105,7 @@ def lines(results: Results) -> list[str]:
     said = []
     for way in ways:
         each = [of_ways[way] for of_ways in found.values()]
-        all_seeds = sum(cell.found == cell.asked for cell in each)
+        all_seeds = sum(0 < cell.asked == cell.found for cell in each)
         tried, hits = sum(len(cell.results) for cell in each), sum(cell.found for cell in each)
         said.append(f"{way}: {all_seeds} of {len(each)} bugs found for every seed; {hits} of {tried} searches")
     others = [way for way in ways if way != OWN]
