@@ -60,7 +60,7 @@ def usable(*names: str) -> list[object]:
     return [pytest.param(way, marks=pytest.mark.skipif(bool(ways.lacking(way)), reason="engine")) for way in names]
 
 
-@pytest.mark.parametrize("way", usable("vmfuzz", "atheris", "hypothesis", "random"))
+@pytest.mark.parametrize("way", usable("vmfuzz", "atheris", "hypothesis", "hypothesis-arms", "random"))
 def test_way(way: str, tmp_path: Path, machine: str) -> None:
     found, none = came_to(
         asked(tmp_path, machine, "MasterForgotten", way, 50), asked(tmp_path, machine, "NothingWrong", way, 30)

@@ -16,6 +16,7 @@ from fuzz.search.asked import SPENT, Attempt
 from fuzz.search.edits import MOST_EDITS, edit, written
 from fuzz.search.hunt import Ended, Hunt
 from fuzz.search.material import material_of
+from fuzz.strategies import mutants
 from fuzz.work.build import build_target
 from vmformat import Section, StreamError
 from vmformat.strategies import near_valid_streams, payloads
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TARGETED: Final = {"hypothesis": True, "hypothesis-plain": False}
-"""By name of the way: whether hypothesis is told how many situations an input reached, to look for ones with more."""
+UNTARGETED: Final = "hypothesis-plain"
+"""The way in which hypothesis is not told how many situations an input reached, to look for ones with more."""
+ARMS: Final = "hypothesis-arms"
+"""The way in which it draws what our own mutator makes (`fuzz.strategies`), in place of edits by schema."""
 
 
 class Drawn:
@@ -83,7 +86,8 @@ def search(asked: Search, scratch: Path) -> Attempt:
     """The seeds, then what hypothesis draws until it is over."""
     material = material_of(asked.machine)
     hunt = Hunt(build_target(asked.spec(scratch)), asked)
-    targeted = TARGETED[asked.way]
+    targeted = asked.way != UNTARGETED
+    drawn = mutants(asked.machine, schedules=True) if asked.way == ARMS else inputs(material)
 
     @seed(asked.seed)
     @settings(
@@ -94,7 +98,7 @@ def search(asked: Search, scratch: Path) -> Attempt:
         derandomize=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(inputs(material))
+    @given(drawn)
     def try_out(data: bytes) -> None:
         execution = hunt(data[: material.longest])
         if targeted:

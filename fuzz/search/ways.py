@@ -23,6 +23,7 @@ _MODULES: Final = {
     "atheris-facts": "bytes_alone",
     "atheris-byte-code": "bytes_alone",
     "hypothesis-plain": "by_hypothesis",
+    "hypothesis-arms": "by_hypothesis",
 }
 
 WAYS: Final = (OWN, "atheris", "hypothesis", "random")
