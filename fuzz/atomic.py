@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fuzz.settling import Settling
 
-def write_atomic(path: Path, data: bytes) -> None:
+
+def write_atomic(path: Path, data: bytes, settling: Settling | None = None) -> None:
     """Write `data` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    Raises OSError as the file system does; `path` is then untouched and no temporary file is left behind.
+    With `settling` both are left to that thread; what kills the process, and not the computer, finds the file whole all
+    the same. Raises OSError as the file system does; `path` is then untouched and no temporary file is left behind.
     """
-    write_pieces(path, [data])
+    if settling is None:
+        write_pieces(path, [data])
+        return
+    _write(path, [data], None, sync=False)
+    settling.add(path)
 
 
 def replace_atomic(path: Path, data: bytes, expected: bytes | None) -> bool:
@@ -51,6 +58,18 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], last_look: Ca
     `last_look` is called right before the rename. Raises OSError as the file system does, and what making a piece or
     that look raises; `path` is then untouched and no temporary file is left behind.
     """
+    size = _write(path, pieces, last_look, sync=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return size
+
+
+def _write(
+    path: Path, pieces: Iterable[bytes | memoryview], last_look: Callable[[], None] | None, *, sync: bool
+) -> int:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
@@ -60,16 +79,12 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], last_look: Ca
             size = file.tell()
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         if last_look is not None:
             last_look()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
     return size

@@ -18,6 +18,8 @@ from fuzz.atomic import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fuzz.settling import Settling
+
 NAME: Final = re.compile(r"[0-9a-f]{40}")
 """An entry's name."""
 LEFT: Final = re.compile(r"\..+\.[^.]{8}")
@@ -30,10 +32,11 @@ def name_of(data: bytes) -> str:
 
 
 class Shelf:
-    """The folder of a corpus."""
+    """The folder of a corpus. `settling`: who brings entries onto the disk; else `keep` waits until they are there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settling: Settling | None = None) -> None:
         self.folder = folder
+        self._settling = settling
         self._known: set[str] = set()
         self._stamp = 0
 
@@ -49,9 +52,17 @@ class Shelf:
         path = self.folder / name
         there = path.exists()
         if not there:
-            write_atomic(path, data)
+            write_atomic(path, data, self._settling)
         self._known.add(name)
         return not there
+
+    def settle(self, seconds: float) -> list[OSError]:
+        """Wait until entries are on the disk, at most so long; what it said of those since this was asked last."""
+        if self._settling is None:
+            return []
+        if seconds:
+            self._settling.wait(seconds)
+        return self._settling.trouble()
 
     def unseen(self) -> list[Path]:
         """Entries that this worker has neither written nor been told of before, small ones first. Raises OSError.

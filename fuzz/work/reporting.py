@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 HELD: Final = 64 << 20
 """Bytes of corpus entries held while the disk is full. Of findings one input for each cause is, whatever that takes."""
 
+_PATIENCE: Final = 0.5
+"""Seconds in which the last entries are brought onto the disk before the process ends; they are written either way."""
+
 
 class WorkerReport:
     """Keeps findings and entries at once and statistics once a second."""
@@ -189,6 +192,8 @@ class WorkerReport:
             return ""
         self._written = moment
         self._again()
+        for error in self._shelf.settle(0.0):
+            self._say(f"{error.filename or 'the disk'}: {error.strerror}; an entry might not outlive a loss of power")
         with suppress(OSError):
             self._feed.add(Waiting(path) for path in self._shelf.unseen())
         for line in self._feed.trouble:
@@ -205,6 +210,7 @@ class WorkerReport:
         """Last words: what is held, if it can be written, and statistics with the reason."""
         self._again()
         self._rescue()
+        self._shelf.settle(_PATIENCE)
         self.stats.state = f"stopped: {reason}"
         self._write(executions, situations)
 

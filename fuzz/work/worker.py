@@ -25,6 +25,7 @@ from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
 from fuzz.engine.probes import install
+from fuzz.settling import Settling
 from fuzz.work.blackbox import BlackBox, read_box
 from fuzz.work.deaths import MOST_DEATHS, death_of
 from fuzz.work.feed import Feed, Waiting
@@ -100,7 +101,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
     """
     campaign = Path(spec.campaign)
     folder = campaign / "workers" / spec.worker
-    shelf = Shelf(campaign / "corpus" / spec.shared)
+    shelf = Shelf(campaign / "corpus" / spec.shared, Settling())
     store = FindingStore(campaign / "findings")
     killed_by = read_box(folder / BOX)
     feed = Feed(mutator, _waiting(spec, shelf, killed_by))
