@@ -150,6 +150,15 @@ def test_a_bug_that_counts_begins_anew_with_each_load() -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("seam", ["render", "simplify"])
+def test_an_altered_rendering_is_no_start_for_another_load(seam: str) -> None:
+    def method(_self: object, sound: Callable[..., Any], *args: Any) -> Any:
+        return sound(*args)
+
+    assert not keeps_nothing(type("Alters", (), {seam: method}))
+    assert keeps_nothing(type("Alters", (), {"insert": method}))
+
+
 def test_a_tree_that_was_changed_behind_the_journal_is_built_anew() -> None:
     class Hides:
         def set_master(self, sound: Callable[..., Any], function: Any, enabled: bool) -> None:
