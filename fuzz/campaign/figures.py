@@ -49,6 +49,8 @@ class Arm:
     executions: int = 0
     entries: int = 0
     causes: int = 0
+    weight: float | None = None
+    """How likely it is chosen now, the mean of all workers; None where that is not weighed."""
 
     @property
     def per_thousand(self) -> float:
@@ -161,6 +163,7 @@ def to_json(now: Figures) -> dict[str, Any]:
         "set_aside": now.aside,
         "designs": {design: len(causes) for design, causes in now.by_design().items()},
         "arms": {arm.name: [arm.tried, arm.changed, arm.executions, arm.entries, arm.causes] for arm in now.arms},
+        "weights": {arm.name: round(arm.weight, 2) for arm in now.arms if arm.weight is not None},
         "estimate": {
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in asdict(now.estimate).items()
@@ -232,11 +235,25 @@ def _folder_time(place: Path) -> float | None:
         return None
 
 
-def _arms(workers: Iterable[Stats]) -> tuple[Arm, ...]:
+def _weights(workers: Iterable[Stats]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for one in workers:
+        for name, weight in one.weights.items():
+            found.setdefault(name, []).append(weight)
+    return {name: sum(weights) / len(weights) for name, weights in found.items()}
+
+
+def _arms(workers: Sequence[Stats]) -> tuple[Arm, ...]:
     added: dict[str, list[int]] = {}
     for one in workers:
         for name, counts in one.arms.items():
             sums = zip_longest(added.get(name, ()), counts, fillvalue=0)
             added[name] = [left + right for left, right in sums]
-    arms = [Arm(name, *counts[: len(ARM_COUNTS)]) for name, counts in added.items() if any(counts)]
+    weights = _weights(workers)
+    arms = [
+        Arm(name, tried, changed, executions, entries, causes, weights.get(name))
+        for name, (tried, changed, executions, entries, causes, *_) in (
+            (name, (*counts, *(0,) * len(ARM_COUNTS))) for name, counts in added.items() if any(counts)
+        )
+    ]
     return tuple(sorted(arms, key=lambda arm: (-arm.certain, -arm.causes, -arm.executions, arm.name)))

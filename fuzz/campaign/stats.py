@@ -79,6 +79,8 @@ class Stats:
     arms: dict[str, list[int]] = field(default_factory=dict)
     """Per mutator arm: times applied, times it changed the input, executions of what it made, entries of the corpus that
     these gave, causes that they showed first. An execution counts for each of the arms that made its input."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Per mutator arm: how likely it is chosen now beside others, by what it earned lately (`fuzz.mutate.choice`)."""
     findings: dict[str, CauseCount] = field(default_factory=dict)
 
     def saw(self, cause: str, kind: str, execution: int, seconds: float, *, repeat: bool = False) -> bool:

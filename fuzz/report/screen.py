@@ -204,10 +204,18 @@ def _arms(now: Figures) -> Part:
         Column("executions"),
         Column("corpus entries", drop=1),
         Column("per 1,000"),
+        Column("weight", drop=2),
         Column("causes"),
     )
     rows = [
-        (arm.name, count(arm.executions), count(arm.entries), f"{arm.per_thousand:.1f}", count(arm.causes))
+        (
+            arm.name,
+            count(arm.executions),
+            count(arm.entries),
+            f"{arm.per_thousand:.1f}",
+            "" if arm.weight is None else f"{arm.weight:.1f}",
+            count(arm.causes),
+        )
         for arm in now.arms
         if arm.executions
     ]

@@ -250,6 +250,7 @@ class WorkerReport:
         stats.corpus = len(self._shelf)
         stats.rss = memory_of_this_process()[1]
         stats.arms = self._arms()
+        stats.weights = {name: round(weight, 2) for name, weight in self._mutator.weights().items()}
         with suppress(OSError):  # said already, by what matters more
             write_stats(self._path, stats)
 
