@@ -30,6 +30,9 @@ class Spec:
     beyond: tuple[str, ...] = ()
     """Lives beyond the load (`model.LIVES`) that each input is made to live as well."""
     probes: bool = True
+    """Whether the code under test is instrumented."""
+    by_atheris: bool = False
+    """By atheris's own means, which any Python code bears, at 4 to 40 times the cost of probes, and without `WITHOUT`."""
     profile: str = ""
     """A file for where the time goes (`vmfuzz bench`); empty: not measured."""
     strict: str = ""

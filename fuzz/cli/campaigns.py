@@ -42,6 +42,9 @@ def run_command(
     baseline: Baselines = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the final report.")] = False,
     seeded: Seeded = None,
+    by_atheris: Annotated[
+        bool, typer.Option("--by-atheris", help="Instrument by atheris's own means, should probes ever be in the way.")
+    ] = False,
 ) -> None:
     """Fuzz: designs side by side, live status, at the end a table design x finding."""
     from fuzz.commands.run import run  # noqa: PLC0415 - a command imports only what it needs
@@ -65,6 +68,7 @@ def run_command(
         tuple(baseline or ()),
         quiet,
         seeded,
+        by_atheris,
     )
     raise typer.Exit(run(options))
 

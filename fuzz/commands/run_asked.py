@@ -61,6 +61,8 @@ class RunOptions:
     """Say nothing but the final report."""
     seeded: str | None = None
     """A bug: the designs are those that are named, or the usual two, each with it."""
+    by_atheris: bool = False
+    """Instrument the code under test by atheris's own means, not by probes."""
 
 
 def seconds(text: str | None) -> float | None:
@@ -191,6 +193,7 @@ def prepare(options: RunOptions, say: Callable[[str], None]) -> tuple[float | No
             campaign=str(options.campaign.resolve()),
             loadvm=settings.loadvm,
             beyond=settings.beyond,
+            by_atheris=options.by_atheris,
         )
         for name, machine in zip(names, machines, strict=True)
     ]

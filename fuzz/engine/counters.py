@@ -5,7 +5,7 @@ set's order, so two processes number the same code differently. `-merge` and `-f
 processes, then lose coverage silently. Hashing each instruction by its order of creation makes the numbers equal
 everywhere.
 
-It matters only where atheris's bytecode instrumentation is used (the fallback, `probes="atheris"`); our own probes are
+It matters only where atheris's bytecode instrumentation is used (the fallback, `Spec.by_atheris`); our own probes are
 numbered in source order.
 """
 

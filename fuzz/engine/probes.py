@@ -206,6 +206,10 @@ class ProbeFinder(MetaPathFinder):
         """Whether a module of that name gets probes."""
         return _below(module, self.packages) and not _below(module, self.without)
 
+    def others(self) -> list[str]:
+        """The modules beside and below those packages that get none."""
+        return sorted(module for module, _ in _modules(self.packages) if not self.wants(module))
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:

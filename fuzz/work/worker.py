@@ -14,7 +14,7 @@ import gc
 import resource
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,8 @@ from fuzz.campaign.folder import BOX
 from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
-from fuzz.engine.probes import install
+from fuzz.engine.counters import stabilise
+from fuzz.engine.probes import ProbeFinder, install
 from fuzz.settling import Settling
 from fuzz.work.blackbox import BlackBox, read_box
 from fuzz.work.deaths import MOST_DEATHS, death_of
@@ -81,17 +82,33 @@ def main(argv: list[str]) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     spec = Spec.from_json(Path(argv[1]).read_text())
     features = FeatureMap()
-    if spec.probes:
-        under_test = UNDER_TEST.get(spec.target, INSTRUMENTED)
-        # Programs forget what was rendered for others.
-        finder = install(under_test, features.counters, PROBES, () if spec.target == "memory" else WITHOUT)
-        features.written = lambda: finder.count
-    # Only now: importing these imports the code under test.
-    from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
+    with _instrumented(spec, features):
+        # Only now: importing these imports the code under test.
+        from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
 
     target: Target = build_target(spec)
     mutator = build_mutator(spec)
     run(spec, target, mutator, features, int(argv[2]) if len(argv) > 2 else None)
+
+
+@contextmanager
+def _instrumented(spec: Spec, features: FeatureMap) -> Iterator[None]:
+    """What is under test and imported within is instrumented as the spec says."""
+    under_test = UNDER_TEST.get(spec.target, INSTRUMENTED)
+    # Programs forget what was rendered for others.
+    without = () if spec.target == "memory" else WITHOUT
+    if spec.probes and spec.by_atheris:
+        stabilise()
+        import atheris  # noqa: PLC0415 - optional
+
+        # Only whole modules can be left out: the engine itself then keeps a little more than it should.
+        with atheris.instrument_imports([*under_test], ProbeFinder(under_test, features.counters, 1, without).others()):
+            yield
+        return
+    if spec.probes:
+        finder = install(under_test, features.counters, PROBES, without)
+        features.written = lambda: finder.count
+    yield
 
 
 def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voice: int | None = None) -> None:
