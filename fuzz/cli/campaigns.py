@@ -215,6 +215,10 @@ def bench_command(
         int | None, typer.Option("--jobs", "-j", min=1, help="--search: at a time; as many as processors if not given.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="--search: six bugs, two seeds, ten minutes at most.")] = False,
+    feedback: Annotated[
+        list[str] | None,
+        typer.Option(help="Searches that are told code, situations, both, hash instead (docs/situations.md)."),
+    ] = None,
     resume: Annotated[
         Path, typer.Option(metavar="DIR", help="--search: results are kept here; those that are there count.")
     ] = Path("bench-search"),
@@ -229,6 +233,14 @@ def bench_command(
             resume, bugs, machines, designs, ways, seeds, executions, limit, jobs, quick=quick, as_json=as_json
         )
         raise typer.Exit(bench_search(options))
+    if feedback:
+        from fuzz.commands.bench_feedback import FeedbackOptions, bench_feedback  # noqa: PLC0415
+
+        machines, bugs, designs = (tuple(given or ()) for given in (machine, seeded, design))
+        asked = FeedbackOptions(
+            tuple(feedback), resume / "feedback", machines, designs, bugs, seeds, executions, jobs or 1, as_json
+        )
+        raise typer.Exit(bench_feedback(asked))
     if seeded or design or way or quick:
         raise typer.BadParameter("--seeded, --design, --way and --quick are for --search")
     from fuzz.commands.bench import bench  # noqa: PLC0415

@@ -10,6 +10,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from fuzz.atomic import write_atomic
 from fuzz.feedback.reach import Reach
@@ -36,7 +37,8 @@ class Ablation:
 
     def place(self, feedback: str, seed: int) -> Path:
         """Where the result of one search is kept."""
-        return self.folder / f"{self.machine.name}-{feedback}-{seed}-{self.executions}.json"
+        asked = json.dumps((self.designs, self.executions)).encode()
+        return self.folder / f"{self.machine.name}-{feedback}-{seed}-{crc32(asked):08x}.json"
 
     def results(self) -> Iterator[tuple[str, int, Reach]]:
         """(feedback, seed, what it reached), those that are known first. Raises TrialError and OSError."""
