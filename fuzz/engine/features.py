@@ -46,7 +46,7 @@ class FeatureMap:
         self.written: Callable[[], int] = lambda: 0
         """How many probes the code under test has, as far as it is imported."""
         self._dark = bytearray(size)  # of the same type: else it is copied on the way
-        self._lit: list[int] = []
+        self._lit: set[int] = set()
         self._seen_probes = self._once_probes = self._twice_probes = self._settled_probes = 0
         """A byte per probe, as numbers: those that any execution lit, that just one did, that just two did, that more
         did. Nearly all are of the last kind soon, and nothing of them is counted any more."""
@@ -75,14 +75,16 @@ class FeatureMap:
 
     def mark(self, features: Iterable[Feature]) -> None:
         """Set the counters of these facts."""
-        counters = self.counters
+        features = tuple(features)
         slots = self._slots
-        for feature in features:
-            known = slots.get(feature)
-            if known is None:
-                known = self.slot(feature)
-            counters[known] = 1
-            self._lit.append(known)
+        try:
+            numbers = set(map(slots.__getitem__, features))
+        except KeyError:
+            numbers = set(map(self.slot, features))
+        counters = self.counters
+        for number in numbers:
+            counters[number] = 1
+        self._lit |= numbers
 
     def taken(self) -> tuple[int, ...]:
         """Numbers of the counters set since they were last cleared, in order: the features of what ran meanwhile."""
@@ -101,8 +103,7 @@ class FeatureMap:
 
         It is libFuzzer's own question, asked of the same counters: an input is kept when the answer is above 0.
         """
-        facts = set(self._lit)
-        facts -= self._settled
+        facts = self._lit - self._settled
         fresh = self._count_facts(facts) if facts else 0
         self._lit.clear()
         counters = self.counters
