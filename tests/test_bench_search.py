@@ -104,7 +104,8 @@ def test_interrupted_and_gone_on_with(
     assert second == ["nothing-wrong random 2"]
 
 
-def test_a_killed_bench_goes_on(tmp_path: Path, bugs: Path, machine: str) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_bench_goes_on(how: signal.Signals, tmp_path: Path, bugs: Path, machine: str) -> None:
     kept = tmp_path / "kept"
     command = [sys.executable, "-c", "import sys; sys.argv[0] = 'vmfuzz'; from fuzz.cli import main; main()", "bench"]
     command += ["--search", "--seeded", f"{bugs}:MasterForgotten", "--machine", machine, "--way", "random"]
@@ -113,8 +114,8 @@ def test_a_killed_bench_goes_on(tmp_path: Path, bugs: Path, machine: str) -> Non
     while not ((kept / FILE).exists() and (kept / FILE).read_bytes().endswith(b"\n")):
         assert bench.poll() is None
         time.sleep(0.05)
-    bench.send_signal(signal.SIGKILL)
-    bench.wait()
+    bench.send_signal(how)
+    assert bench.wait() == (130 if how == signal.SIGTERM else -how)
     before = (kept / FILE).read_bytes()
     done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "COLUMNS": "200"})
     assert done.returncode == 0, done.stderr

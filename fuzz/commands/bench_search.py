@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+from fuzz.commands.signals import interrupts
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
 from fuzz.search import plan, pool
@@ -51,7 +52,7 @@ class SearchOptions:
 def bench_search(options: SearchOptions, console: Console | None = None) -> int:
     """Search and print. Exit status: 0 when our way found every bug for every seed, else 1; 2 for unusable options.
 
-    130 when interrupted; what was found until then is kept, and the same command goes on.
+    130 when interrupted, by SIGTERM too; what was found until then is kept, and the same command goes on.
     """
     began = time.monotonic()
     console = console or _console()
@@ -74,7 +75,8 @@ def bench_search(options: SearchOptions, console: Console | None = None) -> int:
     jobs = options.jobs or os.cpu_count() or 1
     bench = _Bench(wanted, kept, console, quiet=options.as_json)
     try:
-        bench.run(jobs, deadline)
+        with interrupts():
+            bench.run(jobs, deadline)
     except KeyboardInterrupt:
         bench.line.done()
         _complain(f"interrupted; the same command goes on with what is in {options.folder}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from rich.console import Console
 
 from fuzz import lives
 from fuzz.campaign.folder import CampaignError
+from fuzz.commands.signals import interrupts
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
 from fuzz.minimize.control import Busy, Control
@@ -24,9 +23,8 @@ from fuzz.minimize.work import Work, outcomes
 from fuzz.show.progress import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-    from types import FrameType
 
     from fuzz.minimize.work import Outcome
 
@@ -58,7 +56,7 @@ def run(options: MinimizeOptions, console: Console | None = None) -> int:
     """Exit status: 0, also when interrupted; 1 if something was seen that no input shows again; 2 unusable."""
     line = Line()
     try:
-        with _interrupts():
+        with interrupts():
             values = _run(options, line)
     except (UsageError, CorpusError, CampaignError) as error:
         return _unusable(str(error), line)
@@ -134,20 +132,6 @@ def _checked(work: Work, results: Sequence[Outcome], output: Output) -> str:
     if before != [one.choice for one in results]:
         output.write(results)
     return "complete"
-
-
-@contextmanager
-def _interrupts() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _unusable(text: str, line: Line) -> int:
