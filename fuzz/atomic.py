@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from fuzz.settling import Settling
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
 def write_atomic(path: Path, data: bytes, settling: Settling | None = None) -> None:
     """Write `data` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    With `settling` both are left to that thread; what kills the process, and not the computer, finds the file whole all
-    the same. Raises OSError as the file system does; `path` is then untouched and no temporary file is left behind.
+    With `settling` the temporary file is whole when this returns, and that thread does the rest. Raises OSError as the
+    file system does; `path` is then untouched and no temporary file is left behind.
     """
     if settling is None:
         write_pieces(path, [data])
         return
-    _write(path, [data], None, sync=False)
-    settling.add(path)
+    with _temporary(path) as temporary:
+        _fill(temporary, [data])
+    settling.add(temporary, path)
 
 
 def replace_atomic(path: Path, data: bytes, expected: bytes | None) -> bool:
@@ -58,33 +60,42 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], last_look: Ca
     `last_look` is called right before the rename. Raises OSError as the file system does, and what making a piece or
     that look raises; `path` is then untouched and no temporary file is left behind.
     """
-    size = _write(path, pieces, last_look, sync=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return size
-
-
-def _write(
-    path: Path, pieces: Iterable[bytes | memoryview], last_look: Callable[[], None] | None, *, sync: bool
-) -> int:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            size = file.tell()
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            if sync:
-                os.fsync(file.fileno())
+    with _temporary(path) as temporary:
+        size = _fill(temporary, pieces)
+        bring_to_disk(temporary)
         if last_look is not None:
             last_look()
         temporary.replace(path)
+    bring_to_disk(path.parent)
+    return size
+
+
+def bring_to_disk(path: Path) -> None:
+    """Wait until a file, or what a folder says of its files, would outlive a loss of power. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, gone again if what is done with it fails."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.fchmod(handle, 0o644)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return size
+
+
+def _fill(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
+    """Write the pieces; their bytes. Who is killed after this has given the whole file to the system."""
+    with path.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+        return file.tell()

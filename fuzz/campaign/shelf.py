@@ -1,7 +1,8 @@
 """The corpus on disk, as one of the workers that share it sees it.
 
-An entry is a file named by the SHA-1 of its content, written beside its place and renamed into it: another worker, or a
-start after a kill, finds it whole or not at all. Two workers that find the same input write the same file. A worker
+An entry is a file named by the SHA-1 of its content, written beside its place, brought onto the disk and renamed into
+its place: another worker finds it whole or not at all. A worker does not wait for the disk (`fuzz.settling`); a start
+after a kill finds what was on its way there. Two workers that find the same input write the same file. A worker
 looks now and then for entries that it has not seen: those are its peers'.
 """
 
@@ -13,7 +14,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from fuzz.atomic import write_atomic
+from fuzz.atomic import bring_to_disk, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def name_of(data: bytes) -> str:
 
 
 class Shelf:
-    """The folder of a corpus. `settling`: who brings entries onto the disk; else `keep` waits until they are there."""
+    """The folder of a corpus. `settling`: who brings entries to their places; else `keep` waits until they are there."""
 
     def __init__(self, folder: Path, settling: Settling | None = None) -> None:
         self.folder = folder
@@ -88,7 +89,7 @@ def repair(folder: Path, *, alone: bool = True) -> list[str]:
     """Give each file that is not named by its content's SHA-1 that name; drop empty ones. A line for each.
 
     So what somebody put there takes part, and what was damaged is kept as what it is. `alone`: nobody else is writing
-    here, so what is half written stays so, and goes. Raises OSError.
+    here, so what is half written stays so, and goes; what is whole but not at its place yet goes there. Raises OSError.
     """
     said: list[str] = []
     for entry in sorted(folder.iterdir()):
@@ -96,7 +97,7 @@ def repair(folder: Path, *, alone: bool = True) -> list[str]:
             continue
         if entry.name.startswith("."):
             if alone and LEFT.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)  # of a kill while it was written; nobody was told of it
+                _left(entry, folder)
             continue
         data = entry.read_bytes()
         name = name_of(data)
@@ -110,3 +111,14 @@ def repair(folder: Path, *, alone: bool = True) -> list[str]:
             what = "torn or altered" if NAME.fullmatch(entry.name) else "not named by its content"
             said.append(f"{entry}: {what}, kept as {name}")
     return said
+
+
+def _left(entry: Path, folder: Path) -> None:
+    """A file that a kill left under a temporary name: an entry if it is whole, else what was being written."""
+    data = entry.read_bytes()
+    name = name_of(data)
+    if data and entry.name.startswith(f".{name}."):
+        bring_to_disk(entry)
+        entry.replace(folder / name)
+    else:
+        entry.unlink(missing_ok=True)  # nobody was told of it, and the box has the input
