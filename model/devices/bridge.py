@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from model.devices.pci import BAR_PRIORITY, COMMAND, COMMAND_IO, COMMAND_MEMORY, U64
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model.devices.pci import PciFunction
     from model.memory import Memory, Region
 
@@ -81,34 +83,43 @@ class Bridge:
 
     def rebuild(self, config: bytes) -> None:
         """Windows and VGA aliases from `config`, all in one transaction (pci.md 3.4)."""
-        memory, parents = self.memory, self.parents
+        memory = self.memory
+        command = config[COMMAND]
         memory.begin()
+        windows = tuple(
+            (name, base, (limit + 1 - base) & U64 if command & enable and limit >= base else 0)
+            for name, (base, limit), enable in (
+                ("pref", prefetch_window(config), COMMAND_MEMORY),
+                ("mem", memory_window(config), COMMAND_MEMORY),
+                ("io", io_window(config), COMMAND_IO),
+            )
+        )
+        was_attached = self.vga_attached
+        self.vga_attached = bool(_word(config, BRIDGE_CONTROL) & VGA_ENABLE) and bool(self.vga)
+        key = self, windows, was_attached, command if self.vga_attached else None
+        memory.together(key, lambda: self._replace(windows, command, was_attached=was_attached))
+        memory.commit()
+
+    def _replace(self, windows: Iterable[tuple[str, int, int]], command: int, *, was_attached: bool) -> None:
+        memory, parents = self.memory, self.parents
         for name in ("io", "mem", "pref"):
             memory.del_subregion(parents[name], self.windows[name])
-        if self.vga_attached:
+        if was_attached:
             for name in VGA_ALIASES:
                 memory.del_subregion(parents[name], self.vga[name])
-        for name, (base, limit), enable in (
-            ("pref", prefetch_window(config), COMMAND_MEMORY),
-            ("mem", memory_window(config), COMMAND_MEMORY),
-            ("io", io_window(config), COMMAND_IO),
-        ):
-            size = (limit + 1 - base) & U64 if config[COMMAND] & enable and limit >= base else 0
+        for name, base, size in windows:
             alias = self.windows[name]
             memory.init_alias(alias, base, size)
             memory.add_subregion(parents[name], base, alias, BAR_PRIORITY)
-        self._vga(config)
-        memory.commit()
+        if self.vga_attached:
+            self._show_vga(command)
 
-    def _vga(self, config: bytes) -> None:
-        self.vga_attached = bool(_word(config, BRIDGE_CONTROL) & VGA_ENABLE) and bool(self.vga)
-        if not self.vga_attached:
-            return
+    def _show_vga(self, command: int) -> None:
         for name, base in VGA_ALIASES.items():
             alias = self.vga[name]
             self.memory.init_alias(alias, base, VGA_SIZES[name])
             enable = COMMAND_MEMORY if name == "mem" else COMMAND_IO
-            self.memory.set_enabled(alias, enabled=bool(config[COMMAND] & enable))
+            self.memory.set_enabled(alias, enabled=bool(command & enable))
             self.memory.add_subregion(self.parents[name], base, alias, BAR_PRIORITY)
 
 

@@ -42,7 +42,13 @@ class Pam:
                 self.segments[index][attribute] = region
 
     def update(self, registers: bytes) -> None:
-        """Disable what is shown and enable what the seven `registers` ask for, all ranges, changed or not."""
+        """Disable what is shown and enable what the seven `registers` ask for, all ranges, changed or not.
+
+        In a transaction of the caller's.
+        """
+        self.memory.together((self, registers), lambda: self._show(registers))
+
+    def _show(self, registers: bytes) -> None:
         memory = self.memory
         for index, aliases in enumerate(self.segments):
             if not aliases:

@@ -7,6 +7,7 @@ master.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from vmformat import Refusal
@@ -31,6 +32,12 @@ EINVAL: Final = 22
 BAR_PRIORITY: Final = 1
 STATE_VERSION: Final = 2
 """The version of a function's state that the program writes; a loaded one may be lower and then replaces it."""
+
+
+@lru_cache(maxsize=512)
+def _number(config: bytes) -> int:
+    """A config space as one integer, in which all of its bytes are compared at once."""
+    return int.from_bytes(config, "little")
 
 
 class Bar:
@@ -112,8 +119,7 @@ class PciFunction:
 
         `new` has the length of the function's config space.
         """
-        difference = int.from_bytes(new, "little") ^ int.from_bytes(self.config, "little")
-        difference &= self._compare
+        difference = (_number(new) ^ _number(self.config)) & self._compare
         if not difference:
             return None
         index = ((difference & -difference).bit_length() - 1) // 8

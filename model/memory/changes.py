@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from model.memory.publishing import Published
     from model.memory.region import Region
+    from model.memory.series import Series
     from model.memory.view import FlatView
 
 Record: TypeAlias = "tuple[Region, int, int]"
@@ -47,9 +48,9 @@ _MAX_SPANS = 6
 
 class Node:
     """The tree after a sequence of mutations: what the last one touched, the renderings made so far, and what a rebuild
-    came to (`publishing`)."""
+    came to (`publishing`) and a series of mutations (`series`)."""
 
-    __slots__ = ("contents", "nexts", "parent", "published", "records", "spans", "spans_base")
+    __slots__ = ("contents", "nexts", "parent", "published", "records", "series", "spans", "spans_base")
 
     def __init__(self, parent: Node | None, records: tuple[Record, ...]) -> None:
         self.parent = parent
@@ -59,6 +60,7 @@ class Node:
         self.spans: dict[Region, set[tuple[int, int]]] = {}
         self.spans_base: Node | None = None
         self.published: Published | None = None
+        self.series: dict[object, Series] | None = None
 
 
 def since(
@@ -179,8 +181,9 @@ def clear(node: Node) -> None:
     """Drop all that follows a node, and take it apart, so that no garbage collector is needed."""
     nodes = list(node.nexts.values())
     node.nexts.clear()
+    node.series = None
     while nodes:
         below = nodes.pop()
         nodes += below.nexts.values()
         below.nexts.clear()
-        below.parent = below.spans_base = None
+        below.parent = below.spans_base = below.series = None

@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, Final
 from model.memory import changes, listener, region, rendering
 from model.memory.changes import Node
 from model.memory.errors import MemoryAbort, TransactionError
-from model.memory.publishing import Publishing
 from model.memory.ram import Ram
+from model.memory.series import MOST, Repeating, Series
 from model.memory.space import AddressSpace
 from model.memory.spares import Spares
 from model.memory.use import Use, blocked, current_view, dropped
@@ -44,7 +44,7 @@ from model.memory.view import EMPTY, FlatView
 from model.memory.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from model.memory.changes import Mutation, Record
     from model.memory.listener import Listener
@@ -59,7 +59,7 @@ _MAX_CONTENTS = 2_000
 """What the trie may remember before it starts anew: some 20 MB each."""
 
 
-class Memory(Publishing):
+class Memory(Repeating):
     """One machine's memory core. All fields may be read; only methods change them, but for the four that are calls.
 
     `depth`, `update_pending`, `ioeventfd_pending`: see the module's essay. `has_lock`: whether whoever works here now
@@ -352,6 +352,29 @@ class Memory(Publishing):
         self._nodes += 1
         return node
 
+    def _new_series(self, key: Hashable, make: Callable[[], None]) -> None:
+        """Make a series, and keep what it came to."""
+        assert self._journal is not None
+        node, written, unseen = self._node, len(self._journal), len(self.unseen)
+        pending, self.update_pending = self.update_pending, False
+        try:
+            make()
+        finally:
+            marks, self.update_pending = self.update_pending, self.update_pending or pending
+        mutations = self.unseen[unseen:]
+        begin: Node | None = self._node
+        for _ in mutations:
+            begin = None if begin is None else begin.parent
+        if begin is not node:  # all was forgotten on the way
+            return
+        if node.series is None or len(node.series) >= MOST:
+            node.series = {}
+        node.series[key] = Series(self._journal[written:], mutations, self._node, marks=marks)
+
+    @classmethod
+    def _is_sound(cls) -> bool:
+        return _functions(cls) == _FUNCTIONS
+
     def _resolve(self) -> None:
         """Resolve the roots of stale spaces, and watch every region that the result may depend on."""
         for space in self._stale:
@@ -493,3 +516,14 @@ def _next_of(root: Region) -> Region | None:
         return None
     live = [child for child in root.subregions if child.enabled]
     return live[0] if len(live) == 1 else None
+
+
+def _functions(core: type[Memory]) -> tuple[object, ...]:
+    """What a series of mutations is made by."""
+    return (
+        core.begin, core.commit, core.mark_pending, core.add_subregion, core.del_subregion, core.set_enabled,
+        core.set_address, core.set_size, core.init_alias,
+    )  # fmt: skip
+
+
+_FUNCTIONS: Final = _functions(Memory)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
 from model.devices.virtio.queue import Queue
-from model.devices.virtio.renewal import renewed
+from model.devices.virtio.renewal import Renewal, renewed, rings_of
 from model.devices.virtio.requests import Requests
 from model.devices.virtio.saved import core_fields
 from model.devices.virtio.start import start, stop
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 EPERM, EINVAL = 1, 22
 QUEUE_MAX: Final = 1024
 U64: Final = (1 << 64) - 1
-EVENT_IDX: Final = 1 << 29
 VERSION_1: Final = 1 << 32
 RING_PACKED: Final = 1 << 34
 DRIVER_OK, NEEDS_RESET = 0x04, 0x40
@@ -115,6 +114,7 @@ class Virtio(Effects):
         self.extra_state_came = self.selects_kept = False
         self.loaded_queues = 0
         self.listener.is_idle = True
+        self.renewal: Renewal | None = None
         self.resumed: tuple[tuple[str, str], ...] = ()
         self.transport.reset()
 
@@ -292,12 +292,10 @@ class Virtio(Effects):
         """The records of an array over all queues up to the last that is not as at rest (zeros, or `rest`)."""
         known = self._used_queues * record.size
         tail = value[known:]
-        if rest:
-            if tail == rest * (len(tail) // record.size):
-                return value[:known]
-            count = QUEUE_MAX
-        else:
-            count = -(-len(value.rstrip(b"\0")) // record.size)
+        # Most of the 1,024 queues are never in use; comparing their bytes takes a moment, looking for the last a while.
+        if tail == (rest * (len(tail) // record.size) if rest else bytes(len(tail))):
+            return value[:known]
+        count = QUEUE_MAX if rest else -(-len(value.rstrip(b"\0")) // record.size)
         self.use(count)
         return value[: self._used_queues * record.size]
 
@@ -364,7 +362,7 @@ class Virtio(Effects):
             return
         if self.load is not None:
             self.load.step(3)
-        for what, address, size, write in self.rings(queue):
+        for what, address, size, write in rings_of(self, queue):
             if size == 0:
                 raise Abort("address_space_cache_init: Assertion `len > 0' failed.")
             self.memory.work.caches += 1
@@ -375,18 +373,6 @@ class Virtio(Effects):
                 return
             queue_caches.append(cache)
         queue.caches = (queue_caches[0], queue_caches[1], queue_caches[2])
-
-    def rings(self, queue: Queue) -> tuple[tuple[str, int, int, bool], ...]:
-        """What a queue's caches are of, in the order in which they are built: name, address, bytes, direction."""
-        num = queue.num
-        if self.features & RING_PACKED:
-            return ("desc", queue.desc, 16 * num, True), ("used", queue.used, 4, True), ("avail", queue.avail, 4, False)
-        event = 2 if self.features & EVENT_IDX else 0
-        return (
-            ("desc", queue.desc, 16 * num, False),
-            ("used", queue.used, 4 + 8 * num + event, True),
-            ("avail", queue.avail, 4 + 2 * num + event, False),
-        )
 
     def check_ring(self, index: int) -> Refusal | None:
         """Compare the ring's indices with the loaded one; derive used and in-use (virtio.md 2, step 11)."""

@@ -12,19 +12,67 @@ Nothing here lights a probe: what runs depends on what was found before. Whether
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from model.memory import cache as caches
 from model.memory.pieces import piece_at
 from model.memory.use import Use, current_view
+from model.memory.view import EMPTY
 
 if TYPE_CHECKING:
     from model.devices.virtio.device import Virtio
     from model.devices.virtio.queue import Queue
-    from model.memory import Cache
+    from model.memory import Cache, FlatView
     from model.memory.pieces import Piece
+    from model.memory.view import Info, Kept
+
+    _Built = tuple[Queue, int, int, int, int, tuple[Cache, Cache, Cache] | None]
+    """A queue, its size and addresses, its caches."""
+
+    _Range = tuple[int, int, Info]
 
 _SEAM: Final = caches.cache_init
+EVENT_IDX: Final = 1 << 29
+RING_PACKED: Final = 1 << 34
+LAYOUT: Final = RING_PACKED | EVENT_IDX
+"""Features that say what the rings of a queue are: packed ones, and an event index behind a split one."""
+
+
+class Renewal:
+    """What was done last: for which content and features, and of each queue what it was built from and its caches.
+
+    `within`: the one range of the view that all rings lie in, if they do; a view that has it gives the same pieces.
+    """
+
+    __slots__ = ("count", "features", "kept", "queues", "regions", "within")
+
+    def __init__(
+        self, kept: Kept, features: int, queues: list[_Built], pieces: list[Piece], within: _Range | None
+    ) -> None:
+        self.kept, self.features, self.queues, self.within = kept, features, queues, within
+        self.count = len(pieces)
+        self.regions = {(piece.region, piece.inherit, piece.romd_mode) for piece in pieces if piece.region is not None}
+
+    def holds(self, device: Virtio, view: FlatView) -> bool:
+        """Whether the same would be found again."""
+        if self.kept is not view.kept:
+            if self.within is None:
+                return False
+            start, end, info = self.within
+            index = bisect_right(view.starts, start) - 1
+            if index < 0 or view.starts[index] != start or view.ends[index] != end or view.infos[index] != info:
+                return False
+            self.kept = view.kept
+        if self.features != device.features & LAYOUT:
+            return False
+        for queue, num, desc, avail, used, _ in self.queues:
+            if queue.num != num or queue.desc != desc or queue.avail != avail or queue.used != used:
+                return False
+        end = len(self.queues)
+        if end < len(device.queues) and device.queues[end].num:
+            return False
+        return all(region.inherit == flags and region.romd_mode == mode for region, flags, mode in self.regions)
 
 
 def renewed(device: Virtio, reader: str) -> bool:
@@ -37,51 +85,83 @@ def renewed(device: Virtio, reader: str) -> bool:
         return False
     space = device.space
     view = space.current
-    found: list[tuple[Queue, tuple[Piece, Piece, Piece] | None]] = []
-    uses: list[Use] | None = [] if through and load is not None and load.viewed is not None else None
-    count = 0
-    for queue in device.queues:
-        if queue.num == 0:
-            break
-        if queue.desc == 0:
-            found.append((queue, None))
-            continue
-        count += 3
-        pieces = []
-        for _, address, size, write in device.rings(queue):
-            if size == 0:
-                return False
-            piece = piece_at(view, address, size, write)
-            if piece.length < size:
-                return False
-            pieces.append(piece)
-            if uses is not None:
-                uses.append(Use(reader, address, size, write, True, "reference"))
-        found.append((queue, (pieces[0], pieces[1], pieces[2])))
+    last = device.renewal
+    if last is None or not last.holds(device, view):
+        last = device.renewal = _look(device, view)
+        if last is None:
+            return False
+    count = last.count
     if load is not None:
         steps = 2 * count if through else count
         if load.steps + steps > load.budget:
             return False
         load.steps += steps
-        if uses and load.viewed is not None:
-            load.viewed(space, uses)
+        if through and load.viewed is not None:
+            load.viewed(space, _uses(device, last, reader))
     memory.work.caches += count
-    for queue, three in found:
-        queue.caches = None if three is None else _pointed(device, queue, three)
+    for queue, _, _, _, _, three in last.queues:
+        queue.caches = three
+        if three is not None:
+            for cache in three:
+                cache.view = view
     return True
 
 
-def _pointed(device: Virtio, queue: Queue, pieces: tuple[Piece, Piece, Piece]) -> tuple[Cache, Cache, Cache]:
-    """Caches of three pieces of the current view: those that the queue has, if they are of the same ones."""
-    memory, view = device.memory, device.space.current
-    known = queue.caches
-    if known is not None:
-        for cache, piece, (_, _, _, write) in zip(known, pieces, device.rings(queue), strict=True):
-            cache.view, cache.region, cache.xlat, cache.length = view, piece.region, piece.xlat, piece.length
-            cache.pointer, cache.write = piece.pointer, write
-        return known
-    made = [
-        caches.Cache(memory, view, piece.region, piece.xlat, piece.length, piece.pointer, write)
-        for piece, (_, _, _, write) in zip(pieces, device.rings(queue), strict=True)
+def _look(device: Virtio, view: FlatView) -> Renewal | None:
+    """What the view has for each ring; None where there is one that cannot be mapped, or none is asked for."""
+    built: list[_Built] = []
+    found: list[Piece] = []
+    indices: set[int] = set()
+    for queue in device.queues:
+        if queue.num == 0:
+            break
+        three = None
+        if queue.desc != 0:
+            made = []
+            for _, address, size, write in rings_of(device, queue):
+                if size == 0:
+                    return None
+                piece = piece_at(view, address, size, write)
+                if piece.length < size:
+                    return None
+                found.append(piece)
+                index = bisect_right(view.starts, address) - 1
+                indices.add(index if index >= 0 and address + size <= view.ends[index] else -1)
+                made.append(_cache(device, piece, write=write))
+            three = made[0], made[1], made[2]
+        built.append((queue, queue.num, queue.desc, queue.avail, queue.used, three))
+    within = None
+    if len(indices) == 1 and -1 not in indices:
+        (index,) = indices
+        within = view.starts[index], view.ends[index], view.infos[index]
+    return Renewal(view.kept, device.features & LAYOUT, built, found, within)
+
+
+def rings_of(device: Virtio, queue: Queue) -> tuple[tuple[str, int, int, bool], ...]:
+    """What a queue's caches are of, in the order in which they are built: name, address, bytes, direction."""
+    num = queue.num
+    if device.features & RING_PACKED:
+        return ("desc", queue.desc, 16 * num, True), ("used", queue.used, 4, True), ("avail", queue.avail, 4, False)
+    event = 2 if device.features & EVENT_IDX else 0
+    return (
+        ("desc", queue.desc, 16 * num, False),
+        ("used", queue.used, 4 + 8 * num + event, True),
+        ("avail", queue.avail, 4 + 2 * num + event, False),
+    )
+
+
+def _cache(device: Virtio, piece: Piece, *, write: bool) -> caches.Cache:
+    """As its class makes it, whose own code tells of loads; the view is set by who gives it to a queue."""
+    made = caches.Cache.__new__(caches.Cache)
+    made.memory, made.view, made.write = device.memory, EMPTY, write
+    made.region, made.xlat, made.length, made.pointer = piece[:4]
+    return made
+
+
+def _uses(device: Virtio, renewal: Renewal, reader: str) -> list[Use]:
+    return [
+        Use(reader, address, size, write, True, "reference")
+        for queue, *_, three in renewal.queues
+        if three is not None
+        for _, address, size, write in rings_of(device, queue)
     ]
-    return made[0], made[1], made[2]
