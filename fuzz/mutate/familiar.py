@@ -262,7 +262,12 @@ def to_bytes(stream: Stream) -> bytes:
     pieces = [stream.leading, stream.header.to_bytes()]
     if stream.configuration is not None:
         pieces.append(stream.configuration.to_bytes())
-    pieces += [wire_of(record) if isinstance(record, Section) else record.to_bytes() for record in stream.records]
+    for record in stream.records:
+        if isinstance(record, Section):
+            wire = record.__dict__.get(WIRE)
+            pieces.append(wire_of(record) if wire is None else wire)
+        else:
+            pieces.append(record.to_bytes())
     pieces.append(stream.trailing)
     return b"".join(pieces)
 

@@ -39,8 +39,6 @@ _LOOKED_AT: Final = 40
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
 """Mutants of which one is made of any seed, the others of the richest."""
-_SMALL: Final = 0.1
-"""A risk that is taken several times in one section."""
 _IN_ONE: Final = 3
 """Trials in one section."""
 _AGAIN: Final = 3
@@ -53,6 +51,14 @@ class _Waiting:
 
     trial: Trial
     again: int = 0
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """The trials that are made on one section: how many, and whether all of them may share it."""
+
+    trials: int = 0
+    all_share: bool = True
 
 
 class Sweep:
@@ -106,6 +112,7 @@ class Sweep:
         where = _by_kind(seed)
         likely, put_back = 1.0, []
         under: list[tuple[_Waiting, int]] = []
+        crowds: dict[int, _Crowd] = {}
         for _ in range(min(_LOOKED_AT, len(line))):
             one = line.popleft()
             loads = 1.0 - self._risk(one.trial)
@@ -114,7 +121,7 @@ class Sweep:
                 put_back.append(one)
                 continue
             places = where.get(one.trial.kind, ())
-            at = self._place(one, places, under)
+            at = _place(one.trial, places, crowds)
             if at is None:
                 if places:  # other trials have it
                     put_back.append(one)
@@ -128,6 +135,9 @@ class Sweep:
                 continue
             changed[at] = made
             under.append((one, at))
+            crowd = crowds.setdefault(at, _Crowd())
+            crowd.trials += 1
+            crowd.all_share = crowd.all_share and one.trial.shares
             likely *= loads
             if len(under) >= MOST or alone:
                 break
@@ -136,27 +146,14 @@ class Sweep:
         if not under:
             return None
         self._stops = {_name(seed.records[at]): at for at in changed}
-        records: list[Record] = []
-        for at, record in enumerate(seed.records):
-            records.extend(changed.get(at, (record,)))
+        records: list[Record] = [*seed.records]
+        for at in sorted(changed, reverse=True):
+            records[at : at + 1] = changed[at]
         return with_records(seed, records)
 
-    @staticmethod
-    def _place(one: _Waiting, places: Sequence[int], under: Sequence[tuple[_Waiting, int]]) -> int | None:
-        """The section that a trial is made on; None where others have what there are."""
-        taken = [at for _, at in under]
-        for at in places:
-            if at not in taken:
-                return at
-        if _shares(one.trial):
-            for at in places:
-                if taken.count(at) < _IN_ONE and all(_shares(other.trial) for other, its in under if its == at):
-                    return at
-        return None
-
     def _risk(self, trial: Trial) -> float:
-        tried, refused = self._risks.get((trial.kind, trial.field), (0.0, 0.0))
-        return (refused + 2 * trial.risk) / (tried + 2)
+        known = self._risks.get((trial.kind, trial.field))
+        return trial.risk if known is None else (known[1] + 2 * trial.risk) / (known[0] + 2)
 
     def answer(self, stopped: str | None) -> None:
         """The mutant was executed: where its load stopped (`fuzz.engine.target.Execution.stopped`)."""
@@ -185,9 +182,16 @@ def _richness(seed: Stream) -> int:
     return sum(len(payload) - payload.count(0) for payload in sections)
 
 
-def _shares(trial: Trial) -> bool:
-    """Whether it may go into one section with others."""
-    return trial.risk <= _SMALL and not (trial.framing or trial.moves)
+def _place(trial: Trial, places: Sequence[int], crowds: dict[int, _Crowd]) -> int | None:
+    """The section that a trial is made on; None where others have what there are."""
+    for at in places:
+        if at not in crowds:
+            return at
+    if trial.shares:
+        for at in places:
+            if crowds[at].trials < _IN_ONE and crowds[at].all_share:
+                return at
+    return None
 
 
 def _name(record: Record) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _ROUND: Final = len(ORDER)
 _RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.06, "index": 0.06}
 """How likely a value of that meaning gets the load refused, before anybody tried."""
+_SMALL: Final = 0.1
+"""A risk that is taken several times in one section."""
 _COMPARED: Final = 0.9
 _LATER: Final = 4
 """Rounds that changed bits of a config space wait that the load compares: most are refused."""
@@ -62,6 +64,11 @@ class Trial:
     risk: float = 0.02
     framing: bool = False
     moves: bool = False
+
+    @property
+    def shares(self) -> bool:
+        """Whether it may go into one section with others."""
+        return self.risk <= _SMALL and not (self.framing or self.moves)
 
     def apply(self, section: Section) -> tuple[Section, ...] | None:
         """What stands in the section's place; None where there is nothing to do."""
