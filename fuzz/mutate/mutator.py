@@ -225,11 +225,13 @@ class Mutator:
 
     def _mutate(self, data: bytes, dice: Dice, max_size: int) -> bytes:
         if self._way != "bytes" if self._learning else not dice.chance(BYTES_ONE_IN):
-            stream = self.parse(data)
+            stream: Stream | None
             if self._learning and self._stock and dice.chance(2):
                 stream = self._stock[-1 - dice.low(len(self._stock))] if dice.chance(2) else dice.pick(self._stock)
-            elif stream is None and self._scene.donors and dice.chance(4):
-                stream = dice.pick(self._scene.donors)  # a dead end: start over from a seed now and then
+            else:
+                stream = self.parse(data)
+                if stream is None and self._scene.donors and dice.chance(4):
+                    stream = dice.pick(self._scene.donors)  # a dead end: start over from a seed now and then
             if stream is not None:
                 mutant = self._structured(stream, dice, max_size)
                 if mutant is not None and mutant != data:

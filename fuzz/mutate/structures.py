@@ -175,7 +175,8 @@ def storage(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     size = dice.pick((1, 1, 2, 4, 8, 16))
     if dice.chance(2):
         return replace_record(stream, at, with_payload(section, payload[:cut] + bytes(size) + payload[cut:]))
-    return replace_record(stream, at, with_payload(section, payload[: max(0, cut - size)] + payload[cut:]))
+    cut = min(cut, max(0, len(payload) - size))
+    return replace_record(stream, at, with_payload(section, payload[:cut] + payload[cut + size :]))
 
 
 def duplicates(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:

@@ -1,0 +1,178 @@
+"""The patterns of past loader bugs as arms: each makes what its number says, of real streams, and most of it parses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fuzz.mutate import ARMS, Dice
+from fuzz.mutate.index import index_of, read_leaf
+from fuzz.mutate.layout import bar_spans, ring_spans
+from fuzz.mutate.meaning import capacities, means
+from fuzz.mutate.patterns import capacity, signed, units
+from fuzz.mutate.structures import counted, derived, duplicates, nested, order, storage
+from fuzz.mutate.subsections import added, dropped, missing, present, repeated
+from fuzz.work.build import make_mutator, read_description
+from model import section_schemas
+from vmformat import Section, StreamError, read, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fuzz.mutate import Arm, Scene
+    from fuzz.mutate.index import Index
+    from vmformat import Stream
+
+CORPUS = Path(__file__).resolve().parent.parent / "corpus"
+DESCRIPTION = read_description(CORPUS / "machines" / "pc-small.json")
+SCHEMAS = section_schemas(DESCRIPTION)
+SEED = (CORPUS / "seeds" / "pc-small" / "after.vmstate").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_mutator(DESCRIPTION, [SEED])._scene
+
+
+@pytest.fixture(scope="module")
+def stream(scene: Scene) -> Stream:
+    return scene.donors[0]
+
+
+def section(stream: Stream, end: str) -> Section:
+    return next(section for section in stream.sections if section.name.endswith(end))
+
+
+def index(found: Section) -> Index:
+    known = index_of(found)
+    assert known is not None
+    return known
+
+
+def changes(arm: Arm, stream: Stream, scene: Scene, number: int = 60) -> Iterator[tuple[Section, Section]]:
+    """Sections that an arm altered where they stand, before and after."""
+    for seed in range(number):
+        mutant = arm(stream, Dice(seed), scene)
+        if mutant is not None and len(mutant.records) == len(stream.records):
+            for old, new in zip(stream.sections, mutant.sections, strict=True):
+                if old is not new:
+                    yield old, new
+
+
+def values(found: Section, known: Index) -> dict[str, int]:
+    leaves = {pattern: places[0].element(0) for pattern, places in known.places.items()}
+    return {pattern: read_leaf(found, leaf) for pattern, leaf in leaves.items() if leaf.size in {1, 2, 4, 8}}
+
+
+def test_all_thirteen_have_an_arm_that_is_called_after_them() -> None:
+    numbers = {name.partition("-")[0] for name in ARMS if name[0].isdigit()}
+    assert numbers == {str(number) for number in range(1, 14)}
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if name[0].isdigit()])
+def test_most_of_what_they_make_parses(name: str, stream: Stream, scene: Scene) -> None:
+    made = [mutant for seed in range(30) if (mutant := ARMS[name][0](stream, Dice(seed), scene)) is not None]
+    assert len(made) >= 10
+    parsed = 0
+    for mutant in made:
+        try:
+            read(write(mutant), SCHEMAS)
+        except StreamError:
+            continue
+        parsed += 1
+    assert parsed >= 0.7 * len(made)
+
+
+@pytest.mark.parametrize("arm", [capacity, signed, units])
+def test_counts_and_indices_are_what_is_altered(arm: Arm, stream: Stream, scene: Scene) -> None:
+    seen = 0
+    for old, new in changes(arm, stream, scene):
+        before, after = values(old, index(old)), values(new, index(old))
+        meant = {pattern for meaning in ("count", "index") for pattern in means(index(old)).get(meaning, ())}
+        altered = {pattern for pattern in before if before[pattern] != after.get(pattern)}
+        assert altered <= meant
+        seen += len(altered)
+    assert seen > 10
+
+
+def test_names_tell_what_a_field_is_for_and_what_it_has_room_for(stream: Stream) -> None:
+    keys = index(section(stream, "ps2kbd"))
+    assert set(means(keys)["index"]) >= {"parent_obj.queue.rptr", "parent_obj.queue.wptr"}
+    assert "parent_obj.queue.count" in means(keys)["count"]
+    assert capacities(keys)["parent_obj.queue.rptr"] == (256,)
+    hpet = index(section(stream, "hpet"))
+    assert "num_timers" in means(hpet)["count"]
+    assert capacities(hpet)["num_timers"] == (3,)
+    assert "virtio.queues.queue[].desc" in means(index(section(stream, "virtio-net")))["address"]
+
+
+def test_a_count_takes_its_array_with_it_most_of_the_time(stream: Stream, scene: Scene) -> None:
+    longer = shorter = alone = 0
+    for old, new in changes(counted, stream, scene, 150):
+        before, after = values(old, index(old)), values(new, index(old))
+        moved = len(new.payload) - len(old.payload)
+        longer += moved > 0
+        shorter += moved < 0
+        alone += moved == 0 and before != after
+    assert longer > alone > 0
+    assert shorter
+
+
+def test_a_second_section_says_something_else(stream: Stream, scene: Scene) -> None:
+    for arm in (derived, duplicates):
+        doubled = 0
+        for seed in range(40):
+            mutant = arm(stream, Dice(seed), scene)
+            if mutant is not None and len(mutant.records) == len(stream.records) + 1:
+                names = [(one.section_id, one.name, one.instance) for one in mutant.sections if not one.is_ram]
+                (twice,) = {name for name in names if names.count(name) > 1}
+                one, other = (each for each in mutant.sections if (each.section_id, each.name, each.instance) == twice)
+                doubled += one.payload != other.payload
+        assert doubled >= 10
+
+
+def test_an_order_is_turned_round_and_nothing_is_lost(stream: Stream, scene: Scene) -> None:
+    for seed in range(20):
+        mutant = order(stream, Dice(seed), scene)
+        if mutant is not None:
+            assert sorted(map(id, mutant.records)) == sorted(map(id, stream.records))
+            assert mutant.records != stream.records
+
+
+def test_storage_and_description_disagree_by_a_few_bytes(stream: Stream, scene: Scene) -> None:
+    found = {len(new.payload) - len(old.payload) for old, new in changes(storage, stream, scene)}
+    assert found <= set(range(-16, 17)) - {0}
+    assert min(found) < 0 < max(found)
+
+
+def test_subsections_come_and_go(stream: Stream, scene: Scene) -> None:
+    keyboard = section(stream, "ps2kbd")
+    absent = missing(keyboard)
+    path = "ps2kbd/command_reply_queue"
+    assert path in absent
+    longer = added(keyboard, path)
+    assert longer is not None
+    assert path in {piece.name for piece in present(longer)}
+    assert path not in missing(longer)
+    assert added(longer, path) is None
+    number = [piece.name for piece in present(longer)].index(path)
+    shorter, twice = dropped(longer, number), repeated(longer, number)
+    assert shorter is not None
+    assert shorter.payload == keyboard.payload
+    assert twice is not None
+    assert len(twice.payload) - len(longer.payload) == len(longer.payload) - len(keyboard.payload)
+    assert dropped(keyboard, 99) is None
+    names = {piece.name for _, new in changes(nested, stream, scene) for piece in present(new)}
+    assert len(names) > 10
+
+
+def test_spans_are_where_the_stream_has_its_bars_and_rings(stream: Stream, scene: Scene) -> None:
+    rings = ring_spans(stream, scene)
+    disk = section(stream, "virtio-blk")
+    desc, num = values(disk, index(disk))["virtio.queues.queue[].desc"], 256
+    assert (desc, 16 * num) in rings
+    sizes = {bar.slot: bar.size for entry in DESCRIPTION.functions for bar in entry.bars if bar.space != "io"}
+    assert bar_spans(stream, scene)
+    assert {size for _, size in bar_spans(stream, scene)} <= {*sizes.values(), 0x1000, 0x10000}
