@@ -11,6 +11,7 @@ import pytest
 from fuzz.mutate import familiar as module
 from fuzz.mutate.familiar import Familiar, to_bytes
 from fuzz.mutate.hostile import FAMILIES
+from fuzz.mutate.index import index_of
 from fuzz.work.build import make_mutator, read_description
 from model import section_schemas
 from vmformat import Command, Eof, Kind, Section, StreamError, describe_itself, pack, read, write
@@ -143,3 +144,18 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert familiar._bytes_kept == sum(2 * len(wire) + module.SECTION_BYTES for _, wire in familiar._kept) <= 200_000
     assert len(familiar._alike) < 200
     assert len(familiar._failed) <= 20
+
+
+def test_a_seeds_section_with_some_bytes_altered_has_its_values_where_the_seeds_has_them() -> None:
+    data = SEEDS[0]
+    stream = read(data, SCHEMAS)
+    (section,) = [one for one in stream.sections if one.name.endswith("/virtio-blk")]
+    at = data.index(section.payload)
+    familiar = known()
+    other = data[: at + 40] + bytes([data[at + 40] ^ 1]) + data[at + 41 :]
+    (found,) = [one for one in familiar.read(other).sections if one.name.endswith("/virtio-blk")]
+    (seed,) = [one for one in familiar.read(data).sections if one.name.endswith("/virtio-blk")]
+    assert found.payload != seed.payload
+    assert index_of(found) is index_of(seed) is not None
+    (alone,) = [one for one in read(other, SCHEMAS).sections if one.name.endswith("/virtio-blk")]
+    assert index_of(found).places == index_of(alone).places  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate.index import WIRE
+from fuzz.mutate.index import WIRE, borrow
 from vmformat import Cmd, Command, Eof, Kind, Section, Stream, StreamError, read, vmdescription
 from vmformat.framing import FOOTER_SIZE, NAMED
 from vmformat.ram.context import RamContext
@@ -129,6 +129,7 @@ class Familiar:
                     raise
                 if isinstance(record, Section):
                     record = self._learn(record, data[at:after], before)
+                    self._liken(record, data[at:after], before)
                 elif isinstance(record, Command):
                     self._learn(record, data[at:after], before)
                     if record.package:  # sections begin in it, too
@@ -228,6 +229,13 @@ class Familiar:
         while self._bytes_kept > self._most and len(self._kept) > 1:
             self._forget_one()
         return record
+
+    def _liken(self, section: Section | Command, wire: bytes, named: dict[int, Section]) -> None:
+        """A seed's section with some bytes altered has its values where the seed's has them: to look is to decode."""
+        for other, known in self._alike[_head(wire, named)].seeds:
+            if len(other) == len(wire) and isinstance(section, Section) and isinstance(known, Section):
+                borrow(section, known)
+                return
 
     def _fail(self, place: tuple[int, int, bytes], error: StreamError) -> None:
         """What cannot be read is given again and again, too: taken for the same where it ends the same."""

@@ -170,6 +170,11 @@ def altered(section: Section, offset: int, data: bytes) -> Section:
     return copy
 
 
+def borrow(section: Section, like: Section) -> None:
+    """Let a section whose index nobody has asked for have that of one that is like it: of its kind, and as long."""
+    section.__dict__.setdefault(_KEPT, index_of(like))
+
+
 def forget(section: Section) -> Section:
     """The same section, its index worked out of its own payload when somebody asks."""
     section.__dict__.pop(_KEPT, None)
