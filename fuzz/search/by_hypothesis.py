@@ -1,4 +1,4 @@
-"""hypothesis alone: `@given` over strategies for nearly valid streams of the machine, with `target` where it helps.
+"""hypothesis alone: `@given` over strategies for nearly valid streams of the machine; with `target`, as another way.
 
 The strategies are those that `vmformat.strategies` ships, and edits by schema of which each choice is drawn. Needs
 hypothesis, as they do. Settings as its documentation has them for long searches: as many examples as the budget has
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNTARGETED: Final = "hypothesis-plain"
-"""The way in which hypothesis is not told how many situations an input reached, to look for ones with more."""
+TARGET: Final = "hypothesis-target"
+"""The way in which hypothesis is told how many situations an input reached, and looks for ones with more."""
 ARMS: Final = "hypothesis-arms"
 """The way in which it draws what our own mutator makes (`fuzz.strategies`), in place of edits by schema."""
 
@@ -86,7 +86,7 @@ def search(asked: Search, scratch: Path) -> Attempt:
     """The seeds, then what hypothesis draws until it is over."""
     material = material_of(asked.machine)
     hunt = Hunt(build_target(asked.spec(scratch)), asked)
-    targeted = asked.way != UNTARGETED
+    targeted = asked.way == TARGET
     drawn = mutants(asked.machine, schedules=True) if asked.way == ARMS else inputs(material)
 
     @seed(asked.seed)

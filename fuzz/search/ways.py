@@ -22,7 +22,7 @@ _MODULES: Final = {
     "random": "at_random",
     "atheris-facts": "bytes_alone",
     "atheris-byte-code": "bytes_alone",
-    "hypothesis-plain": "by_hypothesis",
+    "hypothesis-target": "by_hypothesis",
     "hypothesis-arms": "by_hypothesis",
 }
 
