@@ -102,3 +102,25 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         m.rollback()
         assert m._nodes <= 50
         assert m._contents <= 20
+
+
+def test_what_others_came_by_again_outlives_a_pruning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.memory.memory._MAX_NODES", 40)
+    m, root, leaves = board()
+    m.checkpoint()
+    counted = Counted(monkeypatch)
+    for turn in range(60):
+        if turn % 3 == 0:  # the stream that all the others come from
+            before = len(counted.calls)
+            m.set_address(leaves[0], 0x200000)
+            m.set_enabled(leaves[1], False)
+            assert reference_render(root).same_content(m.spaces[0].current)
+            assert turn < 3 or len(counted.calls) == before
+            m.rollback()
+        calls = len(counted.calls)
+        m.set_address(leaves[0], 0x100000 + turn * 0x800)
+        m.set_enabled(leaves[2], False)
+        assert reference_render(root).same_content(m.spaces[0].current)
+        assert len(counted.calls) > calls
+        m.rollback()
+        assert m._nodes <= 40

@@ -50,7 +50,7 @@ class Node:
     """The tree after a sequence of mutations: what the last one touched, the renderings made so far, and what a rebuild
     came to (`publishing`) and a series of mutations (`series`)."""
 
-    __slots__ = ("contents", "nexts", "parent", "published", "records", "series", "spans", "spans_base")
+    __slots__ = ("contents", "is_known", "nexts", "parent", "published", "records", "series", "spans", "spans_base")
 
     def __init__(self, parent: Node | None, records: tuple[Record, ...]) -> None:
         self.parent = parent
@@ -60,7 +60,13 @@ class Node:
         self.spans: dict[Region, set[tuple[int, int]]] = {}
         self.spans_base: Node | None = None
         self.published: Published | None = None
-        self.series: dict[object, Series] | None = None
+        self.series: dict[object, Series | None] | None = None
+        self.is_known = False
+
+    def again(self) -> Node:
+        """The node; somebody has come by who has not made it."""
+        self.is_known = True
+        return self
 
 
 def since(
@@ -177,13 +183,28 @@ def merge(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def clear(node: Node) -> None:
-    """Drop all that follows a node, and take it apart, so that no garbage collector is needed."""
-    nodes = list(node.nexts.values())
-    node.nexts.clear()
+def clear(node: Node) -> tuple[int, int]:
+    """Drop what follows a node, but for nodes that somebody came by again since the last time, and that lead there.
+
+    How many nodes and renderings are left. What is dropped is taken apart, so that no garbage collector is needed.
+    """
+    nodes = contents = 0
+    left, dropped = [node], []
     node.series = None
-    while nodes:
-        below = nodes.pop()
-        nodes += below.nexts.values()
+    while left:
+        above = left.pop()
+        for key, below in list(above.nexts.items()):
+            if below.is_known:
+                below.is_known = False
+                nodes += 1
+                contents += len(below.contents)
+                left.append(below)
+            else:
+                dropped.append(above.nexts.pop(key))
+        above.series = None
+    while dropped:
+        below = dropped.pop()
+        dropped += below.nexts.values()
         below.nexts.clear()
-        below.parent = below.spans_base = below.series = None
+        below.parent = below.spans_base = below.series = below.published = None
+    return nodes, contents

@@ -243,7 +243,7 @@ class Memory(Repeating):
         self.epoch += 1
         self.unseen.append((key, records))
         node = self._node.nexts.get(key)
-        self._node = self._new_node(key, records) if node is None else node
+        self._node = self._new_node(key, records) if node is None else node.again()
         watch = self._watch
         if mr in watch:
             self._stale |= watch[mr]
@@ -353,8 +353,14 @@ class Memory(Repeating):
         return node
 
     def _new_series(self, key: Hashable, make: Callable[[], None]) -> None:
-        """Make a series, and keep what it came to."""
+        """Make a series; keep what it came to if it was made from here before, for most are not asked for again."""
         assert self._journal is not None
+        if self._node.series is None or len(self._node.series) >= MOST:
+            self._node.series = {}
+        if key not in self._node.series:
+            self._node.series[key] = None
+            make()
+            return
         node, written, unseen = self._node, len(self._journal), len(self.unseen)
         pending, self.update_pending = self.update_pending, False
         try:
@@ -365,10 +371,8 @@ class Memory(Repeating):
         begin: Node | None = self._node
         for _ in mutations:
             begin = None if begin is None else begin.parent
-        if begin is not node:  # all was forgotten on the way
+        if begin is not node or node.series is None:  # much was forgotten on the way
             return
-        if node.series is None or len(node.series) >= MOST:
-            node.series = {}
         node.series[key] = Series(self._journal[written:], mutations, self._node, marks=marks)
 
     @classmethod
@@ -409,11 +413,18 @@ class Memory(Repeating):
         self._nodes = self._contents = 0
 
     def _prune(self) -> None:
-        """Forget all nodes but the pristine one, and go on in a new one that stands for the tree as it is."""
-        if self._pristine is not None:
-            changes.clear(self._pristine.node)
-        self._node = Node(None, ())
+        """Forget the nodes that were come by once, or all; go on in a new one that stands for the tree as it is.
+
+        Loads of a stream that was mutated once make hundreds of nodes that nobody asks for again. Those of the streams
+        that it came from stay, or each few of its kind would have all of them made anew.
+        """
         self._nodes = self._contents = 0
+        if self._pristine is not None:
+            self._nodes, self._contents = changes.clear(self._pristine.node)
+            if 2 * self._nodes > _MAX_NODES or 2 * self._contents > _MAX_CONTENTS:
+                changes.clear(self._pristine.node)
+                self._nodes = self._contents = 0
+        self._node = Node(None, ())
 
     # The way back
 

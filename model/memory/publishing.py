@@ -23,7 +23,7 @@ from model.memory.mutators import Mutators
 from model.memory.view import EMPTY, FlatView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from model.memory.changes import Mutation, Node
     from model.memory.listener import Listener
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from model.memory.view import Kept
     from model.memory.work import Work
 
+    _Groups = tuple[tuple[Region | None, tuple[AddressSpace, ...]], ...]
+
 _MOST: Final = 8
 """Differences kept with one node: of two spaces, from the tree as designs have published it before."""
+
+_MOST_GROUPS: Final = 256
+"""Ways to resolve the roots of all spaces that are kept: each device's bus master may be on or off."""
 
 _SEAMS: Final = (listener.diff, rendering.render, rendering.simplify, region.view_root, region.insert)
 
@@ -43,13 +48,10 @@ class Published:
 
     __slots__ = ("contents", "groups", "heard", "ranges", "spaces", "walked")
 
-    def __init__(self, spaces: list[AddressSpace], contents: dict[Region, FlatView]) -> None:
+    def __init__(self, spaces: list[AddressSpace], contents: dict[Region, FlatView], groups: _Groups) -> None:
         self.spaces = spaces
         self.contents = tuple(contents.items())
-        groups: dict[Region | None, list[AddressSpace]] = {}
-        for space in spaces:
-            groups.setdefault(space.resolved, []).append(space)
-        self.groups = tuple(groups.items())
+        self.groups = groups
         self.ranges = sum(len(view.starts) for view in contents.values())
         self.walked = sum(len(contents[root].starts) * len(who) for root, who in self.groups if root is not None)
         self.heard: dict[tuple[AddressSpace, Kept], Difference] = {}
@@ -69,12 +71,13 @@ class Difference:
 
 
 class _Ears:
-    """Who among some listeners hears what."""
+    """Who among some listeners hears what; of some spaces, which share a view if they resolve so and so."""
 
-    __slots__ = ("are_plain", "commits", "listeners", "ranges")
+    __slots__ = ("are_plain", "commits", "groups", "listeners", "ranges", "spaces")
 
-    def __init__(self, listeners: list[Listener], spaces: Iterable[AddressSpace]) -> None:
-        self.listeners = listeners
+    def __init__(self, listeners: list[Listener], spaces: list[AddressSpace]) -> None:
+        self.listeners, self.spaces = listeners, spaces
+        self.groups: dict[tuple[Region | None, ...], _Groups] = {}
         self.are_plain = not any(
             who.hears_begin or who.hears_nop or (who.hears_ranges and not who.hears_differences) for who in listeners
         )
@@ -161,12 +164,28 @@ class Publishing(Mutators):
 
     def _work_out(self) -> Published:
         contents: dict[Region, FlatView] = {}
-        for space in self.spaces:
-            root = space.resolved
-            if root is not None and root not in contents:
+        groups = self._groups()
+        for root, _ in groups:
+            if root is not None:
                 known = self._node.contents.get(root)
                 contents[root] = self._new_content(root) if known is None else known
-        return Published(self.spaces, contents)
+        return Published(self.spaces, contents, groups)
+
+    def _groups(self) -> _Groups:
+        """The spaces by what their roots resolve to, in the order of the first of each."""
+        ears = self._ears
+        assert ears is not None
+        key = tuple([space.resolved for space in self.spaces])
+        known = ears.groups.get(key)
+        if known is None or ears.spaces is not self.spaces:
+            if ears.spaces is not self.spaces or len(ears.groups) >= _MOST_GROUPS:
+                ears.groups.clear()
+                ears.spaces = self.spaces
+            groups: dict[Region | None, list[AddressSpace]] = {}
+            for space in self.spaces:
+                groups.setdefault(space.resolved, []).append(space)
+            known = ears.groups[key] = tuple((root, tuple(who)) for root, who in groups.items())
+        return known
 
 
 def _told(published: Published, space: AddressSpace, old: FlatView, new: FlatView) -> Difference:

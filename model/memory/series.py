@@ -100,6 +100,10 @@ class Repeating(Publishing):
         for owner, name, value in series.after:
             setattr(owner, name, value)
         journal += series.before
+        way = series.end
+        while way is not self._node and way.parent is not None:
+            way.is_known = True
+            way = way.parent
         self.epoch += len(series.mutations)
         self.unseen += series.mutations
         self._node = series.end
