@@ -41,6 +41,8 @@ _OTHERS: Final = 4
 """Mutants of which one is made of any seed, the others of the richest."""
 _IN_ONE: Final = 3
 """Trials in one section."""
+_PUT_BACK: Final = 10
+"""Trials that did not go with the others, after which no more are looked at."""
 _AGAIN: Final = 3
 """Times that a trial is tried again after others got the load refused; then once more, alone."""
 
@@ -110,10 +112,13 @@ class Sweep:
         """The seed with trials from the front of the line; None if they had nothing to do in it."""
         changed: dict[int, tuple[Section, ...]] = {}
         where = _by_kind(seed)
-        likely, put_back = 1.0, []
+        likely = 1.0
+        put_back: list[_Waiting] = []
         under: list[tuple[_Waiting, int]] = []
         crowds: dict[int, _Crowd] = {}
         for _ in range(min(_LOOKED_AT, len(line))):
+            if len(put_back) >= _PUT_BACK:
+                break
             one = line.popleft()
             loads = 1.0 - self._risk(one.trial)
             alone = one.again > _AGAIN
