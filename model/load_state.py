@@ -5,12 +5,12 @@ It is what a design gets to see (`model.designs.Load`), and the place where ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from model import uses
 from model.designs import Design
 from model.errors import Abort, Hang, Killed
-from model.memory import FlatView
+from model.memory import FlatView, nobody
 from model.outcome import Cause, Finding
 from model.postcopy import Postcopy
 from model.raised import WrongReturn
@@ -41,6 +41,16 @@ MAX_COMMITS: Final = 60
 """Model: commits inside commits, as many as nobody means; the program goes on until its stack overflows."""
 
 
+class Guide(Protocol):
+    """Who is asked for each record of a load (`model.known`)."""
+
+    def begins(self, load: LoadState) -> None:
+        """The load is about to begin."""
+
+    def take(self, load: LoadState, reader: Reader) -> Done | None:
+        """The next record, or some of them; as `LoadState.take`."""
+
+
 class LoadState:
     """One load under way. `hooks`: who is called for the design, if not the design itself; he writes it down.
 
@@ -64,6 +74,7 @@ class LoadState:
         explain: bool = False,
         postcopy_ram: bool = False,
         hooks: Design | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self.machine = machine
         self.memory = machine.memory
@@ -114,6 +125,8 @@ class LoadState:
         if design.hears_changes:
             self.memory.heard = self._tree_changed
         self.memory.asks_in_commit = design.asks_in_commit
+        self.guide = guide
+        (nobody if guide is None else guide.begins)(self)
 
     @property
     def rebuilds(self) -> int:
@@ -211,10 +224,6 @@ class LoadState:
         cause = Cause(self.design.name, oracle, reader, change, self.kind)
         if cause not in self.findings:
             self.findings[cause] = Finding(kind, cause, text, rank, story)
-
-    def has_found(self, oracle: str, reader: str, change: str) -> bool:
-        """Whether there is a finding of this cause."""
-        return Cause(self.design.name, oracle, reader, change, self.kind) in self.findings
 
     @property
     def told_section(self) -> str:

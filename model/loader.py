@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.designs import Design
+    from model.load_state import Guide
     from model.machine import Machine
     from model.outcome import Verdict
     from model.schedule import Schedule
@@ -48,13 +49,14 @@ def load(
     schedule: Schedule = EMPTY_SCHEDULE,
     explain: bool = False,
     postcopy_ram: bool = False,
+    guide: Guide | None = None,
 ) -> Outcome:
     """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
 
     `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
     `schedule`: what others do meanwhile. `explain`: findings get their story, which takes time. Raises nothing that the
     bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
-    next load. `postcopy_ram`: the destination has the capability of that name.
+    next load. `postcopy_ram`: the destination has the capability of that name. `guide`: who is asked for each record.
     """
     with bug_of(type(design)):
         state = LoadState(
@@ -66,6 +68,7 @@ def load(
             schedule=schedule,
             explain=explain,
             postcopy_ram=postcopy_ram,
+            guide=guide,
         )
         return run(state)
 
@@ -206,8 +209,9 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
 
 def _records(state: LoadState, reader: Reader) -> Done:
     """Records up to what ends this loop, or to a package that another loop must read first."""
+    take = _record if state.guide is None else state.guide.take
     while True:
-        done = _record(state, reader)
+        done = take(state, reader)
         if done is not None:
             return done
 

@@ -41,8 +41,6 @@ def used_while_pending(load: LoadState, view: FlatView, space: AddressSpace, use
         return
     load.harmful_reads[reader] = load.harmful_reads.get(reader, 0) + 1
     change, text, fresh = found
-    if load.has_found(HARMFUL, reader, change):
-        return
     where = f"{space.name} {use.addr:#x}+{use.length:#x}"
     line = f"{load.section or 'the loader'}: {reader} of {where} while pending: {text}"
     rank = _rank(load, view, use)

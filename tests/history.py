@@ -4,7 +4,7 @@ Probes must be in place before anything of the code under test is imported, whic
 Prints a JSON object: for each mutant, by its number, the counters that it lit and the findings that it showed.
 
 ORDER: `forward`; `backward`; `twice`, each two times in a row; `fresh`, each on a target newly built; `plain`, backward
-with every load done in earnest, without rehearsal.
+with every load done in earnest, nothing remembered. The target `pair` is `stream` under the reference and one design.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, FeatureMap
+from fuzz.engine.lights import ProbeLights
 from fuzz.engine.probes import install
 from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT
 
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from fuzz.mutate.programs import ProgramMutator
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
-MUTANTS = {"stream": 6, "snapshot": 3, "roundtrip": 50, "memory": 10}
+MUTANTS = {"stream": 6, "pair": 60, "snapshot": 3, "roundtrip": 50, "memory": 10}
 
 
 def begin_with(target: str) -> Sequence[bytes]:
     """Inputs to begin with: real streams, small ones, programs."""
     seeds = [path.read_bytes() for path in sorted((CORPUS / "seeds" / "pc-small").glob("*.vmstate"))]
-    if target in {"stream", "snapshot"}:
+    if target in {"stream", "pair", "snapshot"}:
         return seeds
     if target == "memory":
         from fuzz.programs import seed_inputs
@@ -57,8 +58,11 @@ def mutants(mutator: Mutator | ProgramMutator, pool: Sequence[bytes], wanted: in
 def main(target: str, order: str) -> dict[int, Any]:
     """Run them."""
     features = FeatureMap()
-    name = "stream" if target == "snapshot" else target
-    install(UNDER_TEST.get(name, INSTRUMENTED), features.counters, PROBES, () if name == "memory" else WITHOUT)
+    name = "stream" if target in {"pair", "snapshot"} else target
+    without = () if name == "memory" else WITHOUT
+    finder = install(UNDER_TEST.get(name, INSTRUMENTED), features.counters, PROBES, without)
+    features.written = lambda: finder.count
+    lights = ProbeLights(features)
     from fuzz.work import build
     from model import DESIGNS, load
 
@@ -80,18 +84,20 @@ def main(target: str, order: str) -> dict[int, Any]:
             machine="pc-small",
             description=str(CORPUS / "machines" / "pc-small.json"),
             seeds=tuple(map(str, sorted(Path(folder).iterdir()))),
-            designs=tuple(design for design in DESIGNS if target != "snapshot" or design < "g"),
+            designs=("wrap-main",)
+            if target == "pair"
+            else tuple(one for one in DESIGNS if target == name or one < "g"),
             seed=1,
             campaign="",
             loadvm=target == "snapshot",
         )
         inputs = mutants(build.build_mutator(spec), pool, MUTANTS[target])
-        runs = build.build_target(spec)
+        runs = build.build_target(spec, lights)
         found: dict[int, Any] = {}
         numbers = range(len(inputs))
         for number in reversed(numbers) if order in {"backward", "plain"} else numbers:
             if order == "fresh":
-                runs = build.build_target(spec)
+                runs = build.build_target(spec, lights)
             for _ in range(2 if order == "twice" else 1):
                 features.clear()
                 execution = runs.run(inputs[number])

@@ -38,6 +38,7 @@ def shown(target: str, *orders: str) -> list[Any]:
     ("target", "orders"),
     [
         ("stream", ("twice", "plain")),
+        ("pair", ("forward", "plain")),
         ("snapshot", ("fresh", "backward")),
         ("roundtrip", ("twice", "backward")),
         ("memory", ("fresh", "backward")),

@@ -112,7 +112,7 @@ class Room:
         self.seeds = [path.read_bytes() for path in files.seeds]
         self.plain = Machine(description)
         self.shared = Machine(description)
-        self.loads = Loads(self.shared)
+        self.loads = Loads(self.shared, remembers=False)
         self.mutator: Mutator = make_mutator(description, self.seeds, schedules=True)
 
     def mutant(self, seed: int) -> tuple[bytes, Schedule]:
@@ -159,7 +159,7 @@ def test_so_does_a_mutant_under_any_designs_in_any_order(
 
 def test_a_design_that_answers_alike_is_not_loaded_under() -> None:
     here = room("pc-small")
-    loads = Loads(here.shared)
+    loads = Loads(here.shared, remembers=False)
     data = here.seeds[1]
     for design in DESIGNS.values():
         loads.load(data, design(), EMPTY_SCHEDULE)
@@ -173,7 +173,7 @@ def test_a_design_that_answers_alike_is_not_loaded_under() -> None:
 
 def test_another_stream_starts_anew_and_a_long_one_is_forgotten() -> None:
     here = room("pc-small")
-    loads = Loads(here.shared)
+    loads = Loads(here.shared, remembers=False)
     for data, kept in ((here.seeds[0], 1), (here.seeds[1], 1), (here.seeds[1], 2)):
         design = WRAP if kept == 2 else REFERENCE
         loads.load(data, design())

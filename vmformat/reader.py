@@ -32,15 +32,19 @@ class Reader:
     """Bytes, a position and the latched error (0, or a positive errno).
 
     `base` is the offset of the first byte in the whole stream; `offset` counts from there, `pos` from the first byte.
+    `furthest`: up to where somebody has looked ahead, from the first byte; whoever wants to know sets it back.
+    `is_cut`: whether the end has cut a buffer off.
     """
 
-    __slots__ = ("_front", "base", "data", "error", "pos")
+    __slots__ = ("_front", "base", "data", "error", "furthest", "is_cut", "pos")
 
     def __init__(self, data: bytes, base: int = 0) -> None:
         self.data = data
         self.base = base
         self.pos = 0
         self.error = 0
+        self.furthest = 0
+        self.is_cut = False
         self._front = 0  # where the byte at the front of QEMU's buffer stands in the data
 
     @property
@@ -114,15 +118,18 @@ class Reader:
         return chunk
 
     def _fill(self, pos: int, n: int) -> None:
-        """`n` bytes at `pos` are wanted together: the buffer is filled anew if it has fewer, and more can be had."""
-        if pos > self._front + BUFFER:  # read byte by byte: filled whenever it was empty
-            self._front += (pos - self._front - 1) // BUFFER * BUFFER
-        end = min(self._front + BUFFER, len(self.data))
-        if end - pos < n and end < len(self.data):
-            self._front = pos
+        """`n` bytes at `pos` are wanted together: the buffer is filled anew if it has fewer, and more can be had.
+
+        No statement depends on where in the stream that is: what lights a probe is the bytes, not their place.
+        """
+        passed = max(pos - self._front - 1, 0)  # read byte by byte: filled whenever it was empty
+        front = self._front + passed // BUFFER * BUFFER
+        end = min(front + BUFFER, len(self.data))
+        self._front = pos if end - pos < n and end < len(self.data) else front
 
     def _moved(self, pos: int, chunk: bytes) -> bytes:
         """A buffer at `pos` that the end cuts off, as it comes out where all of it was in QEMU's buffer already."""
+        self.is_cut = True
         self._fill(pos, 1)
         at = pos - self._front
         if not 0 <= at < len(chunk) or len(chunk) > BUFFER:
@@ -142,6 +149,7 @@ class Reader:
     def peek(self, offset: int, n: int) -> bytes:
         """Bytes `offset`..`offset+n` from here, without passing over them; short and EIO past the end."""
         start = self.pos + offset
+        self.furthest = max(self.furthest, start + n)
         chunk = self.data[start : start + n]
         if len(chunk) < n and not self.error:
             self.error = EIO
@@ -150,6 +158,7 @@ class Reader:
     def peek_u8(self, offset: int) -> int:
         """The byte `offset` from here; 0 and EIO past the end."""
         at = self.pos + offset
+        self.furthest = max(self.furthest, at + 1)
         if at < len(self.data):
             return self.data[at]
         if not self.error:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
     from model import Description, Design, Outcome
+    from model.lights import Lights
     from model.schedule import Schedule
 
 SLACK = 64 << 10
@@ -33,9 +34,10 @@ SLACK = 64 << 10
 class Destination:
     """A machine behind the two calls of `fuzz.targets.stream`. A load that would come to nothing new is not done."""
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, lights: Lights | None = None, *, remembers: bool = True) -> None:
+        """`lights` and `remembers`: as of `model.Loads`."""
         self.machine = Machine(description)
-        self._loads = Loads(self.machine)
+        self._loads = Loads(self.machine, lights, remembers=remembers)
         self._faulty = FaultyMachine(description)
 
     def load(
@@ -74,18 +76,23 @@ def read_description(path: Path) -> Description:
     return parse(path.read_bytes())
 
 
-def build_target(spec: Spec) -> Target:
-    """The target that the spec names."""
+def build_target(spec: Spec, lights: Lights | None = None) -> Target:
+    """The target that the spec names. `lights`: told what a load lights that is not done."""
     if spec.target == memory.NAME:
         return memory.MemoryTarget([design_named(name) for name in spec.designs])
     description = read_description(Path(spec.description))
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [design_named(name) for name in spec.designs]
+    remembers = not spec.by_atheris and (lights is not None or not spec.probes)  # else what is not done stays dark
 
     def make(wrap: Callable[[stream.Destination], stream.Destination]) -> Target:
         return stream.StreamTarget(
-            lambda: wrap(Destination(description)), REFERENCE, designs, loadvm=spec.loadvm, beyond=spec.beyond
+            lambda: wrap(Destination(description, lights, remembers=remembers)),
+            REFERENCE,
+            designs,
+            loadvm=spec.loadvm,
+            beyond=spec.beyond,
         )
 
     if not spec.feedback:

@@ -19,7 +19,7 @@ from model.memory.listener import Listener
 from model.memory.memory import Memory
 from model.memory.mtree import format_flat, layout, parse_flat, parse_tree
 from model.memory.pieces import map_length
-from model.memory.ram import Block, Ram
+from model.memory.ram import Block, Ram, nobody
 from model.memory.region import T64, Kind, Region
 from model.memory.space import AddressSpace
 from model.memory.use import Getter, Remapped, Use, current_view
@@ -60,6 +60,7 @@ __all__ = [
     "layout",
     "map_length",
     "memory_region_find",
+    "nobody",
     "parse_flat",
     "parse_tree",
     "read",

@@ -73,6 +73,8 @@ class Memory(Repeating):
     blocks. `heard`: if set, told of each region added to a container (True) or taken out of one (False).
     `before_commit`: if set, called before each commit that finds something pending.
     `remembers`: whether a rebuild may take from an earlier one what it comes to; not where a seam is replaced.
+    `log`: what was done since it was last cleared, in order: mutations by their keys, regions made, rebuilds, and
+    spaces and listeners that came and went.
     `asks_in_commit`: whether a rebuild's own reads of views pass through `getter`, as they do in QEMU; nobody can tell
     unless a getter does more than read.
     """
@@ -100,6 +102,7 @@ class Memory(Repeating):
         self.remembers = True
         self._ears = None
         self._spares = Spares()
+        self.log: list[tuple[object, ...]] = []
         self._node = Node(None, ())
         self._nodes = 0
         self._contents = 0
@@ -160,6 +163,7 @@ class Memory(Repeating):
         return cls.notify is cls._sound_notify
 
     def _rebuild(self) -> None:
+        self.log.append(("rebuild",))
         if self._is_plain():
             self._publish()
         else:
@@ -242,6 +246,7 @@ class Memory(Repeating):
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
         self.epoch += 1
         self.unseen.append((key, records))
+        self.log.append(key)
         node = self._node.nexts.get(key)
         self._node = self._new_node(key, records) if node is None else node.again()
         watch = self._watch
@@ -258,6 +263,7 @@ class Memory(Repeating):
         It gets the view that its resolved root has, however old; a root not seen before is rendered from the tree now.
         """
         space = AddressSpace(name, root)
+        self.log.append(("space", name, root))
         self.spaces = [*self.spaces, space]
         self._stale.add(space)
         self._resolve()
@@ -276,11 +282,13 @@ class Memory(Repeating):
         if space.listeners:
             raise MemoryAbort("do_address_space_destroy: Assertion `QTAILQ_EMPTY(&as->listeners)' failed.")
         self.begin()
+        self.log.append(("no space", space))
         self.spaces = [other for other in self.spaces if other is not space]
         self.commit()
 
     def register(self, who: Listener, space: AddressSpace) -> None:
         """Link a listener to a space; it hears begin, region_add for each range published now, commit."""
+        self.log.append(("listener", who, space))
         self.listeners = _linked(self.listeners, who)
         space.listeners = _linked(space.listeners, who)
         self.notify(who, "begin")
@@ -291,6 +299,7 @@ class Memory(Repeating):
 
     def unregister(self, who: Listener, space: AddressSpace) -> None:
         """Unlink a listener; it hears begin, region_del for each range published now, commit."""
+        self.log.append(("no listener", who, space))
         self.notify(who, "begin")
         if who.hears_ranges:
             for piece in space.current:
@@ -306,6 +315,11 @@ class Memory(Repeating):
         """
         root = region.view_root(space.root)
         return EMPTY if root is None else self._content(root)
+
+    @property
+    def undoing(self) -> int:
+        """How much a rollback would have to write back: it grows with all that is changed."""
+        return len(self._journal) if self._journal is not None else 0
 
     @property
     def behind(self) -> bool:
@@ -490,6 +504,7 @@ class _Pristine:
         memory.has_lock = True
         memory.heard = memory.before_commit = None
         memory.asks_in_commit = False
+        memory.log.clear()
         memory.views = dict(self.views)
         memory.unseen = list(self.unseen)
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio

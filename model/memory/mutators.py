@@ -26,6 +26,7 @@ class Mutators(ABC):
 
     heard: Callable[[bool, Region, Region], None] | None
     ioeventfd_pending: bool
+    log: list[tuple[object, ...]]
 
     @abstractmethod
     def begin(self) -> None:
@@ -184,7 +185,9 @@ class Mutators(ABC):
 
         It may be one that a rollback has put back to how it was made: the trees that it stands in are known then.
         """
-        return self._made(name, kind, size, alias, fields)
+        made = self._made(name, kind, size, alias, fields)
+        self.log.append(("create", made))
+        return made
 
     def destroy(self, mr: Region) -> None:
         """Finalize a region that has no container: disabled first, so losing its children marks nothing.

@@ -9,6 +9,7 @@ Nothing here lights a probe: what runs depends on what was asked before.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from model.memory.region import T64
@@ -60,8 +61,8 @@ def map_length(view: FlatView, addr: int, length: int, write: bool) -> tuple[Reg
     Directly accessible memory is followed over ranges of the same region at consecutive offsets; everything else ends
     with its dispatch section (7).
     """
-    index = view.find(addr)
-    if index < 0:
+    index = bisect_right(view.starts, addr) - 1  # as `view.find`, which lights a probe
+    if index < 0 or addr >= view.ends[index]:
         return None, addr, min(length, T64 - addr)
     region, base, _ = view.infos[index]
     end = addr + length

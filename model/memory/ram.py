@@ -90,17 +90,23 @@ class Block:
         return page
 
 
+def nobody(*_what: object) -> None:
+    """Is told, and does nothing."""
+
+
 class Ram:
     """All RAM blocks by name.
 
     `on_read`: told of every read by name (block, offset, length in bytes); what a capture keeps of a guest's memory is
-    what was read while its stream was loaded.
+    what was read while its stream was loaded. `on_touch`: told of every read, those of a search as well; `on_write`: of
+    the block of every write.
     """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
         self.on_read: Callable[[str, int, int], None] | None = None
-        self.on_touch: Callable[[str, int, int], None] | None = None
+        self.on_touch: Callable[[str, int, int], None] = nobody
+        self.on_write: Callable[[str], None] = nobody
 
     def add_block(self, name: str, length: int) -> Block:
         """Create a block of zeros, `length` in bytes."""
@@ -109,8 +115,7 @@ class Ram:
 
     def read(self, block: str, offset: int, length: int) -> bytes:
         """Bytes of a block by name; zeros for a block that does not exist and beyond the end."""
-        if self.on_touch is not None:
-            self.on_touch(block, offset, length)
+        self.on_touch(block, offset, length)
         if self.on_read is not None:
             self.on_read(block, offset, length)
         found = self.blocks.get(block)
@@ -118,6 +123,7 @@ class Ram:
 
     def write(self, block: str, offset: int, data: bytes) -> None:
         """Write to a block by name; dropped for a block that does not exist and beyond the end."""
+        self.on_write(block)
         found = self.blocks.get(block)
         if found is not None:
             found.write(offset, data)

@@ -106,6 +106,7 @@ class Repeating(Publishing):
             way = way.parent
         self.epoch += len(series.mutations)
         self.unseen += series.mutations
+        self.log += [key for key, _ in series.mutations]
         self._node = series.end
         for mr in series.touched:
             watching = self._watch.get(mr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from model.known import Known
 from model.load_state import LoadState
 from model.loader import load, run
 from model.rehearsal.recording import Recording
@@ -15,6 +16,7 @@ from model.uses import with_missed
 
 if TYPE_CHECKING:
     from model.designs import Design
+    from model.lights import Lights
     from model.machine import Machine
     from model.outcome import Outcome
     from model.rehearsal.transcript import Transcript
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Loads:
-    """Like `model.load` on one machine, which must be pristine at each. Remembers the latest stream only.
+    """Like `model.load` on one machine, which must be pristine at each.
+
+    Under a design that holds nothing a load does only what no load before it did (`model.known`). Under the others what
+    is remembered is the latest stream.
 
     A design that loads the same stream again begins anew: nothing is left then of the first round, and the second does
     what the first did.
@@ -31,8 +36,11 @@ class Loads:
     load was needed: who wants to look at it calls `model.load`.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, lights: Lights | None = None, *, remembers: bool = True) -> None:
+        """`lights`: told what a load lights that is not done. `remembers`: whether what earlier streams did is used."""
         self.machine = machine
+        self._remembers = remembers
+        self._known = Known(machine, lights)
         self._stream: tuple[bytes, Schedule, bool] = (b"", EMPTY_SCHEDULE, False)
         self._transcripts: list[Transcript] = []
         self._asked: set[type[Design]] = set()
@@ -43,6 +51,8 @@ class Loads:
     ) -> Outcome:
         """The outcome of a stream under a design; `design` is a fresh object."""
         machine = self.machine
+        if self._remembers and not loadvm and self._known.takes(data, design):
+            return self._known.load(data, design, schedule)
         stream = (data, schedule, loadvm)
         if stream != self._stream or type(design) in self._asked:
             self._stream, self._transcripts, self._room = stream, [], MOST

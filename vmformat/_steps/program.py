@@ -37,6 +37,7 @@ class Run(Op):
     def run(self, ctx: Context) -> Result:
         reader = ctx.reader
         data, pos = reader.data, reader.pos
+        reader.furthest = max(reader.furthest, pos + self.stretch)
         if reader.error or pos + self.stretch > len(data):
             return self._exactly(ctx)
         for looks in self.looks:
