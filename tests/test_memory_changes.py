@@ -124,3 +124,15 @@ def test_what_others_came_by_again_outlives_a_pruning(monkeypatch: pytest.Monkey
         assert len(counted.calls) > calls
         m.rollback()
         assert m._nodes <= 40
+
+
+def test_a_rendering_without_lists_of_its_own_takes_no_room() -> None:
+    m, _, leaves = board()
+    m.checkpoint()
+    before = m.spaces[0].current
+    m.set_size(Region("orphan", Kind.IO, 1), 2)
+    assert m.spaces[0].current is not before
+    assert m.spaces[0].current.kept is before.kept
+    assert m._contents == 0
+    m.set_address(leaves[0], 0x200000)
+    assert m._contents == 1

@@ -17,7 +17,8 @@ that of a new space (I12); as long as the flag stays down no rendering changed, 
 
 **Remembering renderings**. QEMU renders each distinct root from scratch at every rebuild. Here a rendering is looked up
 in the node of `changes` that stands for the tree as it is, or patched from an earlier one. Content is shared, identity
-is not: each rebuild makes new FlatView objects. Nobody can tell the difference but by the clock.
+is not: each rebuild makes new FlatView objects. Nobody can tell the difference but by the clock. What a
+whole rebuild comes to is kept in the same place (`publishing`), and so is what a series of mutations does (`series`).
 
 **The way back**. After `checkpoint` every field written is noted in a journal with its old value; `rollback` writes
 them back in reverse. Lists in regions are replaced, never changed, so the old list is the old value. Cost: what was
@@ -55,7 +56,7 @@ _LISTS = frozenset({"add", "del"})
 """Mutations of a list of children, which say nothing new about the container itself."""
 NO_LOCK: Final = "memory_region_transaction_commit: Assertion `qemu_mutex_iothread_locked()' failed."
 _MAX_NODES = 20_000
-_MAX_CONTENTS = 2_000
+_MAX_CONTENTS = 4_000
 """What the trie may remember before it starts anew: some 20 MB each."""
 
 
@@ -355,8 +356,10 @@ class Memory(Repeating):
     def _new_content(self, root: Region) -> FlatView:
         if self._contents >= _MAX_CONTENTS:
             self._prune()
-        view = self._node.contents[root] = rendering.render(root, *changes.since(self._node, root, self.views))
-        self._contents += 1
+        old, spans = changes.since(self._node, root, self.views)
+        view = self._node.contents[root] = rendering.render(root, old, spans)
+        if old is None or view.kept is not old.kept:  # else it has no lists of its own
+            self._contents += 1
         return view
 
     def _new_node(self, key: tuple[object, ...], records: tuple[Record, ...]) -> Node:
