@@ -130,6 +130,10 @@ class Guide:
             self._opens(None)
             self._known.lights.light(lit)
 
+    def leaves(self) -> None:
+        """The load is over, and what it leaves need not hold what is known."""
+        self.load.guide = self.load.machine.walks.of_record = None
+
     def take(self, load: LoadState, reader: Reader) -> Done | None:
         """The next record, or some of them; as the loader's own."""
         if self.is_off:

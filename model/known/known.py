@@ -7,6 +7,7 @@ what an input comes to, and what it lights, does not depend on that.
 
 from __future__ import annotations
 
+import gc
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -64,10 +65,12 @@ class Known:
         self.kinds = Kinds(machine)
         self.looks = Looks(machine)
         self.lights: Lights = Dark() if lights is None else lights
+        self.pieces = Pieces(machine)
         self.forget()
 
     def forget(self) -> None:
         """Know nothing."""
+        self.pieces.part()
         self.pieces = Pieces(self.machine)
         self.sums = Sums()
         self._start = self.pieces.piece(b"", 0)
@@ -88,6 +91,7 @@ class Known:
         machine = self.machine
         if self._count > MOST or self._bytes + self.pieces.size > MOST_BYTES:
             self.forget()
+            gc.collect()  # what is old is looked at too seldom to be left to it
         lit = self.lights.take()
         try:
             return self._load(data, design, schedule)
@@ -115,6 +119,8 @@ class Known:
                 end = arrived.end
             else:
                 outcome = guide.ended(outcome)
+            finally:
+                guide.leaves()
         self.lights.take()
         if end is not None:
             if way.steps() + end.did.numbers.steps > MAX_STEPS:

@@ -77,6 +77,13 @@ class Pieces:
     def __len__(self) -> int:
         return len(self._known)
 
+    def part(self) -> None:
+        """Take them apart: what they led to leads back to them."""
+        for piece in self._known.values():
+            piece.nexts.clear()
+            piece.quiet.clear()
+            piece.quiet_turns.clear()
+
     def elsewhere(self, piece: Piece, data: bytes, pos: int) -> Iterator[Piece]:
         """Pieces that stand at `pos` of the data, but are not among those that a piece remembers as its next."""
         for length, size in self._lengths.get(data[pos : pos + HEAD], ()):
