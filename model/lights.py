@@ -8,7 +8,10 @@ record had been loaded.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST: Final = 20_000
 """Sums of two that are kept, by number; some 2 MB."""
@@ -58,10 +61,16 @@ class Sums:
         """The set of a number."""
         return self._sets[number]
 
+    def total(self, numbers: Iterable[int]) -> int:
+        """The number of all these together."""
+        sums, total = self._sums, 0
+        for number in numbers:
+            found = sums.get((total, number))
+            total = self.add(total, number) if found is None else found
+        return total
+
     def add(self, one: int, other: int) -> int:
         """The number of two sets together."""
-        if one == other or not other:
-            return one
         key = (one, other)
         found = self._sums.get(key)
         if found is None:

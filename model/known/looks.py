@@ -46,7 +46,9 @@ class Looks:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._registers: dict[frozenset[tuple[PciFunction, FunctionState]], Facts] = {}
-        self._watched = [one for one in machine.handlers if isinstance(one, Handler) and one.watch is not None]
+        self.watched: list[AnyHandler] = [
+            one for one in machine.handlers if isinstance(one, Handler) and one.watch is not None
+        ]
 
     def registers(self, states: Mapping[PciFunction, FunctionState]) -> Facts:
         """What the functions' registers ask for, if these are so and all others as at reset."""
@@ -70,7 +72,7 @@ class Looks:
 
     def distances(self, loaded: Mapping[AnyHandler, Facts]) -> Facts:
         """How far checked fields are from what is refused, from what each handler has loaded."""
-        return tuple(dict.fromkeys(fact for one in self._watched if one in loaded for fact in loaded[one]))
+        return tuple(dict.fromkeys(fact for one in self.watched if one in loaded for fact in loaded[one]))
 
 
 def _show(function: PciFunction, state: FunctionState) -> None:

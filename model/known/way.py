@@ -90,7 +90,7 @@ class Way:
 
     def steps(self) -> int:
         """The work of the load so far, in model steps."""
-        return sum(passage.did.numbers.steps for passage in self.path)
+        return sum([passage.steps for passage in self.path])
 
     def due(self, points: tuple[int, ...]) -> Due:
         """Who is to run while these points are passed, with all that they may go by."""
@@ -110,22 +110,23 @@ class Way:
 
     def lights(self, sums: Sums, last: int = 0) -> int:
         """All that was lit."""
-        number = 0
-        for passage in self.path:
-            number = sums.add(number, passage.did.lit)
-        return sums.add(number, last)
+        return sums.add(sums.total([passage.did.lit for passage in self.path]), last)
 
     def outcome(self, end: End, design: Design, looks: Looks) -> Outcome:
         """What a load comes to that ends so."""
-        deeds = [passage.did for passage in self.path]
+        deeds = [passage.did for passage in self.path if not passage.is_bare]
         deeds.append(end.did)
-        distances = {handler: passage.did.distances for handler, passage in self.loaded.items()}
+        bare = sum([passage.steps for passage in self.path if passage.is_bare])
+        loaded = self.loaded
+        distances = {one: loaded[one].did.distances for one in looks.watched if one in loaded}
         if end.handler is not None:
             distances[end.handler] = end.did.distances
-        return _assembled(deeds, end.outcome, self.pos, design, looks, looks.distances(distances))
+        return _assembled(deeds, bare, end.outcome, self.pos, design, looks, looks.distances(distances))
 
 
-def _assembled(deeds: list[Deed], ending: Outcome, pos: int, design: Design, looks: Looks, distances: Facts) -> Outcome:
+def _assembled(
+    deeds: list[Deed], bare: int, ending: Outcome, pos: int, design: Design, looks: Looks, distances: Facts
+) -> Outcome:
     """The outcome of a load from what each of its steps added; `ending` is what the last came to, from `pos` on."""
     messages: list[str] = []
     missing: set[str] = set()
@@ -169,7 +170,7 @@ def _assembled(deeds: list[Deed], ending: Outcome, pos: int, design: Design, loo
         findings=with_missed(findings.values(), guards=design.guards),
         not_modelled=tuple(sorted(missing)),
         acted=tuple(acted),
-        steps=steps,
+        steps=steps + bare,
         cost=Cost(rebuilds, forced, forced_rebuilds, *work),
         situation=Situation(tuple(sorted(reads)), looks.registers(functions), distances),
     )

@@ -163,13 +163,13 @@ class Passage:
     must be in RAM, if it wrote to it. `left`: who still is to run, None if nobody ran. `passed`: the points that must
     have been passed before, where that shows. `section`, `version`: of the section that the handler has begun last.
     `is_plain`: it changes nothing but what the handler has loaded; `is_quiet`: and goes by nothing else; `skips`: who
-    comes behind need not have it done. `block`: of RAM's loader, the block that was named last. `turns_away`: the
-    load goes on in a package, or behind one.
+    comes behind need not have it done; `is_bare`: it adds `steps` and nothing else. `block`: of RAM's loader, the block
+    that was named last. `turns_away`: the load goes on in a package, or behind one.
     """
 
     __slots__ = (
-        "block", "contents", "did", "due", "handler", "is_plain", "is_quiet", "left", "only", "passed", "piece",
-        "points", "reads", "section", "skips", "turns_away", "version", "world",
+        "block", "contents", "did", "due", "handler", "is_bare", "is_plain", "is_quiet", "left", "only", "passed",
+        "piece", "points", "reads", "section", "skips", "steps", "turns_away", "version", "world",
     )  # fmt: skip
 
     def __init__(self, did: Deed, handler: AnyHandler | None, before: Loaded, world: World | None) -> None:
@@ -178,6 +178,8 @@ class Passage:
         self.handler = handler
         self.world = world
         self.skips = self.is_quiet = self.turns_away = False
+        self.steps = did.numbers.steps
+        self.is_bare = did.added is NOTHING and not did.functions and not any(did.numbers[1:4] + did.numbers.work)
         self.block: str | None = None
         self.is_plain = world is None and not did.points
         self.section, self.version = did.piece.section, did.piece.version
