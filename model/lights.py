@@ -8,13 +8,10 @@ record had been loaded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-MOST: Final = 20_000
-"""Sums of two that are kept, by number; some 2 MB."""
 
 
 class Lights(Protocol):
@@ -44,7 +41,7 @@ class Sums:
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {b"": 0}
         self._sets: list[bytes] = [b""]
-        self._sums: dict[tuple[int, int], int] = {}
+        self._values: list[int] = [0]
 
     def __len__(self) -> int:
         return len(self._sets)
@@ -55,29 +52,19 @@ class Sums:
         if found is None:
             found = self._numbers[lit] = len(self._sets)
             self._sets.append(lit)
+            self._values.append(int.from_bytes(lit, "little"))
         return found
 
     def lit(self, number: int) -> bytes:
         """The set of a number."""
         return self._sets[number]
 
-    def total(self, numbers: Iterable[int]) -> int:
-        """The number of all these together."""
-        sums, total = self._sums, 0
-        for number in numbers:
-            found = sums.get((total, number))
-            total = self.add(total, number) if found is None else found
-        return total
-
-    def add(self, one: int, other: int) -> int:
-        """The number of two sets together."""
-        key = (one, other)
-        found = self._sums.get(key)
-        if found is None:
-            if len(self._sums) >= MOST:
-                self._sums.clear()
-            found = self._sums[key] = self.number(together(self._sets[one], self._sets[other]))
-        return found
+    def together(self, numbers: Iterable[int]) -> bytes:
+        """All these sets in one."""
+        values, both = self._values, 0
+        for number in set(numbers):
+            both |= values[number]
+        return both.to_bytes((both.bit_length() + 7) // 8, "little")
 
 
 def together(one: bytes, other: bytes) -> bytes:

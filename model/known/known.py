@@ -125,9 +125,9 @@ class Known:
         if end is not None:
             if way.steps() + end.did.numbers.steps > MAX_STEPS:
                 raise Astray
-            self.lights.light(self.sums.lit(way.lights(self.sums, end.did.lit)))
+            self.lights.light(self.sums.together([*way.lit(), end.did.lit]))
             return way.outcome(end, design, self.looks)
-        self.lights.light(together(self.sums.lit(way.lights(self.sums)), guide.lit))
+        self.lights.light(together(self.sums.together(way.lit()), guide.lit))
         return outcome
 
     def follow(self, chart: Chart, way: Way) -> End | None:

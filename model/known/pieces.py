@@ -28,7 +28,10 @@ NEXT: Final = 12
 LONGEST_HEAD: Final = 1 + 4 + 1 + 255 + 8
 """Bytes of a record that say whose section it is."""
 
-LONGEST: Final = 1 << 16
+LENGTHS: Final = 8
+"""Lengths tried of each section, the latest: each costs a hash of so many bytes."""
+
+LONGEST: Final = 1 << 13
 """Longer ones are found behind their neighbours only: to look for one its bytes are hashed."""
 
 
@@ -116,5 +119,8 @@ class Pieces:
             if len(data) < HEAD:
                 self._short[key] = found
             elif len(data) <= LONGEST:
-                self._lengths.setdefault(data[:HEAD], {})[len(data), size] = None
+                lengths = self._lengths.setdefault(data[:HEAD], {})
+                lengths[len(data), size] = None
+                if len(lengths) > LENGTHS:
+                    del lengths[next(iter(lengths))]
         return found

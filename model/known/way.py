@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from model.known.looks import Looks
     from model.known.pieces import Piece
     from model.known.worlds import Contents, Deed, Due, End, FunctionState, Passage, World
-    from model.lights import Sums
     from model.machine import AnyHandler
     from model.outcome import Cause, Finding, Outcome
     from model.schedule import Schedule, Step
@@ -108,9 +107,9 @@ class Way:
         """Who is still to run, at which point the load stands, and what each handler has loaded."""
         return self.left, tuple(self.passed), frozenset(self.loaded.items())
 
-    def lights(self, sums: Sums, last: int = 0) -> int:
-        """All that was lit."""
-        return sums.add(sums.total([passage.did.lit for passage in self.path]), last)
+    def lit(self) -> list[int]:
+        """What was lit, by number."""
+        return [passage.did.lit for passage in self.path]
 
     def outcome(self, end: End, design: Design, looks: Looks) -> Outcome:
         """What a load comes to that ends so."""
