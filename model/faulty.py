@@ -9,7 +9,8 @@ A bug that keeps something on `self` may not: then nothing is remembered. So the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from model.machine import Machine
 from model.schedule import EMPTY_SCHEDULE
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from model.schedule import Schedule
     from model.session import Stage
 
-_FIELDS = (
+_FIELDS: Final = attrgetter(
     "addr",
     "size",
     "priority",
@@ -82,4 +83,4 @@ class FaultyMachine:
 
 
 def _fields(machine: Machine) -> list[tuple[Any, ...]]:
-    return [tuple(getattr(region, name) for name in _FIELDS) for region in machine.regions.values()]
+    return list(map(_FIELDS, machine.regions.values()))

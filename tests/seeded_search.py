@@ -47,8 +47,12 @@ def of_kind(kinds: frozenset[str]) -> list[str]:
     return [name for name, cls in SEEDED.items() if (cls.__module__.rpartition(".")[2] in known) is bool(kinds)]
 
 
+SEEDS = {"mac-count-signed": 2, "only-moved-tables-rebuilt": 2, "setup-length-refused": 2}
+"""Seeds of those for which executions differ most from seed to seed: all find within the budget, but some in minutes."""
+
+
 def seed_of(name: str) -> int:
-    return crc32(name.encode()) % 1000 + 1
+    return SEEDS.get(name, crc32(name.encode()) % 1000 + 1)
 
 
 @dataclass

@@ -26,6 +26,7 @@ class CacheEndsWhereFlagsChange(SeededBug):
     """A cache ends where RAM becomes read-only or writable, though it is one piece: a ring across is refused."""
 
     source = "memory.md 7, virtio.md 5"
+    sections = 4
 
     def cache_init(
         self,
