@@ -48,7 +48,7 @@ def of_kind(kinds: frozenset[str]) -> list[str]:
 
 
 SEEDS = {"mac-count-signed": 2, "only-moved-tables-rebuilt": 2, "setup-length-refused": 2}
-"""Seeds of those for which executions differ most from seed to seed: all find within the budget, but some in minutes."""
+"""Of those for which executions differ most from seed to seed: all find within the budget, but some in minutes."""
 
 
 def seed_of(name: str) -> int:
