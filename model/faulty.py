@@ -20,6 +20,7 @@ from model.session import live, stages_of
 if TYPE_CHECKING:
     from model.description import Description
     from model.designs import Design
+    from model.outcome import Layout
     from model.schedule import Schedule
     from model.session import Stage
 
@@ -46,21 +47,21 @@ class FaultyMachine:
 
     def __init__(self, description: Description) -> None:
         self._description = description
-        self._machines: dict[type[object], tuple[Machine, list[tuple[Any, ...]]]] = {}
+        self._machines: dict[type[object], tuple[Machine, list[tuple[Any, ...]], Layout]] = {}
 
     def machine(self, bug: type[object]) -> Machine:
         """The machine for loads with `bug`, pristine. Its layout after a load is there until the next call."""
         known = self._machines.get(bug)
         if known is not None:
-            machine, pristine = known
+            machine, pristine, layout = known
             machine.reset()
-            if _fields(machine) == pristine and machine.layout() == machine.pristine_layout:
+            if _fields(machine) == pristine and machine.layout() == layout:
                 if not keeps_nothing(bug):
                     machine.memory.forget_nodes()
                 return machine
         machine = Machine(self._description)
         machine.remembers = False
-        self._machines[bug] = machine, _fields(machine)
+        self._machines[bug] = machine, _fields(machine), machine.layout()
         return machine
 
     def stages(

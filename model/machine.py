@@ -89,7 +89,6 @@ class Machine:
         self.memory.rebuilds = 0
         self.memory.work.restore(NO_WORK)
         self.memory.checkpoint()
-        self.pristine_layout = self.layout()
 
     @property
     def remembers(self) -> bool:
