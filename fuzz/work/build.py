@@ -77,14 +77,14 @@ def read_description(path: Path) -> Description:
 
 
 def build_target(spec: Spec, lights: Lights | None = None) -> Target:
-    """The target that the spec names. `lights`: told what a load lights that is not done."""
+    """The target that the spec names. `lights`: told what a load lights that is not done, as none is without."""
     if spec.target == memory.NAME:
         return memory.MemoryTarget([design_named(name) for name in spec.designs])
     description = read_description(Path(spec.description))
     if spec.target == roundtrip.NAME:
         return roundtrip.RoundtripTarget(section_schemas(description))
     designs = [design_named(name) for name in spec.designs]
-    remembers = not spec.by_atheris and (lights is not None or not spec.probes)  # else what is not done stays dark
+    remembers = lights is not None and not spec.by_atheris  # else what is not done stays dark
 
     def make(wrap: Callable[[stream.Destination], stream.Destination]) -> Target:
         return stream.StreamTarget(

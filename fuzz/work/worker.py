@@ -25,7 +25,6 @@ from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
 from fuzz.engine.counters import stabilise
-from fuzz.engine.lights import ProbeLights
 from fuzz.engine.probes import ProbeFinder, install
 from fuzz.settling import Settling
 from fuzz.work.blackbox import BlackBox, read_box
@@ -97,7 +96,8 @@ def main(argv: list[str]) -> None:
         # Only now: importing these imports the code under test.
         from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
 
-    target: Target = build_target(spec, ProbeLights(features) if spec.probes else None)
+    # No lights: what `model.known` remembers costs a campaign more than it saves, as yet.
+    target: Target = build_target(spec)
     mutator = build_mutator(spec)
     run(spec, target, mutator, features, int(argv[2]) if len(argv) > 2 else None)
 
