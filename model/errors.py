@@ -25,6 +25,10 @@ class Hang(Exception):
     """The modelled program exceeds its budget of steps."""
 
 
+class Again(BaseException):
+    """Records were passed over that this load cannot do without (`model.quiet`): it must be done in full."""
+
+
 class DescriptionError(Exception):
     """A machine description that cannot be used.
 

@@ -1,9 +1,8 @@
-"""What an execution lights, for loads that are not done: a record that is known lights what it lit when it was loaded.
+"""What an execution lights, for records that are not loaded: one that is known lights what it lit when it was loaded.
 
 Whoever counts which code runs (`fuzz.engine.probes`) hands the loads a `Lights`. Code that does not run because its
-result is known would stay dark, and what an input lights would depend on what was loaded before it. So each passage
-keeps what it lit, and a load lights in the end what its passages did, all together: no more and no less than if each
-record had been loaded.
+result is known would stay dark, and what an input lights would depend on what was loaded before it. So each record that
+may be passed over keeps what it lit, and a load lights in the end what these would have.
 """
 
 from __future__ import annotations
@@ -40,24 +39,18 @@ class Sums:
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {b"": 0}
-        self._sets: list[bytes] = [b""]
         self._values: list[int] = [0]
 
     def __len__(self) -> int:
-        return len(self._sets)
+        return len(self._values)
 
     def number(self, lit: bytes) -> int:
         """The number of a set; 0 for the empty one."""
         found = self._numbers.get(lit)
         if found is None:
-            found = self._numbers[lit] = len(self._sets)
-            self._sets.append(lit)
+            found = self._numbers[lit] = len(self._values)
             self._values.append(int.from_bytes(lit, "little"))
         return found
-
-    def lit(self, number: int) -> bytes:
-        """The set of a number."""
-        return self._sets[number]
 
     def together(self, numbers: Iterable[int]) -> bytes:
         """All these sets in one."""
@@ -65,10 +58,3 @@ class Sums:
         for number in set(numbers):
             both |= values[number]
         return both.to_bytes((both.bit_length() + 7) // 8, "little")
-
-
-def together(one: bytes, other: bytes) -> bytes:
-    """Both sets."""
-    size = max(len(one), len(other))
-    both = int.from_bytes(one, "little") | int.from_bytes(other, "little")
-    return both.to_bytes(size, "little")

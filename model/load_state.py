@@ -5,12 +5,12 @@ It is what a design gets to see (`model.designs.Load`), and the place where ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from model import uses
 from model.designs import Design
 from model.errors import Abort, Hang, Killed
-from model.memory import FlatView, nobody
+from model.memory import FlatView
 from model.outcome import Cause, Finding
 from model.postcopy import Postcopy
 from model.raised import WrongReturn
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from model.machine import AnyHandler, Machine
     from model.memory import AddressSpace, Counts, Region, Use
     from model.paths import Within
+    from model.quiet import QuietRecords
     from model.schedule import Schedule
     from model.severity import Severity
     from model.story import Story
@@ -39,16 +40,6 @@ MAX_STEPS: Final = 2_000_000
 
 MAX_COMMITS: Final = 60
 """Model: commits inside commits, as many as nobody means; the program goes on until its stack overflows."""
-
-
-class Guide(Protocol):
-    """Who is asked for each record of a load (`model.known`)."""
-
-    def begins(self, load: LoadState) -> None:
-        """The load is about to begin."""
-
-    def take(self, load: LoadState, reader: Reader) -> Done | None:
-        """The next record, or some of them; as `LoadState.take`."""
 
 
 class LoadState:
@@ -74,7 +65,7 @@ class LoadState:
         explain: bool = False,
         postcopy_ram: bool = False,
         hooks: Design | None = None,
-        guide: Guide | None = None,
+        quiet: QuietRecords | None = None,
     ) -> None:
         self.machine = machine
         self.memory = machine.memory
@@ -84,7 +75,7 @@ class LoadState:
         self.views_plainly = not explain and type(design).flat_view is Design.flat_view
         self.process = process
         self.reader = Reader(data)
-        machine.walks.begin(data)
+        machine.walks.begin()
         self.messages: list[str] = []
         self.not_modelled: set[str] = set()
         self.guest_can_cause: bool | None = None
@@ -125,8 +116,7 @@ class LoadState:
         if design.hears_changes:
             self.memory.heard = self._tree_changed
         self.memory.asks_in_commit = design.asks_in_commit
-        self.guide = guide
-        (nobody if guide is None else guide.begins)(self)
+        self.quiet = quiet
 
     @property
     def rebuilds(self) -> int:

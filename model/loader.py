@@ -19,6 +19,7 @@ from model.ending import outcome_of
 from model.errors import Abort, Exit, Hang, Killed
 from model.header import load_header
 from model.load_state import FULL, LoadState
+from model.memory import nobody
 from model.outcome import Outcome
 from model.raised import hook_of
 from model.schedule import EMPTY_SCHEDULE
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.designs import Design
-    from model.load_state import Guide
     from model.machine import Machine
     from model.outcome import Verdict
+    from model.quiet import QuietRecords
+    from model.rehearsal.recording import Recording
     from model.schedule import Schedule
 
 EOF, START, PART, END, COMMAND = 0x00, 0x01, 0x02, 0x03, 0x08
@@ -49,14 +51,17 @@ def load(
     schedule: Schedule = EMPTY_SCHEDULE,
     explain: bool = False,
     postcopy_ram: bool = False,
-    guide: Guide | None = None,
+    recording: Recording | None = None,
+    quiet: QuietRecords | None = None,
 ) -> Outcome:
     """Load a stream into a machine that is in its pristine state, and leave the machine as the load left it.
 
     `design` is a fresh object: it serves one load. `loadvm` is a snapshot load, whose failure does not end the process.
     `schedule`: what others do meanwhile. `explain`: findings get their story, which takes time. Raises nothing that the
     bytes, the schedule or the design cause (an exception from a design is a finding); call `machine.reset()` before the
-    next load. `postcopy_ram`: the destination has the capability of that name. `guide`: who is asked for each record.
+    next load. `postcopy_ram`: the destination has the capability of that name. `recording`: writes down what load
+    and design say to each other. `quiet`: passes over records that need not be loaded; raises Again (`model.errors`) if
+    it turns out that one must.
     """
     with bug_of(type(design)):
         state = LoadState(
@@ -68,8 +73,10 @@ def load(
             schedule=schedule,
             explain=explain,
             postcopy_ram=postcopy_ram,
-            guide=guide,
+            hooks=recording,
+            quiet=quiet,
         )
+        (nobody if recording is None else recording.begins)(state)
         return run(state)
 
 
@@ -209,7 +216,7 @@ def main_loop(state: LoadState, reader: Reader) -> tuple[Refusal | None, bool]:
 
 def _records(state: LoadState, reader: Reader) -> Done:
     """Records up to what ends this loop, or to a package that another loop must read first."""
-    take = _record if state.guide is None else state.guide.take
+    take = _record if state.quiet is None else state.quiet.take
     while True:
         done = take(state, reader)
         if done is not None:

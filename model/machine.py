@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from model.listening import Heard
     from model.memory import AddressSpace, FlatView
     from model.outcome import DeviceState, Layout, Row
+    from model.quiet import Piece
 
 AnyHandler = Handler | RamHandler
 PAGE: Final = 4096
@@ -59,6 +60,9 @@ class Machine:
 
         self.bounce_in_use = False
         self.touched: set[AnyHandler] = set()
+        self.left_out: dict[Handler, Piece] = {}
+        """Handlers whose section was passed over, and which (`model.quiet`)."""
+
         self.touched_functions: set[PciFunction] = set()
         self._build_regions(description.regions)
         self.spaces = [
@@ -82,7 +86,9 @@ class Machine:
                 self._called.setdefault(name, []).append(handler)
         kinds = {handler.entry.function: handler.kind for handler in self.handlers if isinstance(handler, Handler)}
         self.registers = Registers((kinds.get(name, name[-4:]), one) for name, one in self.functions.items())
-        self._watches = [one.watch for one in self.handlers if isinstance(one, Handler) and one.watch is not None]
+        self._watched = [
+            (one, one.watch) for one in self.handlers if isinstance(one, Handler) and one.watch is not None
+        ]
         self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
@@ -97,7 +103,7 @@ class Machine:
 
     @remembers.setter
     def remembers(self, wanted: bool) -> None:
-        self.memory.remembers = wanted
+        self.memory.remembers = self.walks.remembers = wanted
 
     @property
     def name(self) -> str:
@@ -119,6 +125,9 @@ class Machine:
             handler.reset()
         for function in self.touched_functions:
             function.reset()
+        for one in self.left_out:
+            one.load_section_id = one.load_version = 0
+        self.left_out.clear()
         self.touched.clear()
         self.touched_functions.clear()
         self.process.clear()
@@ -204,9 +213,13 @@ class Machine:
 
     def distances(self) -> tuple[tuple[str, ...], ...]:
         """How far the checked fields of the sections that were loaded are from what is refused, in handler order."""
-        if not any(watch.values for watch in self._watches):
-            return ()
-        return tuple(dict.fromkeys(fact for watch in self._watches if watch.values for fact in watch.distances()))
+        left_out, found = self.left_out, dict[tuple[str, ...], None]()
+        for handler, watch in self._watched:
+            if handler in left_out:
+                found.update(left_out[handler].distances)
+            elif watch.values:
+                found.update(dict.fromkeys(watch.distances()))
+        return tuple(found)
 
     def rows(self, view: FlatView) -> tuple[Row, ...]:
         """The ranges of a view, as outcomes tell them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from model.errors import Again
 from model.messages import c_text, signed
 from vmformat import Refusal
 
@@ -65,6 +66,8 @@ def load_more(load: LoadState, reader: Reader) -> Refusal | None:
 
 
 def _payload(load: LoadState, reader: Reader, handler: AnyHandler, version: int) -> Refusal | None:
+    if handler in load.machine.left_out:
+        raise Again
     load.handler = handler
     load.mark(handler.name)
     load.machine.touched.add(handler)

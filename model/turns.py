@@ -21,11 +21,8 @@ from typing import TYPE_CHECKING, Final
 from model.actors import ACTORS
 from model.actors.actor import Idle
 from model.outcome import Acted
-from model.schedule import POINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from model.load_state import LoadState
     from model.outcome import Result
     from model.schedule import Point, Schedule, Step
@@ -69,26 +66,6 @@ class Turns:
     def __bool__(self) -> bool:
         """Whether anybody may still run, or has run ahead, or wants to know."""
         return bool(self._left or self._waiting or self._overtaken) or self.watched is not None
-
-    @property
-    def left(self) -> tuple[Step, ...]:
-        """Steps whose point has not been passed yet."""
-        return tuple(self._left)
-
-    @property
-    def waiting(self) -> tuple[Step, ...]:
-        """Steps that wait for the lock."""
-        return tuple(self._waiting)
-
-    @property
-    def passed(self) -> tuple[int, ...]:
-        """How often each point has been passed, in the order of `POINTS`."""
-        return tuple(map(self._passed.get, POINTS, (0,) * len(POINTS)))
-
-    def pass_by(self, points: Iterable[int]) -> None:
-        """So many points more are passed, in the order of `POINTS`, with nobody to run there."""
-        for point, more in zip(POINTS, points, strict=False):
-            self._passed[point] = self._passed.get(point, 0) + more
 
     def watch(self) -> list[Passed]:
         """From here on note each point that is passed."""

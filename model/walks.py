@@ -1,15 +1,13 @@
-"""What reading a section comes to, kept for the next load of the same bytes.
+"""What reading a section comes to, kept for the next time that the same bytes come.
 
-A stream is loaded under one design after the other. Which fields its sections have depends on its bytes alone, as long
-as nobody refuses: the first walk writes down what the device was shown, and where the reader stood; the next loads show
-it again without reading. It is the same call for call, so outcomes are the same.
+Which fields a section has depends on its bytes and its version alone, as long as nobody refuses: the first walk writes
+down what the device was shown, and where the reader stood; the next ones show it again without reading, be it under
+another design or in another stream. It is the same call for call, so outcomes are the same.
 
-Kept are walks that ended well and in which no field was read by a loader of its own (`Visitor.opaque`), of one stream
-at a time, from its second load on: most streams of a command are loaded once. When a device refuses in a repetition, or
-has another value of its own (`Visitor.local`) than before, the walk is done once more in earnest: up to there it gets
-the answers that are known, behind it the device is asked.
-
-Who knows a record by its bytes (`model.known`) keeps its walks with it, for as long as it keeps the record: `Kept`.
+Kept are walks that ended well within the data and in which no field was read by a loader of its own
+(`Visitor.opaque`), from a machine's second load on: most machines of a command load once. When a device refuses in a
+repetition, or has another value of its own (`Visitor.local`) than before, the walk is done once more in earnest: up to
+there it gets the answers that are known, behind it the device is asked.
 """
 
 from __future__ import annotations
@@ -17,138 +15,139 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.lights import Lights
     from vmformat import Field, Reader, Refusal, Schema
     from vmformat.plan import Plan, Visitor
 
-MOST: Final = 100_000
-"""Events kept of one stream: a hostile one may have any number of fields that are shown."""
+MOST: Final = 2_000
+"""Events kept of one section: a hostile one may have any number of fields that are shown."""
+
+MOST_BYTES: Final = 32 << 20
+"""Bytes of all sections kept, with `EVENT` for each event: beyond, those go that did not come again."""
+
+EVENT: Final = 100
+
+MOST_SIZES: Final = 16
+"""Lengths of one device's sections among those that are kept."""
 
 _Event = tuple[int, int, tuple[Any, ...], Any]
-"""Which call of the visitor, where the reader stood, the arguments, the answer."""
-
-MOST_OF_RECORD: Final = 2_000
-"""Events kept of one record."""
+"""Which call of the visitor, where the reader stood behind the payload's first byte, the arguments, the answer."""
 
 FIELD, PRE_LOAD, POST_LOAD, LOCAL = range(4)
 
-_Result = tuple["Refusal | None", bool]
-
-
-class Kept:
-    """The walks over one record, wherever it stands: its fields, how far it was looked at, what reading it lights."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Plan, int, int], _Walk] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def load(
-        self, plan: Plan, reader: Reader, version: int, visitor: Visitor, begin: int, lights: Lights | None
-    ) -> _Result:
-        """As `plan.load`, of the record that begins at `begin`; and whether nothing was read.
-
-        `lights`: told what reading would have lit; None where that does not matter.
-        """
-        start = reader.pos
-        key = plan, version, start - begin
-        walk = self._known.get(key)
-        if walk is None:
-            recorder = _Recorder(reader, visitor)
-            refusal = plan.load(reader, version, recorder)
-            if refusal is None and not reader.error and not recorder.asked and len(recorder.events) <= MOST_OF_RECORD:
-                self._known[key] = _Walk(recorder.events, begin, reader)
-            return refusal, False
-        calls = (visitor.field, visitor.pre_load, visitor.post_load, visitor.local)
-        for number, (which, pos, arguments, before) in enumerate(walk.events):
-            reader.pos = begin + pos
-            answer = calls[which](*arguments)
-            if answer != before:
-                reader.pos = start
-                return plan.load(reader, version, _Rest(visitor, walk.events[:number], answer)), False
-        if lights is not None:
-            if walk.lit is None:
-                reader.pos = start
-                lit = lights.take()
-                plan.load(reader, version, _Rest(visitor, walk.events))
-                walk.lit = lights.take()
-                lights.light(lit)
-            lights.light(walk.lit)
-        reader.pos = begin + walk.end
-        reader.furthest = max(reader.furthest, begin + walk.furthest)
-        return None, True
-
 
 class _Walk:
-    """One walk. All positions count from the record's first byte."""
+    """One walk. All positions count from the payload's first byte; `data` is all that was looked at."""
 
-    __slots__ = ("end", "events", "furthest", "lit")
+    __slots__ = ("came_again", "data", "end", "events", "takes")
 
-    def __init__(self, events: list[_Event], begin: int, reader: Reader) -> None:
-        self.events = [(which, pos - begin, arguments, answer) for which, pos, arguments, answer in events]
-        self.end = reader.pos - begin
-        self.furthest = reader.furthest - begin
-        self.lit: bytes | None = None
+    def __init__(self, data: bytes, events: list[_Event], end: int, takes: list[tuple[int, int]]) -> None:
+        self.data = data
+        self.events = events
+        self.end = end
+        self.takes = takes
+        self.came_again = False
+
+    @property
+    def cost(self) -> int:
+        """As `MOST_BYTES` counts it."""
+        return len(self.data) + EVENT * len(self.events)
+
+
+class _Shelf:
+    """The walks over sections of one device and version."""
+
+    __slots__ = ("_latest", "_sizes", "_walks")
+
+    def __init__(self) -> None:
+        self._walks: dict[bytes, _Walk] = {}
+        self._sizes: list[int] = []
+        self._latest: _Walk | None = None
+
+    def find(self, data: bytes, pos: int) -> _Walk | None:
+        """The walk over what stands there: there is one at most, since it has looked at nothing else."""
+        latest = self._latest
+        if latest is not None and data.startswith(latest.data, pos):
+            latest.came_again = True
+            return latest
+        for size in self._sizes:
+            walk = self._walks.get(data[pos : pos + size])
+            if walk is not None:
+                walk.came_again = True
+                self._latest = walk
+                return walk
+        return None
+
+    def put(self, walk: _Walk) -> int:
+        """Keep it; what that costs."""
+        size = len(walk.data)
+        if size not in self._sizes:
+            if len(self._sizes) >= MOST_SIZES:
+                return 0
+            self._sizes.append(size)
+        self._walks[walk.data] = self._latest = walk
+        return walk.cost
+
+    def tidy(self) -> int:
+        """Keep those alone that came again since; what they cost."""
+        self._walks = {data: walk for data, walk in self._walks.items() if walk.came_again}
+        self._sizes = list(dict.fromkeys(map(len, self._walks)))
+        self._latest = None
+        for walk in self._walks.values():
+            walk.came_again = False
+        return sum(walk.cost for walk in self._walks.values())
 
 
 class Walks:
-    """The walks over one stream's sections."""
+    """The walks over sections that one machine has loaded. `remembers`: whether they are used, and kept."""
 
     def __init__(self) -> None:
-        self._data = b""
+        self.remembers = True
         self._loads = 0
-        self._room = 0
-        self.of_record: Callable[[Plan, Reader, int, Visitor], Refusal | None] | None = None
-        """Asked instead, of a record that is known by its bytes."""
+        self._cost = 0
+        self._shelves: dict[tuple[Plan, int], _Shelf] = {}
 
-        self._known: dict[tuple[Plan, int, tuple[int, int]], tuple[list[_Event], tuple[int, int]]] = {}
-
-    def begin(self, data: bytes) -> None:
-        """A load of these bytes begins."""
-        self.of_record = None
-        if data is self._data:
-            self._loads += 1
-            return
-        self._data, self._loads, self._room = data, 1, MOST
-        self._known.clear()
-
-    def forget(self) -> None:
-        """The next load is the first of its stream."""
-        self.of_record = None
-        self._data, self._loads = b"", 0
-        self._known.clear()
+    def begin(self) -> None:
+        """A load begins."""
+        self._loads += 1
 
     def load(self, plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
         """As `plan.load`."""
-        if self.of_record is not None:
-            return self.of_record(plan, reader, version, visitor)
-        if self._loads < 2 or reader.error or reader.data is not self._data:
+        if self._loads < 2 or reader.error or not self.remembers:
             return plan.load(reader, version, visitor)
-        start = reader.mark()
-        key = plan, version, start
-        known = self._known.get(key)
-        if known is None:
-            recorder = _Recorder(reader, visitor)
-            refusal = plan.load(reader, version, recorder)
-            if refusal is None and not reader.error and not recorder.asked and len(recorder.events) <= self._room:
-                self._room -= len(recorder.events)
-                self._known[key] = recorder.events, reader.mark()
-            return refusal
-        events, end = known
+        key = plan, version
+        shelf = self._shelves.get(key)
+        if shelf is None:
+            shelf = self._shelves[key] = _Shelf()
+        start = reader.pos
+        walk = shelf.find(reader.data, start)
+        if walk is None:
+            return self._first(shelf, plan, reader, version, visitor)
         calls = (visitor.field, visitor.pre_load, visitor.post_load, visitor.local)
-        for number, (which, pos, arguments, before) in enumerate(events):
-            reader.pos = pos
+        for number, (which, pos, arguments, before) in enumerate(walk.events):
+            reader.pos = start + pos
             answer = calls[which](*arguments)
             if answer != before:
-                reader.back_to(start)
-                return plan.load(reader, version, _Rest(visitor, events[:number], answer))
-        reader.back_to(end)
+                reader.pos = start
+                return plan.load(reader, version, _Rest(visitor, walk.events[:number], answer))
+        for pos, size in walk.takes:
+            reader.taken(start + pos, size)
+        reader.pos = start + walk.end
         return None
+
+    def _first(self, shelf: _Shelf, plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
+        start, furthest = reader.pos, reader.furthest
+        recorder = _Recorder(reader, visitor)
+        reader.furthest, reader.takes = 0, []
+        refusal = plan.load(reader, version, recorder)
+        seen, takes = max(reader.furthest, reader.pos), reader.takes
+        reader.furthest, reader.takes = max(furthest, reader.furthest), None
+        if refusal is None and not reader.error and not recorder.asked and len(recorder.events) <= MOST:
+            events = [(which, pos - start, arguments, answer) for which, pos, arguments, answer in recorder.events]
+            relative = [(pos - start, size) for pos, size in takes]
+            self._cost += shelf.put(_Walk(reader.data[start:seen], events, reader.pos - start, relative))
+            if self._cost > MOST_BYTES:
+                self._cost = sum(one.tidy() for one in self._shelves.values())
+        return refusal
 
 
 class _Recorder:

@@ -13,7 +13,7 @@ from fuzz.programs import Stage, decode, run, seed_inputs
 from fuzz.programs.worlds import WORLDS
 from fuzz.targets.stream import StreamTarget
 from fuzz.work.build import Destination, make_mutator, read_description
-from model import REFERENCE
+from model import REFERENCE, walks
 from model.memory import memory as memory_core
 from model.memory import pieces, publishing
 from vmformat import read
@@ -73,7 +73,7 @@ def test_a_machine_keeps_no_more_after_many_mutants_than_after_few() -> None:
         assert node.published is None or len(node.published.heard) <= publishing._MOST
         assert all(len(view.kept.pieces or ()) <= pieces._MOST for view in node.contents.values())
     assert len(nodes) <= memory_core._MAX_NODES
-    assert len(machine.walks._known) <= len(machine.handlers) * 4
+    assert machine.walks._cost <= walks.MOST_BYTES
 
 
 def test_a_world_of_programs_watches_after_a_program_what_it_watched_before() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import mutants
@@ -11,22 +12,25 @@ from mutants import PC, Q35
 from fuzz.confirm.parity import Bench, mutant
 from fuzz.corpus import find_machine, find_stream
 from fuzz.work.build import make_mutator
-from model import DESIGNS, load
+from model import DESIGNS, Machine, load
 from model.walks import Walks
+from vmformat import Section, read, write
 
 if TYPE_CHECKING:
     from model import Outcome
+    from vmformat import Stream
 
 CHOSEN = ("per-device", "wrap-main", "assert-depth", "commit-before-post-load", "threaded-sections")
 
 
 def outcomes(machine: str, data: bytes, *, shared: bool) -> list[Outcome]:
-    """Under some designs one after the other; not `shared`: each from bytes of its own."""
+    """Under some designs one after the other; not `shared`: each reads for itself."""
     bench = mutants.machine(machine)
     found = []
     for name in CHOSEN:
-        mine = data if shared else bytes(bytearray(data))
-        found.append(load(bench, mine, DESIGNS[name]()))
+        if not shared:
+            bench.walks = Walks()
+        found.append(load(bench, data, DESIGNS[name]()))
         bench.reset()
     return found
 
@@ -54,25 +58,54 @@ def test_a_device_that_refuses_in_a_repetition_is_told_in_full() -> None:
     again = load(bench, data, DESIGNS["wrap-main"]())
     bench.reset()
     assert again.verdict == "refused"
-    assert again == load(bench, bytes(bytearray(data)), DESIGNS["wrap-main"]())
+    assert again == load(Machine(bench.description), data, DESIGNS["wrap-main"]())
     bench.reset()
 
 
-def test_walks_are_kept_of_one_stream_from_its_second_load_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = find_stream(f"{PC}/after").read_bytes()
+def kept(walks: Walks) -> set[bytes]:
+    """The bytes of the sections that are kept."""
+    return {data for shelf in walks._shelves.values() for data in shelf._walks}
+
+
+def test_sections_are_not_read_again_wherever_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = find_stream(f"{PC}/after").read_bytes()
+    longer = write(with_twice(read(stream, mutants.machine(PC).schemas)))
     bench = mutants.machine(PC)
-    walks = Walks()
-    monkeypatch.setattr(bench, "walks", walks)
-    kept = []
-    for one in (data, data, data, bytes(bytearray(data))):
-        load(bench, one, DESIGNS["per-device"]())
+    monkeypatch.setattr(bench, "walks", walks := Walks())
+    counts = []
+    for data in (stream, stream, longer, stream):
+        load(bench, data, DESIGNS["per-device"]())
         bench.reset()
-        kept.append(len(walks._known))
-    assert kept[0] == kept[3] == 0
-    assert kept[1] == kept[2] > 10
+        counts.append(len(kept(walks)))
+    assert counts[0] == 0, "most machines load once"
+    assert counts[1] > 20
+    assert counts[1:] == [counts[1]] * 3, "the section that comes twice is one of those that are known"
 
 
-def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_twice(stream: Stream) -> Stream:
+    """The stream with its first section of a device moved: everything behind it stands elsewhere."""
+    at = next(n for n, one in enumerate(stream.records) if isinstance(one, Section) and one.name == "timer")
+    return replace(stream, records=(*stream.records[: at + 1], *stream.records[at:]))
+
+
+def test_what_did_not_come_again_goes_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = mutants.machine(PC)
+    seeds = [path.read_bytes() for path in find_machine(PC).seeds]
+    expected, costs = [], []
+    for room in (1 << 20, 1 << 13):
+        monkeypatch.setattr(bench, "walks", walks := Walks())
+        monkeypatch.setattr("model.walks.MOST_BYTES", room)
+        for data in [*seeds, *seeds]:
+            expected.append(load(bench, data, DESIGNS["per-device"]()))
+            bench.reset()
+        costs.append(walks._cost)
+        assert walks._cost == sum(walk.cost for shelf in walks._shelves.values() for walk in shelf._walks.values())
+    half = len(expected) // 2
+    assert expected[:half] == expected[half:]
+    assert costs[1] < costs[0] / 2
+
+
+def test_a_section_with_too_much_to_show_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.walks.MOST", 3)
     data = find_stream(f"{PC}/after").read_bytes()
     bench = mutants.machine(PC)
@@ -80,4 +113,19 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
     for _ in range(3):
         load(bench, data, DESIGNS["per-device"]())
         bench.reset()
-    assert sum(len(events) for events, _ in walks._known.values()) <= 3
+    few = len(kept(walks))
+    assert all(len(walk.events) <= 3 for shelf in walks._shelves.values() for walk in shelf._walks.values())
+    monkeypatch.setattr("model.walks.MOST", 2000)
+    load(bench, data, DESIGNS["per-device"]())
+    bench.reset()
+    assert 0 < few < len(kept(walks))
+
+
+def test_a_machine_that_does_not_remember_keeps_none() -> None:
+    data = find_stream(f"{PC}/after").read_bytes()
+    bench = Machine(mutants.machine(PC).description)
+    bench.remembers = False
+    for _ in range(3):
+        load(bench, data, DESIGNS["per-device"]())
+        bench.reset()
+    assert not kept(bench.walks)

@@ -33,10 +33,10 @@ class Reader:
 
     `base` is the offset of the first byte in the whole stream; `offset` counts from there, `pos` from the first byte.
     `furthest`: up to where somebody has looked ahead, from the first byte; whoever wants to know sets it back.
-    `is_cut`: whether the end has cut a buffer off.
+    `takes`: where buffers that matter to the rules above were taken and how long, while somebody wants to know.
     """
 
-    __slots__ = ("_front", "base", "data", "error", "furthest", "is_cut", "pos")
+    __slots__ = ("_front", "base", "data", "error", "furthest", "pos", "takes")
 
     def __init__(self, data: bytes, base: int = 0) -> None:
         self.data = data
@@ -44,7 +44,7 @@ class Reader:
         self.pos = 0
         self.error = 0
         self.furthest = 0
-        self.is_cut = False
+        self.takes: list[tuple[int, int]] | None = None
         self._front = 0  # where the byte at the front of QEMU's buffer stands in the data
 
     @property
@@ -56,14 +56,6 @@ class Reader:
     def remaining(self) -> int:
         """Bytes that follow."""
         return len(self.data) - self.pos
-
-    def mark(self) -> tuple[int, int]:
-        """Where the reader stands, for `back_to`."""
-        return self.pos, self._front
-
-    def back_to(self, mark: tuple[int, int]) -> None:
-        """Stand where `mark` was taken, whichever of both lies further on. The latched error stays."""
-        self.pos, self._front = mark
 
     def latch(self, error: int) -> None:
         """Set the error, unless there is one."""
@@ -111,11 +103,18 @@ class Reader:
         chunk = self.data[pos : pos + n]
         self.pos = pos + len(chunk)
         if n > SMALL:
-            self._fill(pos, min(n, BUFFER))
+            self.taken(pos, n)
         if len(chunk) < n and not self.error:
             self.error = EIO
             return self._moved(pos, chunk)
         return chunk
+
+    def taken(self, pos: int, n: int) -> None:
+        """`n` bytes at `pos` were taken as one buffer: all that the rules above go by, for who does not read them."""
+        if self.takes is not None:
+            self.takes.append((pos, n))
+        if len(self.data) > BUFFER:  # else all of it fits from the start
+            self._fill(pos, min(n, BUFFER))
 
     def _fill(self, pos: int, n: int) -> None:
         """`n` bytes at `pos` are wanted together: the buffer is filled anew if it has fewer, and more can be had.
@@ -129,7 +128,6 @@ class Reader:
 
     def _moved(self, pos: int, chunk: bytes) -> bytes:
         """A buffer at `pos` that the end cuts off, as it comes out where all of it was in QEMU's buffer already."""
-        self.is_cut = True
         self._fill(pos, 1)
         at = pos - self._front
         if not 0 <= at < len(chunk) or len(chunk) > BUFFER:

@@ -1,4 +1,4 @@
-"""What a load lights that is not done: the probes' counters as `model.known` wants them."""
+"""What a load lights that is not done: the probes' counters as `model.lights` wants them."""
 
 from __future__ import annotations
 

@@ -103,7 +103,6 @@ class Memory(Repeating):
         self.remembers = True
         self._ears = None
         self._spares = Spares()
-        self.log: list[tuple[object, ...]] = []
         self._node = Node(None, ())
         self._nodes = 0
         self._contents = 0
@@ -164,7 +163,6 @@ class Memory(Repeating):
         return cls.notify is cls._sound_notify
 
     def _rebuild(self) -> None:
-        self.log.append(("rebuild",))
         if self._is_plain():
             self._publish()
         else:
@@ -247,7 +245,6 @@ class Memory(Repeating):
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
         self.epoch += 1
         self.unseen.append((key, records))
-        self.log.append(key)
         node = self._node.nexts.get(key)
         self._node = self._new_node(key, records) if node is None else node.again()
         watch = self._watch
@@ -264,7 +261,6 @@ class Memory(Repeating):
         It gets the view that its resolved root has, however old; a root not seen before is rendered from the tree now.
         """
         space = AddressSpace(name, root)
-        self.log.append(("space", name, root))
         self.spaces = [*self.spaces, space]
         self._stale.add(space)
         self._resolve()
@@ -283,13 +279,11 @@ class Memory(Repeating):
         if space.listeners:
             raise MemoryAbort("do_address_space_destroy: Assertion `QTAILQ_EMPTY(&as->listeners)' failed.")
         self.begin()
-        self.log.append(("no space", space))
         self.spaces = [other for other in self.spaces if other is not space]
         self.commit()
 
     def register(self, who: Listener, space: AddressSpace) -> None:
         """Link a listener to a space; it hears begin, region_add for each range published now, commit."""
-        self.log.append(("listener", who, space))
         self.listeners = _linked(self.listeners, who)
         space.listeners = _linked(space.listeners, who)
         self.notify(who, "begin")
@@ -300,7 +294,6 @@ class Memory(Repeating):
 
     def unregister(self, who: Listener, space: AddressSpace) -> None:
         """Unlink a listener; it hears begin, region_del for each range published now, commit."""
-        self.log.append(("no listener", who, space))
         self.notify(who, "begin")
         if who.hears_ranges:
             for piece in space.current:
@@ -316,11 +309,6 @@ class Memory(Repeating):
         """
         root = region.view_root(space.root)
         return EMPTY if root is None else self._content(root)
-
-    @property
-    def undoing(self) -> int:
-        """How much a rollback would have to write back: it grows with all that is changed."""
-        return len(self._journal) if self._journal is not None else 0
 
     @property
     def behind(self) -> bool:
@@ -507,7 +495,6 @@ class _Pristine:
         memory.has_lock = True
         memory.heard = memory.before_commit = None
         memory.asks_in_commit = False
-        memory.log.clear()
         memory.views = dict(self.views)
         memory.unseen = list(self.unseen)
         memory.rebuilds, memory.epoch, memory.getter, memory.mmio = self.rebuilds, self.epoch, self.getter, self.mmio

@@ -185,9 +185,7 @@ class Mutators(ABC):
 
         It may be one that a rollback has put back to how it was made: the trees that it stands in are known then.
         """
-        made = self._made(name, kind, size, alias, fields)
-        self.log.append(("create", made))
-        return made
+        return self._made(name, kind, size, alias, fields)
 
     def destroy(self, mr: Region) -> None:
         """Finalize a region that has no container: disabled first, so losing its children marks nothing.

@@ -106,7 +106,6 @@ class Repeating(Publishing):
             way = way.parent
         self.epoch += len(series.mutations)
         self.unseen += series.mutations
-        self.log += [key for key, _ in series.mutations]
         self._node = series.end
         for mr in series.touched:
             watching = self._watch.get(mr)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from model.known import Known
-from model.load_state import LoadState
-from model.loader import load, run
+from model.errors import Again
+from model.loader import load
+from model.quiet import QuietRecords, is_silent
 from model.rehearsal.recording import Recording
 from model.rehearsal.rehearsal import leads
 from model.rehearsal.transcript import MOST
@@ -23,51 +23,57 @@ if TYPE_CHECKING:
     from model.schedule import Schedule
 
 
+NEVER: Final = 1 << 62
+LEARN: Final = 50
+"""Streams after which it is clear whether any design of a campaign is ever led to another's outcome."""
+
+
 class Loads:
     """Like `model.load` on one machine, which must be pristine at each.
 
-    Under a design that holds nothing a load does only what no load before it did (`model.known`). Under the others what
-    is remembered is the latest stream.
+    A load is left out where a design before it did the same to the same stream (`model.rehearsal`). Where none ever
+    does, as between a reference and one design that is unlike it, nothing is written down for that any more; then
+    records of quiet devices are passed over that earlier streams have brought (`model.quiet`).
 
     A design that loads the same stream again begins anew: nothing is left then of the first round, and the second does
     what the first did.
 
-    The outcome is the one that `model.load` gives. The machine is afterwards as the load left it, or pristine where no
-    load was needed: who wants to look at it calls `model.load`.
+    The outcome is the one that `model.load` gives. The machine is not what the load left: who wants to look at it calls
+    `model.load`.
     """
 
     def __init__(self, machine: Machine, lights: Lights | None = None, *, remembers: bool = True) -> None:
         """`lights`: told what a load lights that is not done. `remembers`: whether what earlier streams did is used."""
         self.machine = machine
-        self._remembers = remembers
-        self._known = Known(machine, lights)
+        self._quiet = QuietRecords(machine, lights) if remembers else None
         self._stream: tuple[bytes, Schedule, bool] = (b"", EMPTY_SCHEDULE, False)
         self._transcripts: list[Transcript] = []
         self._asked: set[type[Design]] = set()
         self._room = MOST
+        self._in_vain = 0
+        """Streams whose designs were held against each other while none was led."""
 
     def load(
         self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
     ) -> Outcome:
         """The outcome of a stream under a design; `design` is a fresh object."""
         machine = self.machine
-        if self._remembers and not loadvm and self._known.takes(data, design):
-            return self._known.load(data, design, schedule)
+        if design.hears_changes or design.bug is not None or machine.process:
+            return load(machine, data, design, loadvm=loadvm, schedule=schedule)
+        if self._in_vain >= LEARN and self._quiet is not None:
+            return self._passing_over(self._quiet, data, design, schedule, loadvm=loadvm)
         stream = (data, schedule, loadvm)
         if stream != self._stream or type(design) in self._asked:
             self._stream, self._transcripts, self._room = stream, [], MOST
             self._asked.clear()
-            machine.walks.forget()
         self._asked.add(type(design))
-        if design.hears_changes or design.bug is not None or machine.process:
-            return load(machine, data, design, loadvm=loadvm, schedule=schedule)
         for transcript in self._transcripts:
             if leads(transcript, type(design)()):
+                self._in_vain = -NEVER
                 return _under(design, transcript.outcome)
+        self._in_vain += bool(self._transcripts)
         recording = Recording(design, self._room)
-        state = LoadState(machine, data, design, machine.process, loadvm=loadvm, schedule=schedule, hooks=recording)
-        recording.load = state
-        outcome = run(state)
+        outcome = load(machine, data, design, loadvm=loadvm, schedule=schedule, recording=recording)
         if recording.broke:  # what is said of an exception may tell of the stand-ins
             machine.reset()
             return load(machine, data, type(design)(), loadvm=loadvm, schedule=schedule)
@@ -75,6 +81,21 @@ class Loads:
         if written is not None:
             self._transcripts.append(written)
             self._room -= len(written.entries)
+        return outcome
+
+    def _passing_over(
+        self, quiet: QuietRecords, data: bytes, design: Design, schedule: Schedule, *, loadvm: bool
+    ) -> Outcome:
+        machine = self.machine
+        if loadvm or schedule.steps or not machine.memory.remembers or not is_silent(type(design)):
+            return load(machine, data, design, loadvm=loadvm, schedule=schedule)
+        quiet.begin()
+        try:
+            outcome = load(machine, data, design, quiet=quiet)
+        except Again:
+            machine.reset()
+            return load(machine, data, type(design)())  # lights all that the attempt has lit
+        quiet.end()
         return outcome
 
 

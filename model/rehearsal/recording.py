@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Recording(Design):
-    """The hooks of one load under `design`. `load` must be set before the first of them is called."""
+    """The hooks of one load under `design`. `begins` is called before any of them."""
 
     load: LoadState
 
@@ -51,6 +51,10 @@ class Recording(Design):
         self._things: list[Any] = []
         self._rings: dict[int, RingsSeen] = {}
         self._seen: Any = None
+
+    def begins(self, load: LoadState) -> None:
+        """The load is about to begin."""
+        self.load = load
 
     def ended(self, outcome: Outcome) -> Transcript | None:
         """The load is over: all of it, if all of it could be written down."""
