@@ -18,6 +18,7 @@ from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
 from model.devices.registers import Registers
+from model.devices.virtio.together import Rings
 from model.errors import Abort, DescriptionError
 from model.listening import Recorder, rows_of
 from model.memory import NO_WORK, Kind, Memory, Region, format_flat
@@ -55,6 +56,7 @@ class Machine:
         self.process: dict[str, object] = {}
         self._bounds: dict[bytes, dict[int, int]] = {}
         self.walks = Walks()
+        self.rings = Rings()
         self.spare = b""
         """The bytes of the machine's default stream, once somebody has asked for them."""
 
@@ -131,6 +133,7 @@ class Machine:
         self.touched.clear()
         self.touched_functions.clear()
         self.process.clear()
+        self.rings.forget()
         self.bounce_in_use = False
         if self.block_lengths != self.pristine_lengths:
             self.block_lengths.update(self.pristine_lengths)

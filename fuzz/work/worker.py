@@ -50,6 +50,7 @@ UNDER_TEST: Final = {"roundtrip": ("vmformat",), "memory": ("model.memory", "mod
 WITHOUT: Final = (
     # What runs here tells of earlier inputs, or of earlier loads of this one: it remembers.
     "model.devices.virtio.renewal",
+    "model.devices.virtio.together",
     "model.listening",
     "model.lights",
     "model.memory.changes",

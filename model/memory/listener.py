@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from model.memory.publishing import Difference
     from model.memory.space import AddressSpace
     from model.memory.view import FlatRange, FlatView
@@ -50,6 +52,13 @@ class Listener:
 
     def commit(self) -> None:
         """An update is over; all views are published. Changing the tree here is allowed."""
+
+    def commit_for_all(self, listeners: Sequence[Listener]) -> bool:
+        """Asked of the first of those that are due: whether it has done what `commit` of each of them does.
+
+        If not, nothing has been done. The next one is told by itself, or asked, and so on.
+        """
+        return False
 
     def region_add(self, space: AddressSpace, piece: FlatRange) -> None:
         """A range is new. Changing the tree here loses an update in QEMU (5.4)."""

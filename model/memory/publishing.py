@@ -154,12 +154,14 @@ class Publishing(Mutators):
                 space.current = view
         work.walked += published.walked
         self.update_pending = self.ioeventfd_pending = False
+        awake = [who for who in ears.commits if not who.is_idle]
         heard = 0
-        for number, who in enumerate(ears.commits, 1):
-            if not who.is_idle:
-                work.callbacks += number - heard
-                heard = number
-                who.commit()
+        if awake and not awake[0].commit_for_all(awake):
+            for number, who in enumerate(ears.commits, 1):
+                if not who.is_idle:
+                    work.callbacks += number - heard
+                    heard = number
+                    who.commit()
         work.callbacks += len(ears.commits) - heard
 
     def _work_out(self) -> Published:

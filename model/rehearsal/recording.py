@@ -9,6 +9,7 @@ from model.rehearsal.seen import LoadSeen, RingsSeen
 from model.rehearsal.transcript import (
     ANSWERED,
     CALLED,
+    COMMITTED,
     CURRENT,
     DEATHS,
     DID,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model.designs import Load, Rings
+    from model.devices.virtio.together import Together
     from model.load_state import LoadState
     from model.memory import AddressSpace, FlatView, Region, Use
     from model.outcome import Outcome
@@ -51,6 +53,10 @@ class Recording(Design):
         self._things: list[Any] = []
         self._rings: dict[int, RingsSeen] = {}
         self._seen: Any = None
+        self._told: tuple[Together | None, tuple[Entry, ...]] = (
+            None,
+            (),
+        )  # devices that hear of commits together, as noted
 
     def begins(self, load: LoadState) -> None:
         """The load is about to begin."""
@@ -219,6 +225,23 @@ class Recording(Design):
             self._note(CALLED, "flat_view", (shown, use))
             self._entries.append(CURRENT)
         self._spaces.pop()
+
+    def committed(self, told: Together) -> None:
+        """Devices have been told of a commit under a design that does as usual: as `listener_commit` and `viewed`."""
+        views: dict[int, int] = {}
+        if self._told[0] is told:
+            for space in told.spaces:
+                views[self._number(space)] = self._number(space.current)
+        else:
+            shown = []
+            for device, space, uses in told.told:
+                number = self._number(device)
+                of_space = (self._number(space), space.name) if uses else None
+                if of_space is not None and of_space[0] not in views:
+                    views[of_space[0]] = self._number(space.current)
+                shown.append(((number, device.section), of_space, uses))
+            self._told = told, tuple(shown)
+        self._note(COMMITTED, self._told[1], views)
 
     def ring_cache(self, load: Load, device: Rings, index: int) -> None:
         """Passed on."""

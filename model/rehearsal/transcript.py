@@ -17,9 +17,11 @@ A transcript is a list of entries, tuples that begin with
 - `CALLED`, hook, arguments: what the design does comes next;
 - `DID`, who, what, arguments...: the design has somebody do something;
 - `GAVE` or `DIED`, the result or the exception: what came of that;
-- `ANSWERED`, how: the hook has returned, or raised.
+- `ANSWERED`, how: the hook has returned, or raised;
+- `COMMITTED`, devices, views: of many devices that hear of one commit, under a design that has each build its caches
+  and gives each the current view; it stands for the entries that `spelled_out` makes of it.
 
-Those of the load (`PASSED`, `CALLED`, `GAVE`, `DIED`) are `FACTS` longer.
+Those of the load (`PASSED`, `CALLED`, `GAVE`, `DIED`, `COMMITTED`) are `FACTS` longer.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ from model.designs import Design
 from model.errors import Abort, Exit, Hang
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from model.outcome import Outcome
 
-PASSED, CALLED, DID, GAVE, DIED, ANSWERED = range(6)
+PASSED, CALLED, DID, GAVE, DIED, ANSWERED, COMMITTED = range(7)
 
 DEPTH, UPDATE_PENDING, HAS_LOCK, FULL_SECTION, SECTION, ACTOR, RUNNING, VIEW = FACTS = range(3, 11)
 """Where the facts stand in an entry. `VIEW`: the number of the current view of the space that is being asked for."""
@@ -57,10 +61,41 @@ CURRENT: Final[Entry] = (ANSWERED, "the current view")
 class Transcript:
     """One load to its end."""
 
-    __slots__ = ("asks", "entries", "outcome")
+    __slots__ = ("_in_full", "asks", "entries", "outcome")
 
     def __init__(self, asks: Entry, entries: list[Entry], outcome: Outcome) -> None:
         self.asks, self.entries, self.outcome = asks, entries, outcome
+        self._in_full: list[Entry] | None = None
+
+    def entries_for(self, design: type[Design]) -> list[Entry]:
+        """The entries for who does the same at each commit as it was done here; all of them for everybody else."""
+        if does_as_usual(design):
+            return self.entries
+        if self._in_full is None:
+            self._in_full = list(spelled_out(self.entries))
+        return self._in_full
+
+
+def does_as_usual(design: type[Design]) -> bool:
+    """Whether a commit has each device build its caches by the current view, under this design."""
+    return design.listener_commit is Design.listener_commit and design.flat_view is Design.flat_view
+
+
+def spelled_out(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The same entries without those that stand for others."""
+    for entry in entries:
+        if entry[0] != COMMITTED:
+            yield entry
+            continue
+        _, devices, views, *facts = entry
+        for device, space, uses in devices:
+            yield (CALLED, "listener_commit", (device,), *facts)
+            yield (DID, device[0], "build_caches")
+            for use in uses:
+                yield (CALLED, "flat_view", (space, use), *facts[:-1], views[space[0]])
+                yield CURRENT
+            yield (GAVE, None, None, *facts)
+            yield NOTHING
 
 
 def asks(design: Design) -> Entry:

@@ -25,7 +25,7 @@ from model.raised import WrongReturn
 from vmformat import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from model.description import VirtioEntry
     from model.devices.virtio.saved import Fields
@@ -66,6 +66,12 @@ class _CommitListener(Listener):
         """An update is over."""
         self.device.memory_changed()
 
+    def commit_for_all(self, listeners: Sequence[Listener]) -> bool:
+        """All devices at once, where that comes to the same."""
+        devices = [who.device for who in listeners if isinstance(who, _CommitListener)]
+        is_sound = _functions(Virtio) == _FUNCTIONS
+        return is_sound and len(devices) == len(listeners) and self.device.rings.renewed(listeners, devices, READER)
+
 
 class Virtio(Effects):
     """A virtio device behind its transport. By itself it is one whose payload has no consequences."""
@@ -90,8 +96,10 @@ class Virtio(Effects):
         self.space: AddressSpace = machine.memory_space
         if entry.iommu_platform and self.transport.space is not None:
             self.space = self.transport.space
+        self.rings = machine.rings
         self.queues = [
-            Queue(index, entry.queues[index] if index < len(entry.queues) else 0) for index in range(QUEUE_MAX)
+            Queue(index, entry.queues[index] if index < len(entry.queues) else 0, self.rings.changes)
+            for index in range(QUEUE_MAX)
         ]
         self.requests = Requests(self)
         self.load: LoadState | None = None
@@ -155,6 +163,16 @@ class Virtio(Effects):
         """A device that has been started goes on."""
         if self.started and not self.broken:
             self.resumed = start(self, load)
+
+    @property
+    def features(self) -> int:
+        """Those that driver and device have agreed on, as far as loaded."""
+        return self._features
+
+    @features.setter
+    def features(self, value: int) -> None:
+        self.rings.changes.count += 1
+        self._features = value
 
     # What a kind of its own may say
 
@@ -443,3 +461,11 @@ class Virtio(Effects):
         )
         derived = self.requests.derived() + self.transport.derived() + self.resumed
         return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)
+
+
+def _functions(kind: type[Virtio]) -> tuple[object, ...]:
+    """What a commit has done by."""
+    return (kind.memory_changed, kind.build_caches, kind.build_cache, _CommitListener.commit)
+
+
+_FUNCTIONS: Final = _functions(Virtio)

@@ -21,9 +21,12 @@ from model.memory.use import Use, current_view
 from model.memory.view import EMPTY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model.devices.virtio.device import Virtio
     from model.devices.virtio.queue import Queue
-    from model.memory import Cache, FlatView
+    from model.load_state import LoadState
+    from model.memory import Cache, FlatView, Memory, Region
     from model.memory.pieces import Piece
     from model.memory.view import Info, Kept
 
@@ -42,26 +45,24 @@ LAYOUT: Final = RING_PACKED | EVENT_IDX
 class Renewal:
     """What was done last: for which content and features, and of each queue what it was built from and its caches.
 
-    `within`: the one range of the view that all rings lie in, if they do; a view that has it gives the same pieces.
+    `within`: the ranges of the view that the rings lie in, if each lies in one; a view that has them gives the same
+    pieces. `regions`: those found, with the flags that the pieces depend on. `uses`: those of the view.
     """
 
-    __slots__ = ("count", "features", "kept", "queues", "regions", "within")
+    __slots__ = ("_uses", "count", "features", "kept", "queues", "regions", "within")
 
     def __init__(
-        self, kept: Kept, features: int, queues: list[_Built], pieces: list[Piece], within: _Range | None
+        self, kept: Kept, features: int, queues: list[_Built], pieces: list[Piece], within: tuple[_Range, ...] | None
     ) -> None:
         self.kept, self.features, self.queues, self.within = kept, features, queues, within
         self.count = len(pieces)
         self.regions = {(piece.region, piece.inherit, piece.romd_mode) for piece in pieces if piece.region is not None}
+        self._uses: tuple[str, list[Use]] | None = None
 
     def holds(self, device: Virtio, view: FlatView) -> bool:
         """Whether the same would be found again."""
         if self.kept is not view.kept:
-            if self.within is None:
-                return False
-            start, end, info = self.within
-            index = bisect_right(view.starts, start) - 1
-            if index < 0 or view.starts[index] != start or view.ends[index] != end or view.infos[index] != info:
+            if self.within is None or not shows(view, self.within):
                 return False
             self.kept = view.kept
         if self.features != device.features & LAYOUT:
@@ -72,24 +73,64 @@ class Renewal:
         end = len(self.queues)
         if end < len(device.queues) and device.queues[end].num:
             return False
-        return all(region.inherit == flags and region.romd_mode == mode for region, flags, mode in self.regions)
+        return as_before(self.regions)
+
+    def uses(self, device: Virtio, reader: str) -> list[Use]:
+        """What of the view is used when the caches are built, in this order."""
+        if self._uses is None or self._uses[0] != reader:
+            found = [
+                Use(reader, address, size, write, True, "reference")
+                for queue, *_, three in self.queues
+                if three is not None
+                for _, address, size, write in rings_of(device, queue)
+            ]
+            self._uses = reader, found
+        return self._uses[1]
+
+
+def shows(view: FlatView, ranges: Iterable[_Range]) -> bool:
+    """Whether a view has each of these ranges."""
+    starts, ends, infos = view.starts, view.ends, view.infos
+    for start, end, info in ranges:
+        index = bisect_right(starts, start) - 1
+        if index < 0 or starts[index] != start or ends[index] != end or infos[index] != info:
+            return False
+    return True
+
+
+def as_before(regions: Iterable[tuple[Region, int, bool]]) -> bool:
+    """Whether regions have these flags."""
+    return all(region.inherit == flags and region.romd_mode == mode for region, flags, mode in regions)
+
+
+def is_plain(memory: Memory, load: LoadState | None) -> bool:
+    """Whether building a cache is no more than looking into the current view."""
+    if not memory.remembers or (memory.depth and memory.update_pending) or caches.cache_init is not _SEAM:
+        return False
+    if memory.getter is current_view:
+        return True
+    return load is not None and load.views_plainly and memory.getter == load.flat_view
+
+
+def found_for(device: Virtio, view: FlatView) -> Renewal | None:
+    """What the view has for each ring; None where there is one that cannot be mapped, or none is asked for."""
+    last = device.renewal
+    if last is None or not last.holds(device, view):
+        last = device.renewal = _look(device, view)
+    return last
 
 
 def renewed(device: Virtio, reader: str) -> bool:
     """Whether the caches of queue 0, 1, ... up to the first of size 0 have been built; if not, none has."""
     memory, load = device.memory, device.load
-    if not memory.remembers or (memory.depth and memory.update_pending) or caches.cache_init is not _SEAM:
+    if not is_plain(memory, load):
         return False
     through = memory.getter is not current_view
-    if through and (load is None or not load.views_plainly or memory.getter != load.flat_view):
-        return False
     space = device.space
     view = space.current
-    last = device.renewal
-    if last is None or not last.holds(device, view):
-        last = device.renewal = _look(device, view)
-        if last is None:
-            return False
+    last = found_for(device, view)
+    if last is None:
+        return False
     count = last.count
     if load is not None:
         steps = 2 * count if through else count
@@ -97,7 +138,7 @@ def renewed(device: Virtio, reader: str) -> bool:
             return False
         load.steps += steps
         if through and load.viewed is not None:
-            load.viewed(space, _uses(device, last, reader))
+            load.viewed(space, last.uses(device, reader))
     memory.work.caches += count
     for queue, _, _, _, _, three in last.queues:
         queue.caches = three
@@ -108,7 +149,6 @@ def renewed(device: Virtio, reader: str) -> bool:
 
 
 def _look(device: Virtio, view: FlatView) -> Renewal | None:
-    """What the view has for each ring; None where there is one that cannot be mapped, or none is asked for."""
     built: list[_Built] = []
     found: list[Piece] = []
     indices: set[int] = set()
@@ -131,9 +171,8 @@ def _look(device: Virtio, view: FlatView) -> Renewal | None:
             three = made[0], made[1], made[2]
         built.append((queue, queue.num, queue.desc, queue.avail, queue.used, three))
     within = None
-    if len(indices) == 1 and -1 not in indices:
-        (index,) = indices
-        within = view.starts[index], view.ends[index], view.infos[index]
+    if -1 not in indices:
+        within = tuple([(view.starts[index], view.ends[index], view.infos[index]) for index in sorted(indices)])
     return Renewal(view.kept, device.features & LAYOUT, built, found, within)
 
 
@@ -156,12 +195,3 @@ def _cache(device: Virtio, piece: Piece, *, write: bool) -> caches.Cache:
     made.memory, made.view, made.write = device.memory, EMPTY, write
     made.region, made.xlat, made.length, made.pointer = piece[:4]
     return made
-
-
-def _uses(device: Virtio, renewal: Renewal, reader: str) -> list[Use]:
-    return [
-        Use(reader, address, size, write, True, "reference")
-        for queue, *_, three in renewal.queues
-        if three is not None
-        for _, address, size, write in rings_of(device, queue)
-    ]
