@@ -153,6 +153,7 @@ def _discard(load: LoadState, _reader: Reader, length: int, offset: int) -> Done
         problem = _cannot_discard(block.name, start, length, load.machine.block_limits[block.name])
         if problem:
             return _refuse(EPERM, offset, f"ram_block_discard_range: {problem}")
+        load.machine.memory.ram.changes()
         block.discard(start, length)
         if load.pages is not None:
             load.pages.discard(block.name, start, length)

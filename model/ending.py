@@ -24,7 +24,7 @@ def outcome_of(state: LoadState, verdict: Verdict, refusal: Refusal | None) -> O
     memory.heard = memory.before_commit = None
     memory.asks_in_commit = False
     memory.has_lock = True
-    memory.ram.on_touch = memory.ram.on_write = memory_api.nobody
+    memory.ram.on_touch = memory_api.nobody
     at = None
     if refusal is not None:
         at = At(refusal.offset, state.section, state.instance, refusal.field, refusal.messages, state.kind)

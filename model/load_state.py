@@ -83,7 +83,7 @@ class LoadState:
         self.handler: AnyHandler | None = None
         self.section = ""
         self.instance = 0
-        self.steps = 0
+        self.steps = self.wanted_more = 0
         self.budget = MAX_STEPS + len(data)
         self.forced = self.forced_rebuilds = 0
         self.loops = 0
@@ -177,6 +177,7 @@ class LoadState:
 
     def wants_more(self) -> None:
         """A section has changed something, or is about to, and its next bytes may not be there yet."""
+        self.wanted_more += 1
         if self.turns:
             self.turns.at("fields")
 

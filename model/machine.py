@@ -62,7 +62,7 @@ class Machine:
 
         self.bounce_in_use = False
         self.touched: set[AnyHandler] = set()
-        self.left_out: dict[Handler, Piece] = {}
+        self.left_out: dict[AnyHandler, Piece] = {}
         """Handlers whose section was passed over, and which (`model.quiet`)."""
 
         self.touched_functions: set[PciFunction] = set()

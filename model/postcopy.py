@@ -40,6 +40,7 @@ class Postcopy:
     def advise(self) -> None:
         """Nothing of what RAM held counts any more."""
         for block in self._ram.blocks.values():
+            self._ram.changes()
             block.discard(0, block.length)
         self._here.clear()
 
@@ -69,6 +70,7 @@ class Postcopy:
             page = self._rest().get((name, at)) if self._answered else None
             if page is None:
                 raise Hang  # it never comes
+            self._ram.changes()
             block.write(at, page)
             self._here.add((name, at))
 

@@ -73,6 +73,30 @@ class Turns:
         self._load.memory.before_commit = self._inside
         return self.watched
 
+    def count(self, point: Point) -> int:
+        """How often a point has been passed so far."""
+        return self._passed.get(point, 0)
+
+    def pass_by(self, point: Point, times: int) -> None:
+        """A point is passed so often with nobody to run there."""
+        self._passed[point] = self._passed.get(point, 0) + times
+
+    def go_by(self, fields: int) -> bool:
+        """A section is passed over that would have been at the point `fields` so often; False if somebody may run then.
+
+        The loader waits for it once, and lets others run once behind it.
+        """
+        if self._waiting or self._overtaken or self.watched is not None:
+            return False
+        passes: dict[Point, int] = {"wait": 1, "fields": fields, "turn": 1}
+        passed = self._passed
+        for step in self._left:
+            if 0 <= step.number - passed.get(step.point, 0) < passes.get(step.point, 0):
+                return False
+        for point, times in passes.items():
+            self.pass_by(point, times)
+        return True
+
     def at(self, point: Point) -> None:
         """The loader is at a point; `ram` and `turn` are let go at with nobody waiting, too."""
         if self._load.actor:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from model.shelf import Shelf
+
 if TYPE_CHECKING:
     from vmformat import Field, Reader, Refusal, Schema
     from vmformat.plan import Plan, Visitor
@@ -25,9 +27,6 @@ MOST_BYTES: Final = 32 << 20
 """Bytes of all sections kept, with `EVENT` for each event: beyond, those go that did not come again."""
 
 EVENT: Final = 100
-
-MOST_SIZES: Final = 16
-"""Lengths of one device's sections among those that are kept."""
 
 _Event = tuple[int, int, tuple[Any, ...], Any]
 """Which call of the visitor, where the reader stood behind the payload's first byte, the arguments, the answer."""
@@ -53,50 +52,6 @@ class _Walk:
         return len(self.data) + EVENT * len(self.events)
 
 
-class _Shelf:
-    """The walks over sections of one device and version."""
-
-    __slots__ = ("_latest", "_sizes", "_walks")
-
-    def __init__(self) -> None:
-        self._walks: dict[bytes, _Walk] = {}
-        self._sizes: list[int] = []
-        self._latest: _Walk | None = None
-
-    def find(self, data: bytes, pos: int) -> _Walk | None:
-        """The walk over what stands there: there is one at most, since it has looked at nothing else."""
-        latest = self._latest
-        if latest is not None and data.startswith(latest.data, pos):
-            latest.came_again = True
-            return latest
-        for size in self._sizes:
-            walk = self._walks.get(data[pos : pos + size])
-            if walk is not None:
-                walk.came_again = True
-                self._latest = walk
-                return walk
-        return None
-
-    def put(self, walk: _Walk) -> int:
-        """Keep it; what that costs."""
-        size = len(walk.data)
-        if size not in self._sizes:
-            if len(self._sizes) >= MOST_SIZES:
-                return 0
-            self._sizes.append(size)
-        self._walks[walk.data] = self._latest = walk
-        return walk.cost
-
-    def tidy(self) -> int:
-        """Keep those alone that came again since; what they cost."""
-        self._walks = {data: walk for data, walk in self._walks.items() if walk.came_again}
-        self._sizes = list(dict.fromkeys(map(len, self._walks)))
-        self._latest = None
-        for walk in self._walks.values():
-            walk.came_again = False
-        return sum(walk.cost for walk in self._walks.values())
-
-
 class Walks:
     """The walks over sections that one machine has loaded. `remembers`: whether they are used, and kept."""
 
@@ -104,20 +59,20 @@ class Walks:
         self.remembers = True
         self._loads = 0
         self._cost = 0
-        self._shelves: dict[tuple[Plan, int], _Shelf] = {}
+        self._shelves: dict[tuple[object, int], Shelf[_Walk]] = {}
 
     def begin(self) -> None:
         """A load begins."""
         self._loads += 1
 
-    def load(self, plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
-        """As `plan.load`."""
+    def load(self, plan: Plan, reader: Reader, version: int, visitor: Visitor, whose: object = None) -> Refusal | None:
+        """As `plan.load`. `whose`: the device; what is alike of several is kept for each."""
         if self._loads < 2 or reader.error or not self.remembers:
             return plan.load(reader, version, visitor)
-        key = plan, version
+        key = whose or plan, version
         shelf = self._shelves.get(key)
         if shelf is None:
-            shelf = self._shelves[key] = _Shelf()
+            shelf = self._shelves[key] = Shelf()
         start = reader.pos
         walk = shelf.find(reader.data, start)
         if walk is None:
@@ -134,7 +89,7 @@ class Walks:
         reader.pos = start + walk.end
         return None
 
-    def _first(self, shelf: _Shelf, plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
+    def _first(self, shelf: Shelf[_Walk], plan: Plan, reader: Reader, version: int, visitor: Visitor) -> Refusal | None:
         start, furthest = reader.pos, reader.furthest
         recorder = _Recorder(reader, visitor)
         reader.furthest, reader.takes = 0, []

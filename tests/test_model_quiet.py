@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import mutants
@@ -15,7 +16,7 @@ from fuzz.work.build import make_mutator
 from model import DESIGNS, Machine, load
 from model.errors import Again
 from model.quiet import QuietRecords, is_quiet, is_silent
-from model.schedule import split
+from model.schedule import Schedule, split
 from vmformat import Kind, Section, Stream, read, write
 
 if TYPE_CHECKING:
@@ -95,18 +96,44 @@ def test_a_record_is_passed_over_from_the_third_time_on() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.FULL, Kind.END])
-def test_a_device_with_a_second_section_is_loaded_in_full(kind: Kind) -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_was_passed_over_is_made_up_for_when_there_is_more(kind: Kind, first: int) -> None:
     machine, stream = mutants.machine(PC), seed()
     quiet = known(machine, write(stream))
     at = place(stream, "i8254")
     one = stream.records[at]
     assert isinstance(one, Section)
-    twice = replace(stream, records=(*stream.records[: at + 1], replace(one, kind=kind), *stream.records[at + 1 :]))
-    assert passing(machine, quiet, write(twice), "per-device")[0] is None
-    other = replace(one, payload=bytes([1 ^ one.payload[0]]) + one.payload[1:])
-    different = replace(stream, records=(*stream.records[: at + 1], other, *stream.records[at + 1 :]))
-    assert passing(machine, quiet, write(different), "per-device")[0] is None
-    assert passing(machine, quiet, write(stream), "per-device")[0] == plainly(machine, write(stream), "per-device")
+    for payload in (one.payload, bytes([first ^ one.payload[0]]) + one.payload[1:], one.payload[:9]):
+        more = replace(one, kind=kind, payload=payload)
+        data = write(replace(stream, records=(*stream.records[: at + 1], more, *stream.records[at + 1 :])))
+        for design in SILENT:
+            outcome, count = passing(machine, quiet, data, design)
+            assert outcome == plainly(machine, data, design)
+            assert outcome.situation == plainly(machine, data, design).situation
+            assert count > 10
+
+
+def test_whoever_runs_meanwhile_runs_all_the_same() -> None:
+    machine, stream = mutants.machine(PC), write(seed())
+    quiet = known(machine, stream)
+    for turn, (point, number) in enumerate(product(("wait", "fields", "turn", "ram", "inside"), range(0, 30, 3))):
+        who = ("vcpu-access 0x1000 4", "monitor-plug", "listener")[turn % 3]
+        schedule = Schedule.parse(f"{point} {number}: {who}")
+        for design in SILENT:
+            quiet.begin()
+            outcome = load(machine, stream, DESIGNS[design](), schedule=schedule, quiet=quiet)
+            machine.reset()
+            assert outcome == load(machine, stream, DESIGNS[design](), schedule=schedule)
+            machine.reset()
+
+
+def test_near_the_end_of_its_budget_a_load_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, stream = mutants.machine(PC), write(seed())
+    quiet = known(machine, stream)
+    steps = plainly(machine, stream, "per-device").steps
+    monkeypatch.setattr("model.load_state.MAX_STEPS", steps // 2 - len(stream))
+    assert passing(machine, quiet, stream, "per-device")[0] is None
+    assert plainly(machine, stream, "per-device").verdict == "hung"
 
 
 def test_who_is_looked_at_is_not_quiet() -> None:
@@ -129,7 +156,7 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
     machine, stream = mutants.machine(PC), seed()
     data = write(stream)
     quiet = known(machine, data)
-    monkeypatch.setattr("model.quiet.MOST_BYTES", most := quiet._cost + 4000)
+    monkeypatch.setattr("model.quiet.records.MOST_BYTES", most := quiet._cost + 4000)
     at = place(stream, "i8254")
     one = stream.records[at]
     assert isinstance(one, Section)
@@ -140,5 +167,5 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
             machine, write(altered), "per-device"
         )
         assert quiet._cost < most
-    monkeypatch.setattr("model.quiet.MOST_HEADS", 0)
+    monkeypatch.setattr("model.quiet.records.MOST_HEADS", 0)
     assert passing(machine, quiet, data, "per-device") == (plainly(machine, data, "per-device"), 0)

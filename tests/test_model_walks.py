@@ -64,7 +64,7 @@ def test_a_device_that_refuses_in_a_repetition_is_told_in_full() -> None:
 
 def kept(walks: Walks) -> set[bytes]:
     """The bytes of the sections that are kept."""
-    return {data for shelf in walks._shelves.values() for data in shelf._walks}
+    return {data for shelf in walks._shelves.values() for data in shelf._things}
 
 
 def test_sections_are_not_read_again_wherever_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_what_did_not_come_again_goes_when_there_is_no_room(monkeypatch: pytest.
             expected.append(load(bench, data, DESIGNS["per-device"]()))
             bench.reset()
         costs.append(walks._cost)
-        assert walks._cost == sum(walk.cost for shelf in walks._shelves.values() for walk in shelf._walks.values())
+        assert walks._cost == sum(walk.cost for shelf in walks._shelves.values() for walk in shelf._things.values())
     half = len(expected) // 2
     assert expected[:half] == expected[half:]
     assert costs[1] < costs[0] / 2
@@ -114,7 +114,7 @@ def test_a_section_with_too_much_to_show_is_read_each_time(monkeypatch: pytest.M
         load(bench, data, DESIGNS["per-device"]())
         bench.reset()
     few = len(kept(walks))
-    assert all(len(walk.events) <= 3 for shelf in walks._shelves.values() for walk in shelf._walks.values())
+    assert all(len(walk.events) <= 3 for shelf in walks._shelves.values() for walk in shelf._things.values())
     monkeypatch.setattr("model.walks.MOST", 2000)
     load(bench, data, DESIGNS["per-device"]())
     bench.reset()

@@ -100,4 +100,4 @@ def test_payloads_with_values_of_the_destination_are_kept_too() -> None:
         walks.begin()
         for payload in all_of_them:
             walked(walks, data, payload, (-1, 2))
-    assert sum(len(shelf._walks) for shelf in walks._shelves.values()) > 0.6 * len({*all_of_them})
+    assert sum(len(shelf) for shelf in walks._shelves.values()) > 0.6 * len({*all_of_them})

@@ -76,6 +76,10 @@ WITHOUT: Final = (
     "model.memory.region:Region.__init__",
     "model.memory.region:Region.is_direct",
     "model.session:_new_spare",
+    "model.shelf",
+    "model.turns:Turns.count",
+    "model.turns:Turns.go_by",
+    "model.turns:Turns.pass_by",
     "vmformat._layout.compile:_new_layout",
     "vmformat.leaves:_new_leaves",
     # What a seeded bug does is no part of the program, and no input lights it of its own accord.

@@ -198,7 +198,7 @@ class Handler:
         """Load a payload. None when the program goes on."""
         if not self.is_followed:
             load.not_modelled.add(f"{self.kind}: what the device does with its own fields")
-        refusal = self.machine.walks.load(self.plan, reader, version, SectionVisitor(load, self))
+        refusal = self.machine.walks.load(self.plan, reader, version, SectionVisitor(load, self), self)
         if refusal is not None and not refusal.offset:
             refusal = replace(refusal, offset=reader.offset)  # a device that refuses does not know where it reads
         return refusal

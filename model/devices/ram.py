@@ -72,6 +72,7 @@ class RamHandler:
         if load.postcopy >= LISTENING:
             return self._while_listening(load, reader) if load.pages is None else self._on_demand(load.pages, reader)
         load.turns.at("ram")
+        self.machine.memory.ram.changes()
         taken = 0
         for record in iter_records(reader, self.state, self.machine.block_lengths):
             if isinstance(record, Refusal):

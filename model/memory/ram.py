@@ -98,15 +98,16 @@ class Ram:
     """All RAM blocks by name.
 
     `on_read`: told of every read by name (block, offset, length in bytes); what a capture keeps of a guest's memory is
-    what was read while its stream was loaded. `on_touch`: told of every read, those of a search as well; `on_write`: of
-    the block of every write.
+    what was read while its stream was loaded. `on_touch`: told of every read, those of a search as well.
+    `version`: another object for other contents or lengths; the same one may stand for the same. None: as at the
+    checkpoint.
     """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
         self.on_read: Callable[[str, int, int], None] | None = None
         self.on_touch: Callable[[str, int, int], None] = nobody
-        self.on_write: Callable[[str], None] = nobody
+        self.version: object = None
 
     def add_block(self, name: str, length: int) -> Block:
         """Create a block of zeros, `length` in bytes."""
@@ -123,10 +124,14 @@ class Ram:
 
     def write(self, block: str, offset: int, data: bytes) -> None:
         """Write to a block by name; dropped for a block that does not exist and beyond the end."""
-        self.on_write(block)
+        self.changes()
         found = self.blocks.get(block)
         if found is not None:
             found.write(offset, data)
+
+    def changes(self) -> None:
+        """Contents or lengths are about to change: whoever changes a block says so first."""
+        self.version = object()
 
     @contextmanager
     def unnoticed(self) -> Iterator[None]:
@@ -139,10 +144,12 @@ class Ram:
 
     def resize(self, block: str, length: int) -> None:
         """Set a block's used length, in bytes."""
+        self.changes()
         self.blocks[block].length = length
 
     def checkpoint(self) -> None:
         """Take the present contents as the pristine ones."""
+        self.version = None
         for block in self.blocks.values():
             for number, page in block.written.items():
                 block.base[number] = bytes([page]) * PAGE if isinstance(page, int) else bytes(page)
@@ -151,6 +158,7 @@ class Ram:
 
     def rollback(self) -> None:
         """Return to the checkpoint. Blocks added since stay, empty."""
+        self.version = None
         for block in self.blocks.values():
             if block.written:
                 block.written.clear()

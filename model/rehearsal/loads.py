@@ -87,14 +87,14 @@ class Loads:
         self, quiet: QuietRecords, data: bytes, design: Design, schedule: Schedule, *, loadvm: bool
     ) -> Outcome:
         machine = self.machine
-        if loadvm or schedule.steps or not machine.memory.remembers or not is_silent(type(design)):
+        if loadvm or not machine.memory.remembers or not is_silent(type(design)):
             return load(machine, data, design, loadvm=loadvm, schedule=schedule)
         quiet.begin()
         try:
-            outcome = load(machine, data, design, quiet=quiet)
+            outcome = load(machine, data, design, schedule=schedule, quiet=quiet)
         except Again:
             machine.reset()
-            return load(machine, data, type(design)())  # lights all that the attempt has lit
+            return load(machine, data, type(design)(), schedule=schedule)  # lights all that the attempt has lit
         quiet.end()
         return outcome
 
