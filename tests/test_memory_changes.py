@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
 from model.memory import T64, Kind, Memory, Region, changes, rendering
@@ -136,3 +139,74 @@ def test_a_rendering_without_lists_of_its_own_takes_no_room() -> None:
     assert m._contents == 0
     m.set_address(leaves[0], 0x200000)
     assert m._contents == 1
+
+
+def windows(dice: random.Random) -> tuple[Memory, list[Region], list[Region]]:
+    """Buses behind windows that may overlap, shown again by a second space, and devices with parts of their own."""
+    m = Memory()
+    system, ports = Region("system", Kind.CONTAINER, T64), Region("ports", IO, 0x10000)
+    top = Region("top", Kind.CONTAINER, T64)
+    buses = [Region(f"bus{i}", Kind.CONTAINER, T64, readonly=i == 2) for i in range(3)]
+    shown = [Region(f"w{i}", Kind.ALIAS, 0x8000, alias=buses[i], alias_offset=0x8000 * i) for i in range(3)]
+    m.add_subregion(top, 0, Region("all", Kind.ALIAS, T64, alias=system))
+    m.add_subregion(top, 0x1000, Region("over", IO, 0x800), 1)
+    for i, window in enumerate(shown):
+        m.add_subregion((system, system, buses[0])[i], 0x8000 * i, window, dice.randrange(2))
+    devices = []
+    for i in range(6):
+        device = Region(f"d{i}", Kind.CONTAINER if i % 2 else IO, 0x2000)
+        m.add_subregion(device, 0x800, Region(f"part{i}", Kind.RAM if i == 3 else IO, 0x400))
+        devices.append(device)
+    m.add_space("memory", system)
+    m.add_space("cpu", top)
+    m.add_space("I/O", ports)
+    m.checkpoint()
+    return m, [*buses, system, ports], [*devices, *shown]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_found_along_the_ways_is_all_there_is(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(seed)
+    m, containers, movable = windows(dice)
+    along, sound = 0, rendering._walk_along
+
+    def counting(*given: Any) -> None:
+        nonlocal along
+        along += 1
+        sound(*given)
+
+    monkeypatch.setattr(rendering, "_walk_along", counting)
+    for _ in range(12):
+        for _ in range(12):
+            m.begin()
+            for _ in range(dice.choice((1, 1, 2, 3))):
+                one = dice.choice(movable)
+                what = dice.randrange(6)
+                if what == 0:
+                    m.set_enabled(one, not one.enabled)
+                elif what == 1:
+                    m.set_size(one, dice.choice((0, 0x1800, 0x2000, 0x8000)))
+                elif what == 2 and one.alias is not None:
+                    m.set_alias_offset(one, dice.randrange(0, 0x10000, 0x800))
+                elif one.container is not None:
+                    m.del_subregion(one.container, one)
+                elif one.alias is None or what > 3:
+                    container = containers[3] if one.alias is not None else dice.choice(containers)
+                    m.add_subregion(container, dice.randrange(0, 0x18000, 0x800), one, dice.randrange(3))
+            m.commit()
+            for space in m.spaces:
+                root = space.resolved
+                assert root is None or reference_render(root).same_content(space.current)
+        m.rollback()
+    assert along > 20
+
+
+def test_who_remembers_nothing_looks_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    m, root, leaves = board()
+    monkeypatch.setattr(rendering, "_walk_along", None)
+    m.remembers = False
+    m.set_address(leaves[3], 0x100000)
+    assert reference_render(root).same_content(m.spaces[0].current)
+    m.remembers = True
+    with pytest.raises(TypeError):
+        m.set_address(leaves[3], 0x200000)

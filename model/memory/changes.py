@@ -16,6 +16,11 @@ Several mutations in a row need no more: whatever differs locally at the end was
 
 So carrying up may skip what is disabled in the final tree, and clip by the final sizes.
 
+A like thing holds where the old tree shows nothing: whatever an address shows now it shows by a way that is new, and a
+way is new only if it leads over a region that was added or whose attributes changed. The ways up that carrying finds
+(`Spans.ways`) are the ways down on which to look for it; all that lies beside them showed nothing before and shows
+nothing now. The same where nothing but the view's own root was shown, which is painted behind all others.
+
 A node stands for the tree after one particular sequence of mutations from the pristine tree. Nodes form a trie: equal
 sequences meet in the same node, so a rendering made there once is good for every execution that comes by, under
 whatever design. Deterministic mutation makes this exact; no hash of the tree is involved.
@@ -46,18 +51,65 @@ _MAX_SPANS = 6
 """Further back, or with more records or spans than this, rendering everything is cheaper."""
 
 
+class Spans(list[tuple[int, int]]):
+    """Spans of addresses, ascending and disjoint. `ways`: where to look for what is new there; None for everywhere."""
+
+    __slots__ = ("ways",)
+
+    def __init__(self, spans: Iterable[tuple[int, int]], ways: Ways | None) -> None:
+        super().__init__(spans)
+        self.ways = ways
+
+
+class Ways:
+    """Ways down the tree: from each region to those below it that lead on (of an alias its target).
+
+    `ends`: the regions that have changed; what lies below them counts, too.
+    """
+
+    __slots__ = ("below", "ends")
+
+    def __init__(self) -> None:
+        self.below: dict[Region, dict[Region, None]] = {}
+        self.ends: set[Region] = set()
+
+    def add(self, above: Region, below: Region) -> None:
+        """One step."""
+        there = self.below.get(above)
+        if there is None:
+            self.below[above] = {below: None}
+        else:
+            there[below] = None
+
+
+class Found(dict["Region", "set[tuple[int, int]]"]):
+    """Of each root the spans in which it shows changes, and the ways there."""
+
+    __slots__ = ("ways",)
+
+    def __init__(self, spans: dict[Region, set[tuple[int, int]]], ways: Ways | None = None) -> None:
+        super().__init__(spans)
+        self.ways = ways
+
+
 class Node:
     """The tree after a sequence of mutations: what the last one touched, the renderings made so far, and what a rebuild
-    came to (`publishing`) and a series of mutations (`series`)."""
+    came to (`publishing`) and a series of mutations (`series`).
 
-    __slots__ = ("contents", "is_known", "nexts", "parent", "published", "records", "series", "spans", "spans_base")
+    `changed`: the region that was added, or whose attributes changed; none if one was taken out of its container.
+    """
 
-    def __init__(self, parent: Node | None, records: tuple[Record, ...]) -> None:
+    __slots__ = (
+        "changed", "contents", "is_known", "nexts", "parent", "published", "records", "series", "spans", "spans_base",
+    )  # fmt: skip
+
+    def __init__(self, parent: Node | None, records: tuple[Record, ...], changed: Region | None = None) -> None:
         self.parent = parent
         self.records = records
+        self.changed = changed
         self.nexts: dict[tuple[object, ...], Node] = {}
         self.contents: dict[Region, FlatView] = {}
-        self.spans: dict[Region, set[tuple[int, int]]] = {}
+        self.spans: Found | None = None
         self.spans_base: Node | None = None
         self.published: Published | None = None
         self.series: dict[object, Series | None] | None = None
@@ -69,9 +121,7 @@ class Node:
         return self
 
 
-def since(
-    node: Node, root: Region, roots: Collection[Region | None]
-) -> tuple[FlatView | None, list[tuple[int, int]] | None]:
+def since(node: Node, root: Region, roots: Collection[Region | None]) -> tuple[FlatView | None, Spans | None]:
     """The latest rendering of a root at or above a node, and the spans in which it may be out of date.
 
     (None, None) when there is none, or none worth using. `roots` are those that will be asked about as well; the tree
@@ -82,33 +132,38 @@ def since(
     while base is not None and steps < _MAX_STEPS:
         old = base.contents.get(root)
         if old is not None:
-            if node.spans_base is not base or root not in node.spans:
-                node.spans = _spans(node, base, root, roots)
+            spans = node.spans
+            if spans is None or node.spans_base is not base or root not in spans:
+                spans = node.spans = _spans(node, base, root, roots)
                 node.spans_base = base
-            found = node.spans[root]
+            found = spans[root]
             if _EVERYTHING in found:
                 break
             merged = merge(found)
-            return (old, merged) if len(merged) <= _MAX_SPANS else (None, None)
+            return (old, Spans(merged, spans.ways)) if len(merged) <= _MAX_SPANS else (None, None)
         steps += 1
         base = base.parent
     return None, None
 
 
-def _spans(
-    node: Node, base: Node, root: Region, roots: Collection[Region | None]
-) -> dict[Region, set[tuple[int, int]]]:
+def _spans(node: Node, base: Node, root: Region, roots: Collection[Region | None]) -> Found:
     """What every root shows of the records between two nodes, carried up through the tree of the lower one."""
     records: set[Record] = set()
+    ways = Ways()
     step: Node | None = node
     while step is not base and step is not None:
         records.update(step.records)
+        if step.changed is not None:
+            ways.ends.add(step.changed)
         step = step.parent
     everything = {_EVERYTHING} if len(records) > _MAX_RECORDS else set()
-    found = {other: everything.copy() for other in roots if other is not None}
+    found = Found({other: everything.copy() for other in roots if other is not None}, ways)
     found[root] = everything
     if everything:
         return found
+    for region in ways.ends:
+        if region.container is not None:
+            ways.add(region.container, region)
     for region, lo, hi in records:
         if hi >= 0:
             carry_up(region, lo, hi, root, roots, found)
@@ -123,9 +178,10 @@ def carry_up(
     hi: int,
     root: Region,
     roots: Collection[Region | None],
-    found: dict[Region, set[tuple[int, int]]],
+    found: Found,
 ) -> None:
     """Add the guest addresses, in views rendered from `root` or any of `roots`, that show a region's offsets lo..hi."""
+    ways = found.ways
     if region is root or region in roots:
         low = max(lo + region.addr, 0)
         high = min(hi + region.addr, T64)
@@ -137,6 +193,8 @@ def carry_up(
         low = lo + at
         high = min(hi + at, above.size)
         if low < high:
+            if ways is not None:
+                ways.add(above, region)
             carry_up(above, low, high, root, roots, found)
     for alias in region.aliases:
         if alias.enabled:
@@ -152,12 +210,14 @@ def carry_up(
                 if above is not None and not further:
                     further = bool(above.container or above.aliases) or above is root or above in roots
                 if further:
+                    if ways is not None:
+                        ways.add(alias, region)
                     carry_up(alias, low, high, root, roots, found)
 
 
 def touch(changed: Iterable[tuple[Record, ...]], root: Region, lo: int, hi: int) -> bool:
     """Whether any of these records, carried up to a root, meets the guest addresses lo..hi-1."""
-    found: dict[Region, set[tuple[int, int]]] = {root: set()}
+    found = Found({root: set()})
     for records in changed:
         for region, low, high in records:
             if high < 0:

@@ -345,6 +345,8 @@ class Memory(Repeating):
         if self._contents >= _MAX_CONTENTS:
             self._prune()
         old, spans = changes.since(self._node, root, self.views)
+        if spans is not None and not self.remembers:
+            spans.ways = None  # a function that was replaced may have changed what it does not tell of
         view = self._node.contents[root] = rendering.render(root, old, spans)
         if old is None or view.kept is not old.kept:  # else it has no lists of its own
             self._contents += 1
@@ -353,7 +355,7 @@ class Memory(Repeating):
     def _new_node(self, key: tuple[object, ...], records: tuple[Record, ...]) -> Node:
         if self._nodes >= _MAX_NODES:
             self._prune()
-        node = self._node.nexts[key] = Node(self._node, records)
+        node = self._node.nexts[key] = Node(self._node, records, _changed_by(key))
         self._nodes += 1
         return node
 
@@ -522,6 +524,14 @@ def _linked(listeners: list[Listener], who: Listener) -> list[Listener]:
     while at > 0 and listeners[at - 1].priority > who.priority:
         at -= 1
     return [*listeners[:at], who, *listeners[at:]]
+
+
+def _changed_by(key: tuple[object, ...]) -> Region | None:
+    """The region that a mutation has added, or whose attributes it has changed."""
+    what, who, *more = key
+    found = None if what == "del" else more[1] if what == "add" else who
+    assert found is None or isinstance(found, region.Region)
+    return found
 
 
 def _next_of(root: Region) -> Region | None:

@@ -199,33 +199,46 @@ def _told(published: Published, space: AddressSpace, old: FlatView, new: FlatVie
 
 def _apart(old: FlatView, new: FlatView) -> tuple[list[int], list[int]]:
     """As `listener.diff` without ranges that stay: only what lies between where the views begin and end alike."""
-    first = min(_same(old.starts, new.starts), _same(old.ends, new.ends), _same(old.infos, new.infos))
-    a, b = len(old.starts), len(new.starts)
     old_starts, new_starts, old_ends, new_ends = old.starts, new.starts, old.ends, new.ends
     old_infos, new_infos = old.infos, new.infos
-    while (
-        a > first
-        and b > first
-        and old_starts[a - 1] == new_starts[b - 1]
-        and old_ends[a - 1] == new_ends[b - 1]
-        and old_infos[a - 1] == new_infos[b - 1]
-    ):
-        a -= 1
-        b -= 1
+    a, b = len(old_starts), len(new_starts)
+    shorter = min(a, b)
+    first = _same(old_infos, new_infos, shorter)
+    first = _same(old_starts, new_starts, first)
+    first = _same(old_ends, new_ends, first)
+    behind = shorter - first
+    for its, now in ((old_infos, new_infos), (old_starts, new_starts), (old_ends, new_ends)):
+        behind = _same_behind(its, now, behind)
+    a -= behind
+    b -= behind
     before = {(old_starts[i], old_ends[i], old_infos[i]): i for i in range(first, a)}
     added = [i for i in range(first, b) if before.pop((new_starts[i], new_ends[i], new_infos[i]), None) is None]
     return list(before.values()), added
 
 
-def _same(old: Sequence[object], new: Sequence[object]) -> int:
-    """How many elements two lists begin with alike."""
-    low, high = 0, min(len(old), len(new))
+def _same(old: Sequence[object], new: Sequence[object], high: int) -> int:
+    """How many of their first `high` elements two lists begin with alike."""
+    low = 0
     if old[:high] == new[:high]:
         return high
     # Alike up to `low`; somewhere below `high` they differ.
     while high - low > 1:
         middle = (low + high) // 2
         if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _same_behind(old: Sequence[object], new: Sequence[object], high: int) -> int:
+    """How many of their last `high` elements two lists end with alike."""
+    low, a, b = 0, len(old), len(new)
+    if old[a - high :] == new[b - high :]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if old[a - middle : a - low] == new[b - middle : b - low]:
             low = middle
         else:
             high = middle

@@ -9,7 +9,8 @@ is the old one, inside it is what a walk clipped to the span gives, and `simplif
 canonical again. Where the spans come from, and why they are enough, is the essay of `changes`.
 
 Cost. One walk of the tree per span, plus copying three lists. The 24-port machine has some 130 nodes and 210 ranges;
-one BAR moved costs about a fifth of a full rendering there.
+one BAR moved costs about a fifth of a full rendering there. Where a span was free, as it is for most BARs that are
+mapped, a walk along the ways to what has changed is enough (`changes`): it does not look at what lies beside them.
 
 QEMU aborts when a region of 2**64 bytes at address 0 is painted under another one (I20). A clipped walk cannot see
 that, so a walk that meets such a region gives up and the whole tree is rendered.
@@ -22,11 +23,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from model.memory.changes import Spans
 from model.memory.errors import MemoryAbort
 from model.memory.region import T64
 from model.memory.view import FlatView
 
 if TYPE_CHECKING:
+    from model.memory.changes import Ways
     from model.memory.region import Region
     from model.memory.view import Info
 
@@ -44,6 +47,7 @@ def render(root: Region, old: FlatView | None = None, spans: list[tuple[int, int
     """Seam: the simplified flat view of a resolved root.
 
     `old` and `spans` (ascending, disjoint, within 0..2**64) are a hint: outside the spans the result equals `old`.
+    Spans that have ways (`changes.Spans`) say where to look in those that were free.
     Raises MemoryAbort for a layout at which QEMU aborts: 2**64 bytes under 2**64 bytes, or more than 4096 sections.
     """
     if old is not None and spans is not None:
@@ -101,16 +105,21 @@ def _whole(root: Region) -> FlatView:
 
 def _patched(root: Region, old: FlatView, spans: list[tuple[int, int]]) -> FlatView:
     starts, ends, infos = old.starts[:], old.ends[:], old.infos[:]
+    ways = spans.ways if isinstance(spans, Spans) else None
     for lo, hi in spans:
         s: list[int] = []
         e: list[int] = []
         n: list[Info] = []
-        _walk_root(root, lo, hi, s, e, n)
         first = bisect_right(ends, lo)
         last = first
         count = len(starts)
+        is_free = ways is not None
         while last < count and starts[last] < hi:
+            is_free = is_free and infos[last][0] is root
             last += 1
+        _walk_root(root, lo, hi, s, e, n, ways if is_free else None)
+        if first == last and not s:
+            continue
         left = first
         if first < last:
             # A range that sticks out of the span keeps its outer part.
@@ -131,13 +140,55 @@ def _patched(root: Region, old: FlatView, spans: list[tuple[int, int]]) -> FlatV
     return FlatView(root, starts, ends, infos)
 
 
-def _walk_root(root: Region, lo: int, hi: int, starts: list[int], ends: list[int], infos: list[Info]) -> None:
+def _walk_root(
+    root: Region, lo: int, hi: int, starts: list[int], ends: list[int], infos: list[Info], ways: Ways | None = None
+) -> None:
     base = root.addr
     clipped = lo > 0 or hi < T64
     lo = max(lo, base)
     hi = min(hi, base + root.size)
     if lo < hi and root.enabled:
-        _walk(root, base, lo, hi, 0, clipped, starts, ends, infos)
+        if ways is None or not clipped:
+            _walk(root, base, lo, hi, 0, clipped, starts, ends, infos)
+        else:
+            _walk_along(ways, root, base, lo, hi, 0, starts, ends, infos)
+
+
+def _walk_along(
+    ways: Ways,
+    region: Region,
+    base: int,
+    lo: int,
+    hi: int,
+    flags: int,
+    starts: list[int],
+    ends: list[int],
+    infos: list[Info],
+) -> None:
+    """As a clipped `_walk`, of nothing but what is reached by these ways."""
+    if region in ways.ends:
+        _walk(region, base, lo, hi, flags, True, starts, ends, infos)
+        return
+    below = ways.below.get(region, ())
+    target = region.alias
+    if target is not None:
+        if target in below and target.enabled:
+            base -= region.alias_offset
+            lo = max(lo, base)
+            hi = min(hi, base + target.size)
+            if lo < hi:
+                _walk_along(ways, target, base, lo, hi, flags | region.inherit, starts, ends, infos)
+        return
+    flags |= region.inherit
+    for child in below if len(below) < 2 else [child for child in region.subregions if child in below]:
+        at = base + child.addr
+        low, high = max(lo, at), min(hi, at + child.size)
+        if low < high and child.enabled:
+            _walk_along(ways, child, at, low, high, flags, starts, ends, infos)
+    if region.terminates:
+        if region.size == T64 and base == 0:
+            raise _Everything
+        _fill(bisect_right(ends, lo), lo, hi, (region, base, flags | region.leaf), starts, ends, infos)
 
 
 def _walk(
