@@ -39,6 +39,8 @@ class QueuePairs:
     def reset(self) -> None:
         """All of the device's pairs are there."""
         self.present = set(range(self.device.entry.max_queue_pairs))
+        self._free = 0
+        """No queue before this one can be made anew, while they are changed."""
 
     def set_features(self, load: LoadState, features: int) -> None:
         """Features have been set. Raises Abort."""
@@ -59,6 +61,7 @@ class QueuePairs:
         if present == wanted:
             return
         _delete(queues[present - 1])
+        self._free = present - 1
         for first in range(wanted - 1, present - 1, 2):
             self._remove(max(first, 0) // 2)
         for first in range(present - 1, wanted - 1, 2):
@@ -71,6 +74,7 @@ class QueuePairs:
         self.present.discard(pair)
         for index in (2 * pair, 2 * pair + 1):
             _delete(self.device.queues[index])
+        self._free = min(self._free, 2 * pair)
 
     def _add(self, load: LoadState, pair: int) -> None:
         entry = self.device.entry
@@ -84,9 +88,11 @@ class QueuePairs:
 
     def _create(self, size: int) -> None:
         """The first queue that is not there."""
-        queue = next((queue for queue in self.device.queues if not queue.num), None)
-        if queue is None:
+        queues = self.device.queues
+        index = next((index for index in range(self._free, len(queues)) if not queues[index].num), None)
+        if index is None:
             raise Abort("Aborted")
+        self._free, queue = index + (size != 0), queues[index]
         queue.num = queue.default_num = size
         queue.align = PCI_ALIGN
         self.device.use(queue.index + 1)
