@@ -23,17 +23,16 @@ if TYPE_CHECKING:
     from model.schedule import Schedule
 
 
-NEVER: Final = 1 << 62
-LEARN: Final = 50
-"""Streams after which it is clear whether any design of a campaign is ever led to another's outcome."""
+LEARN: Final = 100
+"""Loads after which it is clear how often a campaign's designs are led to another's outcome."""
 
 
 class Loads:
     """Like `model.load` on one machine, which must be pristine at each.
 
-    A load is left out where a design before it did the same to the same stream (`model.rehearsal`). Where none ever
-    does, as between a reference and one design that is unlike it, nothing is written down for that any more; then
-    records of quiet devices are passed over that earlier streams have brought (`model.quiet`).
+    A load is left out where a design before it did the same to the same stream (`model.rehearsal`). Where few do, as
+    between a reference and one design that is unlike it, nothing is written down for that any more; then records are
+    passed over that earlier streams have brought (`model.quiet`), which cannot be written down.
 
     A design that loads the same stream again begins anew: nothing is left then of the first round, and the second does
     what the first did.
@@ -50,8 +49,8 @@ class Loads:
         self._transcripts: list[Transcript] = []
         self._asked: set[type[Design]] = set()
         self._room = MOST
-        self._in_vain = 0
-        """Streams whose designs were held against each other while none was led."""
+        self._led = self._tried = 0
+        """Loads of which it was asked whether a design need do them, and those of them that it need not."""
 
     def load(
         self, data: bytes, design: Design, schedule: Schedule = EMPTY_SCHEDULE, *, loadvm: bool = False
@@ -60,18 +59,18 @@ class Loads:
         machine = self.machine
         if design.hears_changes or design.bug is not None or machine.process:
             return load(machine, data, design, loadvm=loadvm, schedule=schedule)
-        if self._in_vain >= LEARN and self._quiet is not None:
+        if self._quiet is not None and self._tried >= LEARN and 2 * self._led < self._tried:
             return self._passing_over(self._quiet, data, design, schedule, loadvm=loadvm)
         stream = (data, schedule, loadvm)
         if stream != self._stream or type(design) in self._asked:
             self._stream, self._transcripts, self._room = stream, [], MOST
             self._asked.clear()
         self._asked.add(type(design))
+        self._tried += bool(self._transcripts)
         for transcript in self._transcripts:
             if leads(transcript, type(design)()):
-                self._in_vain = -NEVER
+                self._led += 1
                 return _under(design, transcript.outcome)
-        self._in_vain += bool(self._transcripts)
         recording = Recording(design, self._room)
         outcome = load(machine, data, design, loadvm=loadvm, schedule=schedule, recording=recording)
         if recording.broke:  # what is said of an exception may tell of the stand-ins
