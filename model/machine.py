@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import vmformat
 from model.devices.bridge import Bridge
 from model.devices.effects import equip
-from model.devices.handler import Handler
+from model.devices.handler import Effects, Handler
 from model.devices.mmio import Mmio
 from model.devices.pci import Bar, PciFunction
 from model.devices.ram import RamHandler
@@ -91,6 +91,8 @@ class Machine:
         self._watched = [
             (one, one.watch) for one in self.handlers if isinstance(one, Handler) and one.watch is not None
         ]
+        every = [handler.effects for handler in self.handlers if handler.effects is not None]
+        self._telling = [effects for effects in every if type(effects).state is not Effects.state]
         self._recorders = [Recorder(space) for space in self.spaces if space.name in {"memory", "I/O"}]
         for recorder in self._recorders:
             self.memory.register(recorder, recorder.space)
@@ -211,8 +213,8 @@ class Machine:
 
     def device_states(self) -> tuple[DeviceState, ...]:
         """What the devices derived, in handler order."""
-        states = (handler.effects.state() for handler in self.handlers if handler.effects is not None)
-        return tuple(state for state in states if state is not None)
+        states = [effects.state() for effects in self._telling]
+        return tuple([state for state in states if state is not None])
 
     def distances(self) -> tuple[tuple[str, ...], ...]:
         """How far the checked fields of the sections that were loaded are from what is refused, in handler order."""
