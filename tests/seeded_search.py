@@ -21,6 +21,7 @@ from fuzz.shrink import Case, Spent, Work, shrink
 from fuzz.shrink.work import count_sections
 from fuzz.work.build import build_target, read_description
 from model import Machine
+from model.lights import Dark
 from model.schedule import join, split
 from model.seeded import SEEDED
 
@@ -82,7 +83,7 @@ def smallest(asked: Search, cause: str, witness: bytes, bug: type[SeededBug]) ->
     """Sections that are left of a witness, and loads that it took: no more than it must be."""
     design = asked.designs[asked.watched.index(cause.split("/", 1)[0])]
     spec = replace(asked, designs=(design,)).spec(Path())
-    target = build_target(spec)
+    target = build_target(spec, Dark())
     machine = Machine(read_description(Path(spec.description)))
 
     def shows(case: Case) -> bool:

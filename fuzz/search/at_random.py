@@ -9,6 +9,7 @@ from fuzz.search.edits import edited
 from fuzz.search.hunt import Ended, Hunt
 from fuzz.search.material import material_of
 from fuzz.work.build import build_target
+from model.lights import Dark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Dice:
 def search(asked: Search, scratch: Path) -> Attempt:
     """The seeds, then edited ones until it is over."""
     material = material_of(asked.machine)
-    hunt = Hunt(build_target(asked.spec(scratch)), asked)
+    hunt = Hunt(build_target(asked.spec(scratch), Dark()), asked)
     dice = Dice(asked.seed)
     try:
         for seed in material.seeds:

@@ -18,6 +18,7 @@ from fuzz.search.hunt import Ended, Hunt
 from fuzz.search.material import material_of
 from fuzz.strategies import mutants
 from fuzz.work.build import build_target
+from model.lights import Dark
 from vmformat import Section, StreamError
 from vmformat.strategies import near_valid_streams, payloads
 
@@ -85,7 +86,7 @@ def _redrawn(draw: st.DrawFn, stream: Stream) -> Stream:
 def search(asked: Search, scratch: Path) -> Attempt:
     """The seeds, then what hypothesis draws until it is over."""
     material = material_of(asked.machine)
-    hunt = Hunt(build_target(asked.spec(scratch)), asked)
+    hunt = Hunt(build_target(asked.spec(scratch), Dark()), asked)
     targeted = asked.way == TARGET
     drawn = mutants(asked.machine, schedules=True) if asked.way == ARMS else inputs(material)
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.engine import PROBES, FeatureMap
 from fuzz.engine.counters import stabilise
 from fuzz.engine.harness import NEVER
+from fuzz.engine.lights import ProbeLights
 from fuzz.engine.probes import install
 from fuzz.oss.feedback import byte_code
 from fuzz.search.asked import DIED, MEMORY, Attempt, Search
@@ -90,7 +91,8 @@ def main(argv: list[str]) -> None:
         from fuzz.search.material import material_of  # noqa: PLC0415
         from fuzz.work.build import build_target  # noqa: PLC0415
 
-        target: Target = build_target(asked.spec(scratch))
+        lights = None if feedback == "byte-code" else ProbeLights(features)
+        target: Target = build_target(asked.spec(scratch), lights)
         material = material_of(asked.machine)
     (scratch / "dictionary").write_text(material.dictionary)
     (scratch / "corpus").mkdir()
