@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.memory import T64, Kind, Memory, MemoryAbort, Region, TransactionError, region, series
+from model.memory import T64, Kind, Memory, MemoryAbort, Region, TransactionError, changes, region
 from model.memory import memory as core
 from model.memory.validate import validate
 
@@ -160,7 +160,7 @@ def test_one_that_dies_is_not_kept() -> None:
     for _ in range(2):
         memory.begin()
         with pytest.raises(MemoryAbort):
-            memory.together("dies", dies)
+            memory.together(("dies",), dies)
         assert memory.update_pending
         memory.commit()
         memory.rollback()
@@ -175,6 +175,6 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             nodes = [board.memory._node]
             while nodes[-1].parent is not None:
                 nodes.append(nodes[-1].parent)
-            assert all(len(node.series or ()) <= series.MOST for node in nodes)
+            assert sum(changes.weight_of(node.records) for node in nodes[:-1]) <= 40
         assert board.memory._nodes <= 40
         board.memory.rollback()

@@ -94,16 +94,17 @@ class Found(dict["Region", "set[tuple[int, int]]"]):
 
 class Node:
     """The tree after a sequence of mutations: what the last one touched, the renderings made so far, and what a rebuild
-    came to (`publishing`) and a series of mutations (`series`).
+    came to (`publishing`).
 
-    `changed`: the region that was added, or whose attributes changed; none if one was taken out of its container.
+    The last one may be a series of many, made together; `series` is what that came to. `changed`: the regions that were
+    added, or whose attributes changed.
     """
 
     __slots__ = (
         "changed", "contents", "is_known", "nexts", "parent", "published", "records", "series", "spans", "spans_base",
     )  # fmt: skip
 
-    def __init__(self, parent: Node | None, records: tuple[Record, ...], changed: Region | None = None) -> None:
+    def __init__(self, parent: Node | None, records: tuple[Record, ...], changed: tuple[Region, ...] = ()) -> None:
         self.parent = parent
         self.records = records
         self.changed = changed
@@ -112,7 +113,7 @@ class Node:
         self.spans: Found | None = None
         self.spans_base: Node | None = None
         self.published: Published | None = None
-        self.series: dict[object, Series | None] | None = None
+        self.series: Series | None = None
         self.is_known = False
 
     def again(self) -> Node:
@@ -153,8 +154,7 @@ def _spans(node: Node, base: Node, root: Region, roots: Collection[Region | None
     step: Node | None = node
     while step is not base and step is not None:
         records.update(step.records)
-        if step.changed is not None:
-            ways.ends.add(step.changed)
+        ways.ends.update(step.changed)
         step = step.parent
     everything = {_EVERYTHING} if len(records) > _MAX_RECORDS else set()
     found = Found({other: everything.copy() for other in roots if other is not None}, ways)
@@ -243,6 +243,11 @@ def merge(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
+def weight_of(records: tuple[Record, ...]) -> int:
+    """What a node counts among those that are remembered: more if it stands for a long series."""
+    return 1 + len(records) // 4
+
+
 def clear(node: Node) -> tuple[int, int]:
     """Drop what follows a node, but for nodes that somebody came by again since the last time, and that lead there.
 
@@ -250,18 +255,21 @@ def clear(node: Node) -> tuple[int, int]:
     """
     nodes = contents = 0
     left, dropped = [node], []
-    node.series = None
     while left:
-        above = left.pop()
-        for key, below in list(above.nexts.items()):
+        nexts = left.pop().nexts
+        for below in nexts.values():
             if below.is_known:
                 below.is_known = False
-                nodes += 1
+                nodes += weight_of(below.records)
                 contents += len(below.contents)
                 left.append(below)
             else:
-                dropped.append(above.nexts.pop(key))
-        above.series = None
+                dropped.append(below)
+                below.parent = None
+        if any(below.parent is None for below in nexts.values()):
+            kept = {key: below for key, below in nexts.items() if below.parent is not None}
+            nexts.clear()
+            nexts.update(kept)
     while dropped:
         below = dropped.pop()
         dropped += below.nexts.values()

@@ -20,9 +20,9 @@ in the node of `changes` that stands for the tree as it is, or patched from an e
 is not: each rebuild makes new FlatView objects. Nobody can tell the difference but by the clock. What a
 whole rebuild comes to is kept in the same place (`publishing`), and so is what a series of mutations does (`series`).
 
-**The way back**. After `checkpoint` every field written is noted in a journal with its old value; `rollback` writes
-them back in reverse. Lists in regions are replaced, never changed, so the old list is the old value. Cost: what was
-changed, plus a few words per address space.
+**The way back**. After `checkpoint` each region that is about to be written to is noted in a journal as it is, once;
+`rollback` writes that back. Lists in regions are replaced, never changed, so the old list is the old value. Cost: what
+was changed, plus a few words per address space.
 
 Model: ioeventfds and coalesced ranges are not kept. Their mutators set the pending flag as QEMU's do and an
 ioeventfd-only commit is told apart, but no eventfd callback is made; a design that differs only in these callbacks is
@@ -37,7 +37,7 @@ from model.memory import changes, listener, region, rendering
 from model.memory.changes import Node
 from model.memory.errors import MemoryAbort, TransactionError
 from model.memory.ram import Ram
-from model.memory.series import MOST, Repeating, Series
+from model.memory.series import Repeating, Series
 from model.memory.space import AddressSpace
 from model.memory.spares import Spares
 from model.memory.use import Use, blocked, current_view, dropped
@@ -45,11 +45,11 @@ from model.memory.view import EMPTY, FlatView
 from model.memory.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from model.memory.changes import Mutation, Record
     from model.memory.listener import Listener
-    from model.memory.region import Kind, Region
+    from model.memory.region import Kind, Region, State
     from model.memory.use import Getter, Remapped
 
 _LISTS = frozenset({"add", "del"})
@@ -103,13 +103,14 @@ class Memory(Repeating):
         self.remembers = True
         self._ears = None
         self._spares = Spares()
+        self._in_series = False
         self._node = Node(None, ())
         self._nodes = 0
         self._contents = 0
         self._watch: dict[Region | None, set[AddressSpace]] = {}
         self._watched: list[tuple[Region, AddressSpace]] = []
         self._stale: set[AddressSpace] = set()
-        self._journal: list[tuple[object, str, object]] | None = None
+        self._journal: dict[Region, State] | None = None
         self._pristine: _Pristine | None = None
 
     # Transactions
@@ -229,14 +230,14 @@ class Memory(Repeating):
                     self.work.callbacks += 1
                     self.notify(who, event, space, piece)
 
-    def _set(self, owner: object, name: str, value: object) -> None:
-        if self._journal is not None:
-            self._journal.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
+    def _touch(self, mr: Region) -> None:
+        journal = self._journal
+        if journal is not None and mr not in journal:
+            journal[mr] = region.state_of(mr)
 
     def _made(self, name: str, kind: Kind, size: int, alias: Region | None, fields: dict[str, object]) -> Region:
         if alias is not None:
-            self._set(alias, "aliases", alias.aliases)
+            self._touch(alias)
         if not self.remembers:
             return region.Region(name, kind, size, alias=alias, **fields)  # type: ignore[arg-type]
         return self._spares.take(name, kind, size, alias, fields)
@@ -245,8 +246,9 @@ class Memory(Repeating):
         """Go to the node that stands for the tree after a mutation of `mr` (for a list: of its container)."""
         self.epoch += 1
         self.unseen.append((key, records))
-        node = self._node.nexts.get(key)
-        self._node = self._new_node(key, records) if node is None else node.again()
+        if not self._in_series:
+            node = self._node.nexts.get(key)
+            self._node = self._new_node(key, records, _changed_by(key)) if node is None else node.again()
         watch = self._watch
         if mr in watch:
             self._stale |= watch[mr]
@@ -352,35 +354,41 @@ class Memory(Repeating):
             self._contents += 1
         return view
 
-    def _new_node(self, key: tuple[object, ...], records: tuple[Record, ...]) -> Node:
-        if self._nodes >= _MAX_NODES:
+    def _new_node(self, key: tuple[object, ...], records: tuple[Record, ...], changed: tuple[Region, ...]) -> Node:
+        weight = changes.weight_of(records)
+        if self._nodes + weight > _MAX_NODES:
             self._prune()
-        node = self._node.nexts[key] = Node(self._node, records, _changed_by(key))
-        self._nodes += 1
+        node = self._node.nexts[key] = Node(self._node, records, changed)
+        self._nodes += weight
         return node
 
-    def _new_series(self, key: Hashable, make: Callable[[], None]) -> None:
-        """Make a series; keep what it came to if it was made from here before, for most are not asked for again."""
-        assert self._journal is not None
-        if self._node.series is None or len(self._node.series) >= MOST:
-            self._node.series = {}
-        if key not in self._node.series:
-            self._node.series[key] = None
-            make()
-            return
-        node, written, unseen = self._node, len(self._journal), len(self.unseen)
+    def _new_series(self, key: tuple[object, ...], make: Callable[[], None]) -> None:
+        """Make a series, and go to the one node behind it; keep what it came to if it was made from here before."""
+        journal = self._journal
+        assert journal is not None
+        known = self._node.nexts.get(key)
+        unseen = len(self.unseen)
         pending, self.update_pending = self.update_pending, False
+        self._journal = {}
+        self._in_series = True
+        is_whole = False
         try:
             make()
+            is_whole = True
         finally:
+            self._in_series = False
+            before, self._journal = self._journal, journal
             marks, self.update_pending = self.update_pending, self.update_pending or pending
-        mutations = self.unseen[unseen:]
-        begin: Node | None = self._node
-        for _ in mutations:
-            begin = None if begin is None else begin.parent
-        if begin is not node or node.series is None:  # much was forgotten on the way
-            return
-        node.series[key] = Series(self._journal[written:], mutations, self._node, marks=marks)
+            mutations = self.unseen[unseen:]
+            if is_whole and known is not None:
+                known.is_known = True
+                known.series = Series(before, mutations, marks=marks)
+                self._node = known
+            else:
+                records = tuple([record for _, records in mutations for record in records])
+                changed = tuple(dict.fromkeys(mr for what, _ in mutations for mr in _changed_by(what)))
+                self._node = self._new_node(key, records, changed) if is_whole else Node(self._node, records, changed)
+            journal.update({mr: state for mr, state in before.items() if mr not in journal})
 
     @classmethod
     def _is_sound(cls) -> bool:
@@ -444,7 +452,7 @@ class Memory(Repeating):
         self._node.contents = contents
         self._resolve()
         self._watched.clear()
-        self._journal = []
+        self._journal = {}
         self.ram.checkpoint()
         self._pristine = _Pristine(self, self._node)
 
@@ -455,8 +463,8 @@ class Memory(Repeating):
         """
         if self._pristine is None or self._journal is None:
             raise MemoryAbort("rollback without a checkpoint")
-        for owner, name, value in reversed(self._journal):
-            setattr(owner, name, value)
+        for mr, state in self._journal.items():
+            region.restore(mr, state)
         self._journal.clear()
         self._spares.put_back()
         self.ram.rollback()
@@ -526,12 +534,11 @@ def _linked(listeners: list[Listener], who: Listener) -> list[Listener]:
     return [*listeners[:at], who, *listeners[at:]]
 
 
-def _changed_by(key: tuple[object, ...]) -> Region | None:
+def _changed_by(key: tuple[object, ...]) -> tuple[Region, ...]:
     """The region that a mutation has added, or whose attributes it has changed."""
-    what, who, *more = key
-    found = None if what == "del" else more[1] if what == "add" else who
-    assert found is None or isinstance(found, region.Region)
-    return found
+    found = key[3 if key[0] == "add" else 1]
+    assert isinstance(found, region.Region)
+    return () if key[0] == "del" else (found,)
 
 
 def _next_of(root: Region) -> Region | None:

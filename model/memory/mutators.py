@@ -41,8 +41,8 @@ class Mutators(ABC):
         """Note that the views are out of date."""
 
     @abstractmethod
-    def _set(self, owner: object, name: str, value: object) -> None:
-        """Write a field, so that a rollback knows it."""
+    def _touch(self, mr: Region) -> None:
+        """Fields of a region are about to be written: a rollback is to know them as they are."""
 
     @abstractmethod
     def _made(self, name: str, kind: Kind, size: int, alias: Region | None, fields: dict[str, object]) -> Region:
@@ -59,14 +59,16 @@ class Mutators(ABC):
         """
         if sub.container is not None:
             raise MemoryAbort("memory_region_add_subregion_common: Assertion `!subregion->container' failed.")
-        self._set(sub, "container", container)
-        self._set(sub, "priority", priority)
+        self._touch(sub)
+        sub.container = container
+        sub.priority = priority
         moved = sub.addr != offset
         if moved:
-            self._set(sub, "addr", offset)
+            sub.addr = offset
         self._count_aliases(sub, 1)
         self.begin()
-        self._set(container, "subregions", region.insert(container.subregions, sub))
+        self._touch(container)
+        container.subregions = region.insert(container.subregions, sub)
         records: tuple[Record, ...] = ((container, offset, offset + sub.size),)
         if moved:
             records = (*records, (sub, 0, -1))
@@ -84,11 +86,13 @@ class Mutators(ABC):
         if sub.container is not container:
             raise MemoryAbort("memory_region_del_subregion: Assertion `subregion->container == mr' failed.")
         self.begin()
-        self._set(sub, "container", None)
+        self._touch(sub)
+        sub.container = None
         self._count_aliases(sub, -1)
         siblings = container.subregions
         at = siblings.index(sub)
-        self._set(container, "subregions", siblings[:at] + siblings[at + 1 :])
+        self._touch(container)
+        container.subregions = siblings[:at] + siblings[at + 1 :]
         self._changed(("del", container, sub), container, ((container, sub.addr, sub.addr + sub.size),))
         self.mark_pending(container.enabled and sub.enabled)
         if self.heard is not None:
@@ -100,7 +104,8 @@ class Mutators(ABC):
         if mr.enabled == enabled:
             return
         self.begin()
-        self._set(mr, "enabled", enabled)
+        self._touch(mr)
+        mr.enabled = enabled
         self._changed(("enabled", mr, enabled), mr, ((mr, 0, mr.size),))
         self.mark_pending(True)
         self.commit()
@@ -115,7 +120,8 @@ class Mutators(ABC):
         records: tuple[Record, ...] = ((mr, lo, hi),)
         if mr.container is not None:
             records = (*records, (mr.container, mr.addr + lo, mr.addr + hi))
-        self._set(mr, "size", size)
+        self._touch(mr)
+        mr.size = size
         self._changed(("size", mr, size), mr, records)
         self.mark_pending(True)
         self.commit()
@@ -126,7 +132,8 @@ class Mutators(ABC):
             return
         container = mr.container
         if container is None:
-            self._set(mr, "addr", address)
+            self._touch(mr)
+            mr.addr = address
             self._changed(("address", mr, address), mr, ((mr, 0, -1),))
             return
         self.begin()
@@ -153,7 +160,8 @@ class Mutators(ABC):
         if mr.kind is not Kind.ROMD:
             raise MemoryAbort("memory_region_rom_device_set_romd: Assertion `mr->rom_device' failed.")
         if mr.romd_mode != romd:
-            self._set(mr, "leaf", 4 if romd else 0)
+            self._touch(mr)
+            mr.leaf = 4 if romd else 0
             self._attribute(mr, "romd_mode", romd)
 
     def add_eventfd(self, mr: Region) -> None:
@@ -176,8 +184,8 @@ class Mutators(ABC):
             raise MemoryAbort("object_finalize: Assertion `!mr->container' failed.")
         size = region.whole_size(size)
         records = ((alias, 0, max(alias.size, size)), (alias, 0, -1))
-        for name, value in (("alias_offset", offset), ("size", size), ("addr", 0), ("inherit", 0), ("enabled", True)):
-            self._set(alias, name, value)
+        self._touch(alias)
+        alias.alias_offset, alias.size, alias.addr, alias.inherit, alias.enabled = offset, size, 0, 0, True
         self._changed(("init", alias, offset, size), alias, records)
 
     def create(self, name: str, kind: Kind, size: int, *, alias: Region | None = None, **fields: object) -> Region:
@@ -194,27 +202,31 @@ class Mutators(ABC):
         """
         if mr.container is not None:
             raise MemoryAbort("memory_region_finalize: Assertion `!mr->container' failed.")
-        self._set(mr, "enabled", False)
+        self._touch(mr)
+        mr.enabled = False
         self._changed(("enabled", mr, False), mr, ((mr, 0, mr.size),))
         self.begin()
         for child in mr.subregions:
             self.del_subregion(mr, child)
         self.commit()
         if mr.alias is not None:
-            self._set(mr.alias, "aliases", [other for other in mr.alias.aliases if other is not mr])
+            self._touch(mr.alias)
+            mr.alias.aliases = [other for other in mr.alias.aliases if other is not mr]
 
     def _attribute(self, mr: Region, name: str, value: object) -> None:
         if getattr(mr, name) == value:
             return
         self.begin()
-        self._set(mr, name, value)
+        self._touch(mr)
+        setattr(mr, name, value)
         self._changed((name, mr, value), mr, ((mr, 0, mr.size),))
         self.mark_pending(mr.enabled)
         self.commit()
 
     def _eventfd(self, mr: Region, step: int) -> None:
         self.begin()
-        self._set(mr, "eventfds", mr.eventfds + step)
+        self._touch(mr)
+        mr.eventfds += step
         if mr.enabled:
             self.ioeventfd_pending = True
         self.commit()
@@ -222,5 +234,6 @@ class Mutators(ABC):
     def _count_aliases(self, mr: Region, step: int) -> None:
         target = mr.alias
         while target is not None:
-            self._set(target, "mapped_via_alias", target.mapped_via_alias + step)
+            self._touch(target)
+            target.mapped_via_alias += step
             target = target.alias

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T64 = 1 << 64
 """One past the last guest address; the size of a region that spans everything."""
@@ -131,6 +136,26 @@ class Region:
 
     def __repr__(self) -> str:
         return f"<Region {self.key} {self.kind.value} {self.addr:#x}+{self.size:#x}>"
+
+
+CHANGING: Final = (
+    "addr", "alias_offset", "aliases", "container", "enabled", "eventfds", "inherit", "leaf", "mapped_via_alias",
+    "priority", "romd_mode", "size", "subregions",
+)  # fmt: skip
+"""The fields that the memory API writes after a region was made."""
+
+State: TypeAlias = "tuple[Any, ...]"
+state_of: Final[Callable[[Region], State]] = attrgetter(*CHANGING)
+"""What these fields are. Lists are replaced, never changed, so what was got stays what it was."""
+
+
+def restore(region: Region, state: State) -> None:
+    """Give the fields the values that `state_of` got."""
+    (
+        region.addr, region.alias_offset, region.aliases, region.container, region.enabled, region.eventfds,
+        region.inherit, region.leaf, region.mapped_via_alias, region.priority, region.romd_mode, region.size,
+        region.subregions,
+    ) = state  # fmt: skip
 
 
 def whole_size(size: int) -> int:

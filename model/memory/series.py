@@ -1,8 +1,9 @@
 """Series of mutations that a device always makes together, made again by their result.
 
 A bridge takes its windows away and puts them back at every load of its config space; a chipset sets dozens of aliases,
-most of them to what they are. From one tree the same series leads to the same tree, so what it has written is kept with
-the node that it began at, and written again the next time: fields that end as they began are left alone.
+most of them to what they are. From one tree the same series leads to the same tree, so there is one node of `changes`
+behind it, and what it has written is kept there and written again the next time: fields that end as they began are left
+alone.
 
 A series is made within a transaction that somebody else has opened, by mutators and nothing else, and looks at nothing
 but the tree. It is made call by call where a call could be told from none: with a listener for changes of containers or
@@ -19,38 +20,34 @@ from model.memory import region
 from model.memory.publishing import Publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
-    from model.memory.changes import Mutation, Node
-    from model.memory.region import Region
+    from model.memory.changes import Mutation
+    from model.memory.region import Region, State
     from model.memory.space import AddressSpace
-
-MOST: Final = 16
-"""Series kept with one node: of one device, for what a few streams have asked of it."""
 
 _LISTS: Final = frozenset({"add", "del"})
 _INSERT: Final = region.insert
 
-Write = tuple[object, str, object]
-"""An object, the name of a field, a value."""
-
 
 class Series:
-    """What a series comes to: fields as they were and as they are then, its mutations, the node that it ends at."""
+    """What a series comes to: fields as they are then, whose they are, its mutations."""
 
-    __slots__ = ("after", "before", "end", "marks", "mutations", "touched")
+    __slots__ = ("after", "marks", "mutations", "owners", "touched")
 
-    def __init__(self, before: list[Write], mutations: list[Mutation], end: Node, *, marks: bool) -> None:
-        """`before`: all that was written, with the values of before, in order; what is there now is how it ends."""
-        first: dict[tuple[object, str], Write] = {}
-        for owner, name, value in before:
-            first.setdefault((owner, name), (owner, name, value))
-        changed = [(*write, getattr(write[0], write[1])) for write in first.values()]
-        self.before = [(owner, name, was) for owner, name, was, now in changed if was != now]
-        self.after = [(owner, name, now) for owner, name, was, now in changed if was != now]
+    def __init__(self, before: dict[Region, State], mutations: list[Mutation], *, marks: bool) -> None:
+        """`before`: all regions that were written to, as they were; what they are now is how it ends."""
+        self.after: list[tuple[Region, str, object]] = []
+        self.owners: list[Region] = []
+        for mr, state in before.items():
+            now = region.state_of(mr)
+            if now != state:
+                self.owners.append(mr)
+                self.after += [
+                    (mr, *one[1:]) for one in zip(state, region.CHANGING, now, strict=True) if one[0] != one[2]
+                ]
         self.mutations = mutations
         self.touched = touched(mutations)
-        self.end = end
         self.marks = marks
 
 
@@ -72,18 +69,20 @@ class Repeating(Publishing):
     depth: int
     has_lock: bool
     before_commit: Callable[[], None] | None
-    _journal: list[Write] | None
+    _journal: dict[Region, State] | None
+    _in_series: bool
     _watch: dict[Region | None, set[AddressSpace]]
-    _new_series: Callable[[Hashable, Callable[[], None]], None]
+    _new_series: Callable[[tuple[object, ...], Callable[[], None]], None]
     _is_sound: Callable[[], bool]
 
-    def together(self, key: Hashable, make: Callable[[], None]) -> None:
+    def together(self, key: tuple[object, ...], make: Callable[[], None]) -> None:
         """Do what `make` does: a series of mutations in an open transaction, settled by the tree and `key` alone."""
         journal = self._journal
         if (
             not self.remembers
             or not self.depth
             or journal is None
+            or self._in_series
             or self.heard is not None
             or self.before_commit is not None
             or not self.has_lock
@@ -92,21 +91,20 @@ class Repeating(Publishing):
         ):
             make()
             return
-        known = self._node.series
-        series = None if known is None else known.get(key)
-        if series is None:
+        node = self._node.nexts.get(key)
+        series = None if node is None else node.series
+        if node is None or series is None:
             self._new_series(key, make)
             return
+        for mr in series.owners:
+            if mr not in journal:
+                journal[mr] = region.state_of(mr)
         for owner, name, value in series.after:
             setattr(owner, name, value)
-        journal += series.before
-        way = series.end
-        while way is not self._node and way.parent is not None:
-            way.is_known = True
-            way = way.parent
+        node.is_known = True
         self.epoch += len(series.mutations)
         self.unseen += series.mutations
-        self._node = series.end
+        self._node = node
         for mr in series.touched:
             watching = self._watch.get(mr)
             if watching:
