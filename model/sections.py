@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from model.memory import nobody
@@ -15,18 +16,29 @@ if TYPE_CHECKING:
 
 FOOTER: Final = 0x7E
 EINVAL: Final = 22
+_HEAD: Final = struct.Struct(">IB")
+_NUMBERS: Final = struct.Struct(">II")
+_FOOT: Final = struct.Struct(">BI")
 
 
 def load_new(load: LoadState, reader: Reader) -> Refusal | None:
     """A START or FULL section, from behind its type byte to behind its footer."""
-    offset = reader.offset
-    section_id = reader.u32()
-    length = reader.u8()
+    offset, data, pos = reader.offset, reader.data, reader.pos
+    if pos + _HEAD.size < len(data):
+        section_id, length = _HEAD.unpack_from(data, pos)
+        reader.pos = pos + _HEAD.size
+    else:
+        section_id, length = reader.u32(), reader.u8()
     name = reader.take(length)
     if length == 0 or len(name) < length:
         return Refusal(EINVAL, (f"Unable to read ID string for section {section_id}",), offset, "id")
     text = c_text(name)
-    instance, version = reader.u32(), reader.u32()
+    pos = reader.pos
+    if pos + _NUMBERS.size <= len(data):
+        instance, version = _NUMBERS.unpack_from(data, pos)
+        reader.pos = pos + _NUMBERS.size
+    else:
+        instance, version = reader.u32(), reader.u32()
     load.section, load.instance = text, instance
     if reader.error:
         message = f"qemu_loadvm_section_start_full: Failed to read instance/version ID: {-reader.error}"
@@ -76,7 +88,11 @@ def _payload(load: LoadState, reader: Reader, handler: AnyHandler, version: int)
 def _footer(load: LoadState, reader: Reader, handler: AnyHandler) -> Refusal | None:
     if not load.machine.description.footers:
         return None
-    offset = reader.offset
+    offset, pos = reader.offset, reader.pos
+    is_whole = not reader.error and pos + _FOOT.size <= len(reader.data)
+    if is_whole and _FOOT.unpack_from(reader.data, pos) == (FOOTER, handler.load_section_id):
+        reader.pos = pos + _FOOT.size
+        return None
     mark = reader.u8()
     if reader.error:
         message = f"check_section_footer: Read section footer failed: {-reader.error}"
