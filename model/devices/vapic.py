@@ -5,6 +5,7 @@ Source: pci.md 5.4, virtio.md 10; asked of the program.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 EPERM: Final = 1
 PAGE: Final = 4096
 INACTIVE, STANDBY = 0, 2
+
+
+_CALL: Final = bytes((0xB8, 1, 0, 0, 0))
+_HYPERCALLS: Final = (b"\x0f\x01\xc1", b"\x0f\x01\xd9")
+_CALLS: Final = re.compile(re.escape(_CALL) + b"(?=...)", re.DOTALL)
+_LEFT: Final = re.compile(re.escape(_CALL) + b"(?:" + b"|".join(map(re.escape, _HYPERCALLS)) + b")")
+"""Those that are not patched yet: of the others nobody hears, unless reads are watched."""
 
 
 class KvmTprOpt(Effects):
@@ -40,8 +48,6 @@ class KvmTprOpt(Effects):
 
     BLOCK: Final = 512
     PRIORITY: Final = 1000
-    CALL: Final = bytes((0xB8, 1, 0, 0, 0))
-    HYPERCALLS: Final = (b"\x0f\x01\xc1", b"\x0f\x01\xd9")
     PORT_ACCESS: Final = b"\x90\xe7\x7e"
 
     def __init__(self, machine: Machine, handler: Handler) -> None:
@@ -105,9 +111,8 @@ class KvmTprOpt(Effects):
         with memory.ram.unnoticed():
             rom = read(memory, space, start, size, "cpu_physical_memory_read")
         block = self.rom.alias.block if self.rom is not None and self.rom.alias is not None else ""
-        at = rom.find(self.CALL)
-        while 0 <= at < size - 8:
+        for found in (_CALLS if memory.ram.is_watched else _LEFT).finditer(rom, 0, size - 1):
+            at = found.start()
             memory.ram.read(block, start + at, 8)
-            if rom[at + 5 : at + 8] in self.HYPERCALLS:
+            if rom[at + 5 : at + 8] in _HYPERCALLS:
                 write(memory, space, start + at + 5, self.PORT_ACCESS, "cpu_physical_memory_write")
-            at = rom.find(self.CALL, at + 1)

@@ -133,6 +133,11 @@ class Ram:
         """Contents or lengths are about to change: whoever changes a block says so first."""
         self.version = object()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody hears of reads."""
+        return self.on_read is not None or self.on_touch is not nobody
+
     @contextmanager
     def unnoticed(self) -> Iterator[None]:
         """Reads inside are not told of: a search through code, whose finder reads again what it has found."""
