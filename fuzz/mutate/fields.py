@@ -49,7 +49,7 @@ def mutate_leaf(section: Section, leaf: Leaf, dice: Dice) -> Section:
 
 def arrays_of(index: Index) -> tuple[str, ...]:
     """The patterns that have several values."""
-    facts = index.shape.facts
+    facts = index.facts
     known: tuple[str, ...] | None = facts.get("arrays")
     if known is None:
         known = facts["arrays"] = tuple(pattern for pattern in index.patterns if index.count(pattern) > 1)

@@ -80,7 +80,7 @@ def leaf_meaning(leaf: Leaf, pattern: str) -> Meaning:
 
 def capacities(index: Index) -> dict[str, tuple[int, ...]]:
     """By pattern of a count or index: lengths of the arrays and buffers beside it, in values, longest first."""
-    facts = index.shape.facts
+    facts = index.facts  # not of the shape: arrays of the same patterns have other lengths elsewhere
     known: dict[str, tuple[int, ...]] | None = facts.get("capacities")
     if known is None:
         beside: dict[str, set[int]] = {}
