@@ -91,6 +91,8 @@ class PciFunction:
         self.state_version = STATE_VERSION
         self.on_reset: Callable[[], None] | None = None
         self._compare = int.from_bytes(entry.compare, "little")
+        self._passed = b"", b""
+        """The bytes that passed the check last, and what they were held against."""
 
     def reset(self) -> None:
         """Back to the state at reset; the memory map is put back by the memory's own undo journal."""
@@ -119,8 +121,11 @@ class PciFunction:
 
         `new` has the length of the function's config space.
         """
-        difference = (_number(new) ^ _number(self.config)) & self._compare
+        passed, before = self._passed
+        is_known = new is passed and self.config is before
+        difference = 0 if is_known else (_number(new) ^ _number(self.config)) & self._compare
         if not difference:
+            self._passed = new, self.config
             return None
         index = ((difference & -difference).bit_length() - 1) // 8
         writable, clearable = self.entry.writable[index], self.entry.w1c[index]

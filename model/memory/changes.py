@@ -243,6 +243,12 @@ def merge(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
+def changed_by(key: tuple[object, ...]) -> tuple[Region, ...]:
+    """The region that a mutation has added, or whose attributes it has changed."""
+    found: Region = key[3 if key[0] == "add" else 1]  # type: ignore[assignment]
+    return () if key[0] == "del" else (found,)
+
+
 def weight_of(records: tuple[Record, ...]) -> int:
     """What a node counts among those that are remembered: more if it stands for a long series."""
     return 1 + len(records) // 4

@@ -230,11 +230,6 @@ class Memory(Repeating):
                     self.work.callbacks += 1
                     self.notify(who, event, space, piece)
 
-    def _touch(self, mr: Region) -> None:
-        journal = self._journal
-        if journal is not None and mr not in journal:
-            journal[mr] = region.state_of(mr)
-
     def _made(self, name: str, kind: Kind, size: int, alias: Region | None, fields: dict[str, object]) -> Region:
         if alias is not None:
             self._touch(alias)
@@ -248,7 +243,7 @@ class Memory(Repeating):
         self.unseen.append((key, records))
         if not self._in_series:
             node = self._node.nexts.get(key)
-            self._node = self._new_node(key, records, _changed_by(key)) if node is None else node.again()
+            self._node = self._new_node(key, records, changes.changed_by(key)) if node is None else node.again()
         watch = self._watch
         if mr in watch:
             self._stale |= watch[mr]
@@ -386,7 +381,7 @@ class Memory(Repeating):
                 self._node = known
             else:
                 records = tuple([record for _, records in mutations for record in records])
-                changed = tuple(dict.fromkeys(mr for what, _ in mutations for mr in _changed_by(what)))
+                changed = tuple(dict.fromkeys(mr for what, _ in mutations for mr in changes.changed_by(what)))
                 self._node = self._new_node(key, records, changed) if is_whole else Node(self._node, records, changed)
             journal.update({mr: state for mr, state in before.items() if mr not in journal})
 
@@ -532,13 +527,6 @@ def _linked(listeners: list[Listener], who: Listener) -> list[Listener]:
     while at > 0 and listeners[at - 1].priority > who.priority:
         at -= 1
     return [*listeners[:at], who, *listeners[at:]]
-
-
-def _changed_by(key: tuple[object, ...]) -> tuple[Region, ...]:
-    """The region that a mutation has added, or whose attributes it has changed."""
-    found = key[3 if key[0] == "add" else 1]
-    assert isinstance(found, region.Region)
-    return () if key[0] == "del" else (found,)
 
 
 def _next_of(root: Region) -> Region | None:

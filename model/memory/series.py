@@ -75,6 +75,12 @@ class Repeating(Publishing):
     _new_series: Callable[[tuple[object, ...], Callable[[], None]], None]
     _is_sound: Callable[[], bool]
 
+    def _touch(self, mr: Region) -> None:
+        # Here because it lights nothing: whether a region was noted before depends on what was remembered.
+        journal = self._journal
+        if journal is not None and mr not in journal:
+            journal[mr] = region.state_of(mr)
+
     def together(self, key: tuple[object, ...], make: Callable[[], None]) -> None:
         """Do what `make` does: a series of mutations in an open transaction, settled by the tree and `key` alone."""
         journal = self._journal

@@ -8,11 +8,11 @@ something of their own with their payload are subclasses (`blk`, `net`, ...), fo
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from model.devices.handler import Effects, Handler
 from model.devices.virtio.queue import Queue
-from model.devices.virtio.renewal import Renewal, renewed, rings_of
+from model.devices.virtio.renewal import Renewal, is_built, renewed, rings_of
 from model.devices.virtio.requests import Requests
 from model.devices.virtio.saved import core_fields
 from model.devices.virtio.start import start, stop
@@ -107,6 +107,9 @@ class Virtio(Effects):
         self.notifiers: list[Region] = []
         self._used_queues = len(entry.queues)
         self.config_space = bytes(entry.config_size)
+        self.renewal: Renewal | None = None
+        """What was found for the rings last, be it in another load."""
+
         self._clear()
         machine.memory.register(self.listener, self.space)
         if handler.function is not None:
@@ -122,7 +125,6 @@ class Virtio(Effects):
         self.extra_state_came = self.selects_kept = False
         self.loaded_queues = 0
         self.listener.is_idle = True
-        self.renewal: Renewal | None = None
         self.resumed: tuple[tuple[str, str], ...] = ()
         self.transport.reset()
 
@@ -195,64 +197,56 @@ class Virtio(Effects):
     def field(self, load: LoadState, path: str, value: object) -> Refusal | None:
         """Checks and stores in wire order (virtio.md 2)."""
         self.load = load
-        if not path.startswith("virtio.") or path.startswith("virtio.device."):
-            return self.own_field(load, path, value)
-        if isinstance(value, bytes):
-            return self._bytes(load, path, value)
-        assert isinstance(value, int)
-        return self._number(load, path, value)
+        take = self._takes.get(path)
+        return self.own_field(load, path, value) if take is None else take(self, load, path, value)
 
-    def _number(self, load: LoadState, path: str, value: int) -> Refusal | None:
-        match path.rsplit(".", 1)[-1]:
-            case "config_vector":
-                self.transport.config_vector = value
-                return self._vector(value, path)
-            case "status":
-                self.status = value
-                self.transport.level = None  # a section has just brought the line's level
-            case "isr":
-                self.isr = value
-            case "queue_sel" if value >= QUEUE_MAX:
-                return Refusal(EPERM, (), 0, path)
-            case "features_lo":
-                self.features_lo = self.features = value
-            case "num":
-                return self._queue_count(load, value, path)
-            case "guest_features":
-                self.features = value
-            case "broken":
-                self.broken = bool(value)
-            case "started":
-                self.started = bool(value)
-            case "disabled":
-                self.disabled = bool(value)
-            case "device_endian":
-                self.endian = value
-        return None
+    def _status(self, _load: LoadState, _path: str, value: int) -> None:
+        self.status = value
+        self.transport.level = None  # a section has just brought the line's level
 
-    def _bytes(self, load: LoadState, path: str, value: bytes) -> Refusal | None:
-        if path == "virtio.msix.msix":
-            self.transport.table = value
-        elif path == "virtio.queues.queue":
-            return self._queue_records(load, path, value)
-        elif path == f"{_CORE}virtqueues.vq":
-            self._addresses(value)
-        elif path == f"{_CORE}packed_virtqueues.vq":
-            self._packed(value)
-        elif path == f"{_CORE}ringsize.vq":
-            self._default_sizes(value)
-        elif path == f"{_HEAD}config":
-            self.config_space = (value + self.config_space[len(value) :])[: self.entry.config_size]
-        elif path == f"{_CORE}extra_state.extra_state":
-            self.extra_state_came |= value != b""
-        return None
+    def _queue_select(self, _load: LoadState, path: str, value: int) -> Refusal | None:
+        return Refusal(EPERM, (), 0, path) if value >= QUEUE_MAX else None
+
+    def _features_low(self, _load: LoadState, _path: str, value: int) -> None:
+        self.features_lo = self.features = value
+
+    def _features_wide(self, _load: LoadState, _path: str, value: int) -> None:
+        self.features = value
+
+    def _isr(self, _load: LoadState, _path: str, value: int) -> None:
+        self.isr = value
+
+    def _broken(self, _load: LoadState, _path: str, value: int) -> None:
+        self.broken = bool(value)
+
+    def _started(self, _load: LoadState, _path: str, value: int) -> None:
+        self.started = bool(value)
+
+    def _disabled(self, _load: LoadState, _path: str, value: int) -> None:
+        self.disabled = bool(value)
+
+    def _endian(self, _load: LoadState, _path: str, value: int) -> None:
+        self.endian = value
+
+    def _config(self, _load: LoadState, _path: str, value: bytes) -> None:
+        self.config_space = (value + self.config_space[len(value) :])[: self.entry.config_size]
+
+    def _extra_state(self, _load: LoadState, _path: str, value: bytes) -> None:
+        self.extra_state_came |= value != b""
+
+    def _table(self, _load: LoadState, _path: str, value: bytes) -> None:
+        self.transport.table = value
+
+    def _config_vector(self, _load: LoadState, path: str, value: int) -> Refusal | None:
+        self.transport.config_vector = value
+        return self._vector(value, path)
 
     def _vector(self, value: int, path: str) -> Refusal | None:
         if value != NO_VECTOR and value >= self.transport.vectors:
             return Refusal(EINVAL, (), 0, path)
         return None
 
-    def _queue_count(self, load: LoadState, value: int, path: str) -> Refusal | None:
+    def _queue_count(self, load: LoadState, path: str, value: int) -> Refusal | None:
         if value > QUEUE_MAX:
             return Refusal(EPERM, (f"Invalid number of virtqueues: 0x{value:x}",), 0, path)
         self.queue_count(load, value)
@@ -291,18 +285,18 @@ class Virtio(Effects):
         if not (self.disabled or self.broken):
             how(self.isr)
 
-    def _addresses(self, value: bytes) -> None:
+    def _addresses(self, _load: LoadState, _path: str, value: bytes) -> None:
         for queue, (avail, used) in zip(
             self.queues, _records(_ADDRESSES, self._filled(value, _ADDRESSES)), strict=False
         ):
             queue.avail, queue.used = avail, used
 
-    def _packed(self, value: bytes) -> None:
+    def _packed(self, _load: LoadState, _path: str, value: bytes) -> None:
         for queue, found in zip(self.queues, _records(_INDICES, self._filled(value, _INDICES, _AT_REST)), strict=False):
             queue.last_avail, wrap, queue.used_idx, used_wrap, queue.inuse = found
             queue.last_wrap, queue.used_wrap = int(wrap != 0), int(used_wrap != 0)
 
-    def _default_sizes(self, value: bytes) -> None:
+    def _default_sizes(self, _load: LoadState, _path: str, value: bytes) -> None:
         for queue, (size,) in zip(self.queues, _records(_SIZE, self._filled(value, _SIZE)), strict=False):
             queue.default_num = size
 
@@ -374,6 +368,8 @@ class Virtio(Effects):
     def build_cache(self, index: int) -> None:
         """Map descriptors, used and avail ring, in that order; a short one marks the device broken."""
         queue = self.queues[index]
+        if is_built(self, queue, READER):
+            return
         queue_caches = []
         if queue.desc == 0:
             queue.caches = None
@@ -461,6 +457,28 @@ class Virtio(Effects):
         )
         derived = self.requests.derived() + self.transport.derived() + self.resumed
         return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)
+
+    _takes: ClassVar[dict[str, Callable[[Virtio, LoadState, str, Any], Refusal | None]]] = {
+        "virtio.msix.msix": _table,
+        "virtio.msix.config_vector": _config_vector,
+        f"{_HEAD}status": _status,
+        f"{_HEAD}isr": _isr,
+        f"{_HEAD}queue_sel": _queue_select,
+        f"{_HEAD}features_lo": _features_low,
+        f"{_HEAD}config": _config,
+        "virtio.queues.num": _queue_count,
+        "virtio.queues.queue": _queue_records,
+        f"{_CORE}64bit_features.guest_features": _features_wide,
+        f"{_CORE}virtqueues.vq": _addresses,
+        f"{_CORE}broken.broken": _broken,
+        f"{_CORE}started.started": _started,
+        f"{_CORE}packed_virtqueues.vq": _packed,
+        f"{_CORE}ringsize.vq": _default_sizes,
+        f"{_CORE}disabled.disabled": _disabled,
+        f"{_CORE}device_endian.device_endian": _endian,
+        f"{_CORE}extra_state.extra_state": _extra_state,
+    }
+    """What is done with each field of the core's."""
 
 
 def _functions(kind: type[Virtio]) -> tuple[object, ...]:

@@ -79,10 +79,7 @@ class Renewal:
         """What of the view is used when the caches are built, in this order."""
         if self._uses is None or self._uses[0] != reader:
             found = [
-                Use(reader, address, size, write, True, "reference")
-                for queue, *_, three in self.queues
-                if three is not None
-                for _, address, size, write in rings_of(device, queue)
+                use for queue, *_, three in self.queues if three is not None for use in uses_of(device, queue, reader)
             ]
             self._uses = reader, found
         return self._uses[1]
@@ -146,6 +143,63 @@ def renewed(device: Virtio, reader: str) -> bool:
             for cache in three:
                 cache.view = view
     return True
+
+
+def is_built(device: Virtio, queue: Queue, reader: str) -> bool:
+    """Whether the caches of one queue, which is set up, have been built; if not, nothing has been done."""
+    memory, load = device.memory, device.load
+    if queue.desc == 0 or not is_plain(memory, load):
+        return False
+    space = device.space
+    view = space.current
+    three = _known(device, queue, view)
+    if three is None:
+        three = _made(device, queue, view)
+        if three is None:
+            return False
+    if load is not None:
+        if load.steps + 3 > load.budget:
+            return False
+        load.steps += 3
+        if memory.getter is not current_view:
+            load.steps += 3
+            if load.viewed is not None:
+                load.viewed(space, uses_of(device, queue, reader))
+    memory.work.caches += 3
+    for cache in three:
+        cache.view = view
+    queue.caches = three
+    return True
+
+
+def _known(device: Virtio, queue: Queue, view: FlatView) -> tuple[Cache, Cache, Cache] | None:
+    """The caches of a queue that were found last, if the same would be found again."""
+    last, index = device.renewal, queue.index
+    if last is None or index >= len(last.queues) or last.features != device.features & LAYOUT:
+        return None
+    of, num, desc, avail, used, three = last.queues[index]
+    if of is not queue or queue.num != num or queue.desc != desc or queue.avail != avail or queue.used != used:
+        return None
+    if last.kept is not view.kept and (last.within is None or not shows(view, last.within)):
+        return None
+    return three if as_before(last.regions) else None
+
+
+def _made(device: Virtio, queue: Queue, view: FlatView) -> tuple[Cache, Cache, Cache] | None:
+    made = []
+    for _, address, size, write in rings_of(device, queue):
+        if size == 0:
+            return None
+        piece = piece_at(view, address, size, write)
+        if piece.length < size:
+            return None
+        made.append(_cache(device, piece, write=write))
+    return made[0], made[1], made[2]
+
+
+def uses_of(device: Virtio, queue: Queue, reader: str) -> list[Use]:
+    """What of a view is used when a queue's caches are built."""
+    return [Use(reader, address, size, write, True, "reference") for _, address, size, write in rings_of(device, queue)]
 
 
 def _look(device: Virtio, view: FlatView) -> Renewal | None:
