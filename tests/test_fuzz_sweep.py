@@ -99,3 +99,71 @@ def test_two_sweeps_are_alike(seed: Stream) -> None:
             sweep.answer("hpet/0" if number % 5 == 0 else "")
         made.append(mutants)
     assert made[0] == made[1]
+
+
+def changed_in(made: Stream, seed: Stream) -> set[str]:
+    """Names of the sections that are not as in the seed."""
+    original = {f"{section.name}/{section.instance}": section.to_bytes() for section in seed.sections}
+    return {
+        section.name
+        for section in made.sections
+        if original.get(f"{section.name}/{section.instance}") != section.to_bytes()
+    }
+
+
+def test_a_field_that_is_always_refused_waits_until_the_line_is_empty(seed: Stream) -> None:
+    short = few(seed, "timer", "hpet", "i8259")
+    sweep, dice = Sweep([short], scene()), Dice(3)
+    refusals = []
+    number = 0
+    while (made := sweep.mutant(dice)) is not None:
+        number += 1
+        changed = changed_in(made, short)
+        refused = "hpet" in changed  # takes no other hpet at all
+        if refused:
+            refusals.append(number)
+        sweep.answer("hpet/0" if refused else "")
+    first_half = sum(at <= number // 2 for at in refusals)
+    assert len(refusals) > 200, "all are made in the end"
+    assert first_half < len(refusals) // 2
+
+
+def test_what_rides_along_stands_in_front_and_stays_in_line(seed: Stream) -> None:
+    short = few(seed, "timer", "i8259", "hpet", "ps2kbd")
+    order = [section.name for section in short.sections]
+    sweep, dice = Sweep([short], scene()), Dice(5)
+    alone = rode = 0
+    while sweep.left:
+        before = sweep.left
+        made = sweep.mutant(dice)
+        assert made is not None
+        changed = changed_in(made, short)
+        refused = "ps2kbd" in changed
+        if refused and before - sweep.left <= 1:
+            alone += 1
+            rode += len(changed) > 1
+            assert {name for name in changed if order.index(name) > order.index("ps2kbd")} == set()
+        sweep.answer("ps2kbd/0" if refused else "")
+    assert alone > 100
+    assert rode > 20
+
+
+def test_a_section_that_was_renumbered_is_to_blame_itself(seed: Stream) -> None:
+    short = few(seed, "timer", "i8259")
+    sweep, dice = Sweep([short], scene()), Dice(1)
+    seen = 0
+    while (made := sweep.mutant(dice)) is not None:
+        strangers = [one for one in made.sections if one.instance > 1 or (one.name == "timer" and one.instance)]
+        seen += bool(strangers)
+        sweep.answer(f"{strangers[0].name}/{strangers[0].instance}" if strangers else "")
+    assert 1 <= seen <= 8, "not again and again"
+
+
+def test_once_all_are_made_they_are_mixed(seed: Stream) -> None:
+    sweep = Sweep([seed], scene())
+    mixes = [made for number in range(20) if (made := sweep.mixed(Dice(number))) is not None]
+    assert len(mixes) == 20
+    assert sum(len(changed_in(made, seed)) for made in mixes) > 20 * 8
+    again = Sweep([seed], scene()).mixed(Dice(4))
+    assert again is not None
+    assert write(again) == write(mixes[4])

@@ -72,6 +72,8 @@ WAYS: Final[dict[str, int]] = {"arms": 12, "cross": 3, "bytes": 1}
 """What a mutant is made with, where that is learned, with weights to begin with: a few arms, two parents, bytes."""
 SWEEP_ONE_IN: Final = 2
 """Mutants that come from the list of trials, as long as there are any left."""
+MIXED_ONE_IN: Final = 4
+"""Those that several trials are mixed in, once all have been made."""
 STOCK: Final = 64
 """Streams that loaded to their end, and showed something new, kept to begin with."""
 MOST_STEPS: Final = 3
@@ -194,14 +196,15 @@ class Mutator:
         self._way = ""
 
     def _swept(self, dice: Dice, max_size: int) -> bytes | None:
-        """A mutant from the list of trials, if it is its turn and there are any left. Else the way is chosen."""
-        if not dice.chance(SWEEP_ONE_IN) or not self._sweep.left:
+        """A mutant from the list of trials, if it is its turn. Else the way is chosen."""
+        left = self._sweep.left
+        if not dice.chance(SWEEP_ONE_IN if left else MIXED_ONE_IN):
             self._way = self._ways.pick(dice)
             return None
         self._way = "sweep"
         counts = self._counts["sweep"]
         counts[0] += 1
-        stream = self._sweep.mutant(dice)
+        stream = self._sweep.mutant(dice) if left else self._sweep.mixed(dice)
         data = self._write(stream, max_size) if stream is not None else None
         if data is None:
             self._way = "arms"

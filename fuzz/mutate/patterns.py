@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, write_leaf
-from fuzz.mutate.limits import limits_of
-from fuzz.mutate.meaning import Meaning, capacities, means
+from fuzz.mutate.limits import limits_of, masks_of
+from fuzz.mutate.meaning import Meaning, capacities, leaf_meaning, means
 from fuzz.mutate.sections import devices_at, replace_record
+from fuzz.mutate.values import candidates
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -183,6 +184,47 @@ def same_meaning(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     return None
 
 
+def together(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+    """Two or three fields of one section that stand near each other, each at a value that is worth trying.
+
+    A place and a length, a number and a size, a mode and what is valid in it: what a loader holds against each other
+    is mostly declared together.
+    """
+    found = _fields(stream, dice, _RELATED)
+    if found is None:
+        return None
+    at, section, index, patterns = found
+    first = dice.pick(patterns)
+    near = _neighbours(index, patterns, first)
+    number = None
+    for pattern in (first, *(dice.pick(near) for _ in range(dice.few(2)) if near)):
+        count = index.count(pattern)
+        number = dice.low(count) if number is None else min(number, count - 1)
+        leaf = index.value(pattern, number)
+        if leaf is not None and leaf.size in INTEGERS and leaf.offset + leaf.size <= len(section.buffer):
+            values_ = candidates(
+                leaf_meaning(leaf, pattern),
+                read_leaf(section, leaf),
+                leaf.size,
+                signed=leaf.type.startswith("int"),
+                limits=(*limits_of(pattern), *capacities(index).get(pattern, ())),
+                masks=masks_of(pattern),
+            )
+            section = _set(section, leaf, values_[dice.low(len(values_))])
+    return replace_record(stream, at, section)
+
+
+_RELATED: Final[tuple[Meaning, ...]] = ("count", "index", "address", "flags", "number", "switch")
+_NEAR: Final = 4
+
+
+def _neighbours(index: Index, patterns: list[str], first: str) -> list[str]:
+    """Patterns near one, in wire order."""
+    place = index.patterns.index(first)
+    near = index.patterns[max(0, place - _NEAR) : place + _NEAR + 1]
+    return [pattern for pattern in near if pattern != first and pattern in patterns]
+
+
 _TRADED: Final[tuple[Meaning, ...]] = ("address", "count", "index", "vector", "flags")
 
 ARMS: dict[str, tuple[Arm, int]] = {
@@ -195,5 +237,6 @@ ARMS: dict[str, tuple[Arm, int]] = {
     "7-writable": (writable, 1),
     "13-signed": (signed, 2),
     "same-meaning": (same_meaning, 2),
+    "together": (together, 4),
 }
 """Arms of this file with their weights."""

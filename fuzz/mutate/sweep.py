@@ -8,7 +8,10 @@ Trials are made on a seed, of which it is known that it loads, and several go in
 one execution tries them all, unless one is refused. What stands behind the refused section was not tried then, and what
 stands before it was not part of a whole load; both are tried again (`answer`). Which fields get a load refused is
 learned by kind of section and field, begins with what their types say, and decides how many trials go together: so many
-that half of the mutants load.
+that half of the mutants load. A field that was refused whenever it was tried waits with its other values until the line
+is empty. A trial that most likely is refused goes alone, but for *riders*: trials drawn from the whole line, on
+sections that stand before it. What dies of one of those shows at once; they stay in line, for what shows at the end of
+a load.
 
 What is not known (`answer(None)`: the target does not say where the load ended) counts as tried.
 """
@@ -28,23 +31,40 @@ if TYPE_CHECKING:
 
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Scene
-    from fuzz.mutate.trials import Trial
+    from fuzz.mutate.trials import Key, Trial
     from vmformat import Record, Stream
 
-MOST: Final = 20
+MOST: Final = 40
 """Trials in one mutant."""
-_ENOUGH: Final = 0.5
+_ENOUGH: Final = 0.65
 """How likely a mutant has to be to load, by what is known of its trials."""
-_LOOKED_AT: Final = 40
+_LOOKED_AT: Final = 80
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
-"""Mutants of which one is made of any seed, the others of the richest."""
-_IN_ONE: Final = 3
+"""Mutants of which one is made of another seed, the others of the richest."""
+_IN_ONE: Final = 6
 """Trials in one section."""
+_SMALL: Final = 0.1
+"""A risk that riders may have."""
+_IN_A_MIX: Final = 3
+"""Trials in one section of a mix."""
 _PUT_BACK: Final = 10
-"""Trials that did not go with the others, after which no more are looked at."""
+"""Trials too risky beside the others, after which no more are looked at."""
 _AGAIN: Final = 3
-"""Times that a trial is tried again after others got the load refused; then once more, alone."""
+"""Times that a trial is tried again after others got the load refused; then once more, with what surely loads."""
+_AT_LAST: Final = 0.9
+"""How likely it has to be then that the mutant loads."""
+_LATER: Final = 12 * MOST
+"""Places behind which a trial waits that has been read, but was not part of a whole load."""
+_SURE: Final = 3
+"""Refusals after which a field that nothing else came of is left for later."""
+_MOSTLY: Final = 0.6
+"""A share of refusals that is as good as all, where there were many."""
+_MANY, _FEW = 20.0, 2.0
+"""Executions that are worth as much as what was thought before."""
+_NOTHING: Final = (0.0, 0.0)
+_RIDERS: Final = 16
+"""Trials drawn to ride along with one that is likely to be refused."""
 
 
 @dataclass(slots=True)
@@ -53,6 +73,17 @@ class _Waiting:
 
     trial: Trial
     again: int = 0
+    late: bool = False
+    """Whether it has been left for later, and its turn has come."""
+    is_done: bool = False
+    """Whether it was part of a whole load as a rider."""
+    is_suspect: bool = False
+    """Whether it or another one in its section has got a load refused."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether it may go into one section with others."""
+        return self.trial.shares and not self.is_suspect
 
 
 @dataclass(slots=True)
@@ -70,68 +101,118 @@ class Sweep:
         self._seeds = tuple(sorted(seeds, key=_richness, reverse=True))
         self._scene = scene
         self._line: deque[_Waiting] | None = None
+        self._late: list[_Waiting] = []
+        """Trials of fields that were always refused, and of sections that the richest seed has not."""
+        self._all: dict[str, list[Trial]] | None = None
+        """All trials by kind of section, once somebody mixes them."""
         self._under: list[tuple[_Waiting, int]] = []
         """The trials of the mutant whose answer is awaited, and where their sections stand in the seed."""
+        self._riders: list[tuple[_Waiting, int]] = []
+        """Those of them that ride along."""
+        self._guests: list[tuple[_Waiting, int]] = []
+        """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
-        self._risks: dict[tuple[str, str], list[float]] = {}
-        """Of a kind of section and a field: executions that tried it, those of them that it got refused."""
+        self._risks: dict[Key, tuple[float, float]] = {}
+        """By what trials have in common (`Trial.like`): executions that tried it, those of them that it got refused."""
         self.made = 0
         """Mutants made."""
 
     @property
     def left(self) -> int:
         """Trials that wait; 0 once all are done."""
-        return len(self._waiting())
+        return len(self._waiting()) + len(self._late)
 
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
             self._line = deque(map(_Waiting, trials.enumerate_trials(self._seeds, self._scene)))
+        if not self._line and self._late:
+            self._line.extend(self._late)
+            self._late.clear()
         return self._line
 
     def mutant(self, dice: Dice) -> Stream | None:
         """A seed with the next trials in it; None when there are none left."""
-        line = self._waiting()
-        while line:
+        while line := self._waiting():
             self.made += 1
-            seed = dice.pick(self._seeds) if self.made % _OTHERS == 0 else self._seeds[0]
-            made = self._try(seed, line)
+            if self.made % _OTHERS == 0 and len(self._seeds) > 1:
+                made = self._ahead(line, dice)
+            else:
+                made = self._try(self._seeds[0], line, dice)
             if made is not None:
                 return made
         return None
+
+    def _ahead(self, line: deque[_Waiting], dice: Dice) -> Stream | None:
+        """Another seed with trials from anywhere in the line, which stay in it: a bug that is due late may be early."""
+        drawn = deque(_Waiting(line[dice.below(len(line))].trial) for _ in range(MOST))
+        made = self._try(dice.pick(self._seeds[1:]), drawn, dice)
+        self._guests, self._under, self._riders = [*self._under, *self._riders], [], []
+        return made
+
+    def mixed(self, dice: Dice) -> Stream | None:
+        """A seed with trials together that have all been made by themselves, one to a few in each of many sections."""
+        if self._all is None:
+            self._all = {}
+            for trial in trials.enumerate_trials(self._seeds, self._scene):
+                self._all.setdefault(trial.kind, []).append(trial)
+        seed = dice.pick(self._seeds)
+        changed: dict[int, tuple[Section, ...]] = {}
+        for kind, places in _by_kind(seed).items():
+            at, known = dice.pick(places), self._all.get(kind)
+            section = seed.records[at]
+            for _ in range(dice.few(_IN_A_MIX) if known and not dice.chance(3) else 0):
+                trial = dice.pick(known or ())
+                assert isinstance(section, Section)
+                made = trial.apply(section) if trial.shares and self._risk(trial) < _SMALL else None
+                if made is not None:
+                    changed[at] = made
+                    section = made[0]
+        records: list[Record] = [*seed.records]
+        for at in sorted(changed, reverse=True):
+            records[at : at + 1] = changed[at]
+        return with_records(seed, records) if changed else None
 
     def drawn(self, dice: Dice) -> Stream | None:
         """A seed with a few trials in it, as the dice fall; the list stays as it is."""
         line = self._waiting()
         chosen = deque(_Waiting(line[dice.below(len(line))].trial) for _ in range(dice.few(4)) if line)
-        made = self._try(dice.pick(self._seeds), chosen) if chosen else None
-        self._under = []
+        made = self._try(dice.pick(self._seeds), chosen, dice) if chosen else None
+        self._under, self._riders = [], []
         return made
 
-    def _try(self, seed: Stream, line: deque[_Waiting]) -> Stream | None:
+    def _try(self, seed: Stream, line: deque[_Waiting], dice: Dice) -> Stream | None:
         """The seed with trials from the front of the line; None if they had nothing to do in it."""
         changed: dict[int, tuple[Section, ...]] = {}
         where = _by_kind(seed)
-        likely = 1.0
+        likely, enough = 1.0, _ENOUGH
         put_back: list[_Waiting] = []
         under: list[tuple[_Waiting, int]] = []
         crowds: dict[int, _Crowd] = {}
-        for _ in range(min(_LOOKED_AT, len(line))):
-            if len(put_back) >= _PUT_BACK:
-                break
+        looked_at = full = 0
+        while line and looked_at < _LOOKED_AT and full < _PUT_BACK:
             one = line.popleft()
-            loads = 1.0 - self._risk(one.trial)
-            alone = one.again > _AGAIN
-            if under and (alone or likely * loads < _ENOUGH):
-                put_back.append(one)
+            if one.is_done:
                 continue
+            looked_at += 1
             places = where.get(one.trial.kind, ())
-            at = _place(one.trial, places, crowds)
+            at = _place(one, places, crowds)
             if at is None:
                 if places:  # other trials have it
                     put_back.append(one)
-                elif one.again <= _AGAIN and len(self._seeds) > 1:  # in another seed, perhaps
-                    put_back.append(_Waiting(one.trial, one.again + 1))
+                elif one.again <= _AGAIN and len(self._seeds) > 1:  # another seed has it
+                    self._late.append(_Waiting(one.trial, one.again + 1, late=True))
+                continue
+            if not one.late and self._is_hopeless(one.trial):
+                one.late = True
+                self._late.append(one)
+                continue
+            loads = 1.0 - self._risk(one.trial)
+            if one.again > _AGAIN:
+                enough = _AT_LAST
+            if under and likely * loads < enough:
+                put_back.append(one)
+                full += 1
                 continue
             section = changed[at][0] if at in changed else seed.records[at]
             assert isinstance(section, Section)
@@ -142,43 +223,89 @@ class Sweep:
             under.append((one, at))
             crowd = crowds.setdefault(at, _Crowd())
             crowd.trials += 1
-            crowd.all_share = crowd.all_share and one.trial.shares
+            crowd.all_share = crowd.all_share and one.shares
             likely *= loads
-            if len(under) >= MOST or alone:
+            if len(under) >= MOST:
                 break
         line.extendleft(reversed(put_back))
-        self._under = under
+        self._under, self._riders = under, []
         if not under:
             return None
-        self._stops = {_name(seed.records[at]): at for at in changed}
+        if likely < _ENOUGH:
+            self._ride(seed, line, dice, changed)
+        self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
         records: list[Record] = [*seed.records]
         for at in sorted(changed, reverse=True):
             records[at : at + 1] = changed[at]
         return with_records(seed, records)
 
+    def _ride(self, seed: Stream, line: deque[_Waiting], dice: Dice, changed: dict[int, tuple[Section, ...]]) -> None:
+        """Put trials from anywhere in the line into sections before those that are changed."""
+        where, first = _by_kind(seed), min(changed)
+        for _ in range(_RIDERS if line else 0):
+            one = line[dice.below(len(line))]
+            at = next((at for at in where.get(one.trial.kind, ()) if at < first and at not in changed), None)
+            if at is None or one.is_done or not one.trial.shares or self._risk(one.trial) > _SMALL:
+                continue
+            section = seed.records[at]
+            assert isinstance(section, Section)
+            made = one.trial.apply(section)
+            if made is not None:
+                changed[at] = made
+                self._riders.append((one, at))
+
+    def _is_hopeless(self, trial: Trial) -> bool:
+        """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
+        _, *names, own = trial.like
+        tried, refused = self._risks.get(own, _NOTHING)
+        if (tried >= _SURE and refused > tried - 0.5) or (refused >= 2 * _SURE and refused > _MOSTLY * tried):
+            return True
+        for name in names:
+            tried, refused = self._risks.get(name, _NOTHING)
+            if tried >= _SURE and refused > tried - 0.5:
+                return True
+        return False
+
     def _risk(self, trial: Trial) -> float:
-        known = self._risks.get((trial.kind, trial.field))
-        return trial.risk if known is None else (known[1] + 2 * trial.risk) / (known[0] + 2)
+        """How likely it is refused: by what is known of all that were thought as risky, of its name, of its field."""
+        risk = trial.risk
+        all_, name, _, own = trial.like
+        for what, weight in ((all_, _MANY), (name, _FEW), (own, _FEW)):
+            known = self._risks.get(what)
+            if known is not None:
+                risk = (known[1] + weight * risk) / (known[0] + weight)
+        return risk
 
     def answer(self, stopped: str | None) -> None:
         """The mutant was executed: where its load stopped (`fuzz.engine.target.Execution.stopped`)."""
         under, self._under = self._under, []
-        if stopped is None:
+        riders, self._riders = self._riders, []
+        guests, self._guests = self._guests, []
+        stop = self._stops.get(stopped) if stopped else None
+        if stopped is None or (stopped and stop is None):
             return
-        stop = self._stops.get(stopped)
+        for one, at in (*riders, *guests):
+            if stop is None or at <= stop:
+                self._learn(one.trial, float(at == stop))
+        for one, _ in riders:
+            one.is_done = stop is None
         here = sum(at == stop for _, at in under)
         for one, at in under:
-            to_blame = bool(stopped) and at == stop
-            self._learn(one.trial, 1.0 / here if to_blame else 0.0)
-            if stopped and len(under) > 1 and not (to_blame and here == 1) and one.again <= _AGAIN:
+            is_stop = at == stop
+            if stop is None or at <= stop:
+                self._learn(one.trial, 1.0 / here if is_stop else 0.0)
+            if stop is not None and len(under) > 1 and not (is_stop and here == 1) and one.again <= _AGAIN:
                 assert self._line is not None
-                # Not to blame, or nobody knows who is: again, soon, and in the end alone.
-                self._line.insert(min(len(self._line), 2 * MOST), _Waiting(one.trial, one.again + 1))
+                # Not to blame, or nobody knows who is: again. What stood before the place where the load stopped has
+                # been read, and the device has taken it: that can wait.
+                soon = 2 * MOST if at >= stop else _LATER
+                once_more = _Waiting(one.trial, one.again + 1, is_suspect=is_stop)
+                self._line.insert(min(len(self._line), soon), once_more)
 
     def _learn(self, trial: Trial, refused: float) -> None:
-        known = self._risks.setdefault((trial.kind, trial.field), [0.0, 0.0])
-        known[0] += 1
-        known[1] += refused
+        for key in trial.like:
+            tried, before = self._risks.get(key, _NOTHING)
+            self._risks[key] = tried + 1, before + refused
 
 
 def _richness(seed: Stream) -> int:
@@ -187,12 +314,12 @@ def _richness(seed: Stream) -> int:
     return sum(len(payload) - payload.count(0) for payload in sections)
 
 
-def _place(trial: Trial, places: Sequence[int], crowds: dict[int, _Crowd]) -> int | None:
+def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> int | None:
     """The section that a trial is made on; None where others have what there are."""
     for at in places:
         if at not in crowds:
             return at
-    if trial.shares:
+    if one.shares:
         for at in places:
             if crowds[at].trials < _IN_ONE and crowds[at].all_share:
                 return at

@@ -6,16 +6,19 @@ can write and one of each byte that the load compares; a section a list of ways 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import groupby, zip_longest
+from functools import cached_property, partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import limits, values
+from fuzz.mutate import bars, limits, values
 from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
+from fuzz.mutate.lists import grown, lists_of
 from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning, means
-from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, get, put
+from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, functions, get, put
+from fuzz.mutate.rings import trials_of_rings
 from fuzz.mutate.sections import kind_of
 from fuzz.mutate.subsections import added, dropped, missing, present, repeated
 from vmformat import Kind, Section, StreamError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fuzz.mutate.index import Index
+    from fuzz.mutate.layout import Span
     from fuzz.mutate.scene import Scene
     from vmformat import Leaf, Stream
 
@@ -32,6 +36,7 @@ _RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.06, "index": 0.06}
 """How likely a value of that meaning gets the load refused, before anybody tried."""
 _SMALL: Final = 0.1
 """A risk that is taken several times in one section."""
+_ALL_BITS: Final = 0xFF
 _COMPARED: Final = 0.9
 _LATER: Final = 4
 """Rounds that changed bits of a config space wait that the load compares: most are refused."""
@@ -45,23 +50,39 @@ _PAIRED: Final = 4
 _ELEMENTS: Final = 4
 """Elements of an array that are tried one by one."""
 
+_ALL_PORTS: Final = 1 << 16
+_A_ROUND: Final = 2
+"""Places for a BAR or a ring that are tried in one round."""
+_NEIGHBOURS: Final = 8
+"""BARs of others that a BAR is put onto and beside."""
+_MORE: Final = (1, 2)
+"""Elements that a list grows by."""
+_IN_LISTS: Final = 8
+"""Values that are tried in each field of a new element."""
+_LAST: Final = re.compile(r"[.@]")
+
 Change = Callable[[Section], "Section | tuple[Section, ...] | None"]
 """What a trial does: the section that stands in the place of one, or those that do; None where it has nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
+Key = tuple[str, str | float]
+"""What trials have in common."""
+
+
+@dataclass(frozen=True)
 class Trial:
     """One change of one section of a kind.
 
     `field` is what it is a change of, for what is learned. `framing`: it is about the section as a whole, with what
     stands around it; `moves`: it may move what stands behind it in the section. `risk` of a refusal, before anybody
-    tried.
+    tried; `value`: what is put there.
     """
 
     kind: str
     field: str
     change: Change
     risk: float = 0.02
+    value: str = ""
     framing: bool = False
     moves: bool = False
 
@@ -69,6 +90,15 @@ class Trial:
     def shares(self) -> bool:
         """Whether it may go into one section with others."""
         return self.risk <= _SMALL and not (self.framing or self.moves)
+
+    @cached_property
+    def like(self) -> tuple[Key, ...]:
+        """What it is judged like, from all trials that were thought as risky to this very field.
+
+        In between: the same changes around any kind of section, or fields of one name; and of those the same value.
+        """
+        family = self.field if self.framing or ":" in self.field else _LAST.split(self.field)[-1]
+        return (("", self.risk), ("", family), (family, self.value), (self.kind, self.field))
 
     def apply(self, section: Section) -> tuple[Section, ...] | None:
         """What stands in the section's place; None where there is nothing to do."""
@@ -100,13 +130,17 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
 
 
 def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
-    """Round by round, and in each round the kinds of sections in turn: what stands together can go into one mutant."""
+    """Round by round, and in each round the kinds of sections evenly: what stands together can go into one mutant."""
     for _, round_ in groupby(ranked, key=lambda one: one[0] // _ROUND):
         by_kind: dict[str, list[Trial]] = {}
         for _, _, trial in round_:
             by_kind.setdefault(trial.kind, []).append(trial)
-        for row in zip_longest(*by_kind.values()):
-            yield from (trial for trial in row if trial is not None)
+        spread = [
+            ((place + 0.5) / len(found), kind_, trial)
+            for kind_, found in enumerate(by_kind.values())
+            for place, trial in enumerate(found)
+        ]
+        yield from (trial for _, _, trial in sorted(spread, key=lambda one: one[:2]))
 
 
 def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
@@ -116,6 +150,7 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
     if index is None:
         return
     yield from _of_subsections(own, section, index)
+    yield from _of_lists(own, section, index, scene)
     config = config_of(section)
     room = capacities(index)
     for pattern in index.patterns:
@@ -129,9 +164,12 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
                 yield (
                     later,
                     f"{pattern}:{number}:{label}",
-                    Trial(own, pattern, change, risk, moves=moves_others(pattern)),
+                    Trial(own, pattern, change, risk, label, moves=moves_others(pattern)),
                 )
     yield from _of_pairs(own, section, index)
+    place = ORDER.index("address")
+    for turn, (label, done) in enumerate(trials_of_rings(section, index, scene.places)):
+        yield turn // _A_ROUND * _ROUND + place, label, Trial(own, label.rpartition(":")[0], done, 0.1)
     if config is not None:
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
@@ -212,28 +250,52 @@ def _leaf(pattern: str, number: int, section: Section) -> Leaf | None:
     return index.value(pattern, number) if index is not None else None
 
 
-_MEMORY: Final = (0xFFFFFFF0, 0xE8000, 0x100000, 0, 0xFFFFF000, 0xFEC00000, 0xA0000, 0x80000000, 0xFEE00000, 0xFFF00000)
-_PORTS: Final = (0xFFFFFFFC, 0xC000, 0x0CF8, 0, 0xFFE0, 0x0600, 0x10000)
-
-
 def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
     """Each BAR in other places, and made to answer there."""
     place = ORDER.index("address")
-    for slot in scene.bars.get(section.name.rpartition("/")[0], ()):
-        if slot > _LAST_BAR:
-            continue
-        offset = BARS + 4 * slot
-        old = get(section, config, offset, 4)
-        kept, values_ = (3, _PORTS) if old & 1 else (0xF, _MEMORY)
-        for turn, value in enumerate(values_):
+    sizes = scene.bars.get(section.name.rpartition("/")[0], {})
+    values_ = {slot: get(section, config, BARS + 4 * slot, 4) for slot in sizes if slot <= _LAST_BAR}
+    for slot, old in values_.items():
+        offset, size = BARS + 4 * slot, sizes[slot]
+        is_io = bool(old & 1)
+        kept = 3 if is_io else 0xF
+        theirs = [(value & ~3 & -sizes[other], sizes[other]) for other, value in values_.items() if other != slot]
+        mine = [(base, length) for base, length in theirs if base and (base < _ALL_PORTS) == is_io]
+        others = [span for span in _others(scene, is_io=is_io) if span[0] != old & -size and span not in mine]
+        found = (bars.port_places if is_io else bars.memory_places)(size, scene.places, mine, others)
+        for turn, value in enumerate(value for value in found if value != old & -size):
             change = partial(_bar, config, offset, value & ~kept | old & kept)
-            yield turn * _ROUND + place, f"bar:{slot}:{value:#x}", Trial(own, f"bar:{slot}", change, 0.05)
+            label = f"bar:{slot}:{value:#x}"
+            yield turn // _A_ROUND * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05)
+        if old & 7 == 4 and slot < _LAST_BAR:
+            for turn, upper in enumerate(bars.UPPER):
+                for lower in (old, old & kept, -size & 0xFFFFFFFF | old & kept):
+                    change = partial(_wide, config, offset, lower, upper)
+                    label = f"bar:{slot}:{upper:#x}:{lower:#x}"
+                    yield turn * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05)
+
+
+def _others(scene: Scene, *, is_io: bool) -> list[Span]:
+    """The BARs of all functions in all seeds: of ports, or of memory."""
+    found: dict[Span, None] = {}
+    for donor in scene.donors:
+        for _, section, config in functions(donor):
+            for slot, size in scene.bars.get(section.name.rpartition("/")[0], {}).items():
+                value = get(section, config, BARS + 4 * slot, 4) if slot <= _LAST_BAR else 0
+                if value & -size and bool(value & 1) is is_io:
+                    found[value & -size, size] = None
+    return list(found)[:_NEIGHBOURS]
 
 
 def _bar(config: Config, offset: int, value: int, section: Section) -> Section | None:
     if config_of(section) != config:
         return None
     return put(put(section, config, offset, 4, value), config, COMMAND, 1, get(section, config, COMMAND, 1) | 7)
+
+
+def _wide(config: Config, offset: int, lower: int, upper: int, section: Section) -> Section | None:
+    made = _bar(config, offset, lower, section)
+    return None if made is None else put(made, config, offset + 4, 4, upper)
 
 
 def _of_config(
@@ -248,6 +310,13 @@ def _of_config(
         known = start + offset in named or (known and offset % 4 != 0)
         can = writable[offset] if offset < len(writable) else 0
         must = compared[offset] if offset < len(compared) else 0
+        if not known and can == _ALL_BITS and offset % 4:
+            continue  # went with the first byte of its four
+        if not known and can == _ALL_BITS:
+            run = bytes(writable[offset : offset + 4])
+            flip = Trial(own, f"config:{offset}", partial(_flip_all, start + offset, run), 0.05)
+            yield _LATER * _ROUND + place, f"config:{offset}:{run.hex()}", flip
+            continue
         bits = [1 << bit for bit in range(8) if can >> bit & 1] if known else []
         for turn, mask in enumerate(dict.fromkeys((*([can] if len(bits) != 1 and can else ()), *bits))):
             flip = Trial(own, f"config:{offset}", partial(_flip, start + offset, mask), 0.05)
@@ -258,9 +327,10 @@ def _of_config(
             label = f"compared:{offset}"
             yield later, label, Trial(own, label, partial(_flip, start + offset, fixed & -fixed), _COMPARED)
         rest = 0xFF & ~(can | must)
-        if rest:
-            label = f"rest:{offset}"
-            yield 2 * _ROUND + place, label, Trial(own, label, partial(_flip, start + offset, rest & -rest), 0.05)
+        label = f"rest:{offset}"
+        for turn, mask in enumerate(dict.fromkeys((rest, rest & -rest)) if rest else ()):
+            later = (2 + turn) * _ROUND + place
+            yield later, f"{label}:{mask}", Trial(own, label, partial(_flip, start + offset, mask), 0.05)
 
 
 def _flip(offset: int, mask: int, section: Section) -> Section | None:
@@ -268,6 +338,11 @@ def _flip(offset: int, mask: int, section: Section) -> Section | None:
     if offset >= len(payload):
         return None
     return altered(section, offset, bytes([payload[offset] ^ mask]))
+
+
+def _flip_all(offset: int, masks: bytes, section: Section) -> Section | None:
+    old = section.payload[offset : offset + len(masks)]
+    return altered(section, offset, bytes(one ^ mask for one, mask in zip(old, masks, strict=False))) if old else None
 
 
 _FRAMING: Final[tuple[tuple[int, str, Change, float], ...]] = (
@@ -309,27 +384,59 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
     for path in missing(section):
         label = f"add:{path}"
         longer = _add(path, None, section)
-        theirs = index_of(longer) if isinstance(longer, Section) else None
-        if not isinstance(longer, Section) or theirs is None:
+        if not isinstance(longer, Section) or index_of(longer) is None:
             continue
         yield 0, label, Trial(own, label, partial(_add, path, None), 0.1, moves=True)
-        for pattern in theirs.patterns:
-            if pattern in index.places or pattern.endswith("@version"):
-                continue
-            for rank, change, what, risk in _of_leaf(theirs, pattern, 0, longer, capacities(theirs).get(pattern, ())):
-                yield (
-                    rank,
-                    f"{label}:{pattern}:{what}",
-                    Trial(own, f"{label}:{pattern}", partial(_add, path, change), risk, moves=True),
-                )
+        yield from _inside(own, label, index, longer, partial(_add, path))
+
+
+def _of_lists(own: str, section: Section, index: Index, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+    """Its lists: with an element more, with two that are alike, with each field of the new one."""
+    for path in lists_of(section):
+        for number in _MORE:
+            label = f"list:{path}:{number}"
+            longer = _grow(path, number, None, section)
+            if isinstance(longer, Section) and len(longer.payload) - len(section.payload) < scene.max_size // 2:
+                yield 0, label, Trial(own, label, partial(_grow, path, number, None), 0.2, moves=True)
+                yield from _inside(own, label, index, longer, partial(_grow, path, number), most=_IN_LISTS)
+
+
+def _inside(
+    own: str,
+    label: str,
+    index: Index,
+    longer: Section,
+    make: Callable[[Change, Section], Section | tuple[Section, ...] | None],
+    most: int = 1 << 16,
+) -> Iterator[tuple[int, str, Trial]]:
+    """The fields that a section has which was made longer, and had not before."""
+    theirs = index_of(longer)
+    for pattern in theirs.patterns if theirs is not None else ():
+        if theirs is None or pattern in index.places or pattern.endswith("@version"):
+            continue
+        for rank, change, what, risk in _of_leaf(theirs, pattern, 0, longer, capacities(theirs).get(pattern, ())):
+            if rank >= most * _ROUND:
+                break
+            field = f"{label}:{pattern}"
+            yield rank, f"{field}:{what}", Trial(own, field, partial(make, change), risk, what, moves=True)
 
 
 def _add(path: str, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
-    # Trials are made on seeds, again and again on the same: what each is with a subsection more is kept with it.
+    return _longer(path, lambda: added(section, path), change, section)
+
+
+def _grow(path: str, number: int, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
+    return _longer(f"{path}+{number}", lambda: grown(section, path, number), change, section)
+
+
+def _longer(
+    name: str, make: Callable[[], Section | None], change: Change | None, section: Section
+) -> Section | tuple[Section, ...] | None:
+    # Trials are made on seeds, again and again on the same: what each is with something more is kept with it.
     known: dict[str, Section | None] = section.__dict__.setdefault("_mutator_longer", {})
-    if path not in known:
-        known[path] = added(section, path)
-    longer = known[path]
+    if name not in known:
+        known[name] = make()
+    longer = known[name]
     return longer if change is None or longer is None else change(longer)
 
 

@@ -58,6 +58,10 @@ _ALWAYS: Final = (16, 17, 32, 64, 65, 256, 257, 1024, 1025)
 """Capacities that are usual: one of them may be this field's."""
 
 
+_EACH: Final = (16, 8, 6, 4096, 4, 12)
+"""Bytes of an element, usually: times such a size some counts are small again."""
+
+
 def candidates(
     meaning: Meaning,
     old: int,
@@ -78,16 +82,18 @@ def candidates(
     match meaning:
         case "count":
             found = [
-                *near[:3],
-                sign,
-                old + 1,
+                *near[:1],
                 sign | sign >> 7,  # negative, and times the size of an element it is large and positive
-                top - 1,
-                old - 1,
-                *near[3:],
                 0,
+                old + 1,
+                *near[1:2],
+                top - 1,
+                sign,
+                *near[2:],
+                old - 1,
                 1,
                 *_ALWAYS,
+                *(top // each + 1 for each in _EACH),
                 sign - 1,
                 sign + old,
                 0x10000,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import layout
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Arm, Scene
-    from vmformat import Leaf, Stream
+    from vmformat import Leaf, Schema, Stream
 
 ELEMENT: Final = 49168
 """Bytes of one in-flight element (virtio.md 4.1)."""
@@ -28,6 +29,11 @@ ELEMENT: Final = 49168
 IN_ADDR, OUT_ADDR, IN_SG, OUT_SG = 16, 8208, 16400, 32784
 COMMAND, ANSWER = 51, 108
 """Bytes of a SCSI command and of the answer to it on their ring."""
+
+_HEADS: Final = (1, 255, 256, 1024, 0xFFFF, 0x10000, 0xFFFFFFFF, 0x80000000)
+"""Descriptors that a request begins with: in the ring, just behind it, where no ring reaches."""
+_COUNTS: Final = (0, 1023, 1024, 1025, 0x80000000, 0xFFFFFFFF, 0x10000001)
+"""Buffers that a request says it has."""
 
 READ_10: Final = 0x28
 
@@ -80,7 +86,11 @@ class _Maker:
     def element(self, outs: list[int], ins: list[int]) -> bytes:
         """An element whose buffers have these lengths, what the device reads first."""
         data = bytearray(ELEMENT)
-        struct.pack_into("<II", data, 4, len(outs), len(ins))
+        head = 0 if self.dice.chance(2) else self.dice.pick(_HEADS)
+        counts = [len(outs), len(ins)]
+        if self.dice.chance(8):
+            counts[self.dice.below(2)] = self.dice.pick(_COUNTS)
+        struct.pack_into("<III", data, 0, head, *counts)
         for base, sg, lengths in ((OUT_ADDR, OUT_SG, outs), (IN_ADDR, IN_SG, ins)):
             for i, length in enumerate(lengths):
                 struct.pack_into("<Q", data, base + 8 * i, self.address())
@@ -94,8 +104,31 @@ class _Maker:
 
 def _of_disk(maker: _Maker, section: Section, leaf: Leaf) -> bytes:
     outs, ins = maker.dice.pick(((1, 1), (1, 0), (2, 1), (1, 2)))
-    queue = bytes(4) if maker.dice.chance(2) else b""  # sent only by devices of several queues
-    return b"\1" + queue + maker.element(maker.lengths(outs), maker.lengths(ins)) + _old(section, leaf)
+    queue = maker.dice.pick(_QUEUES).to_bytes(4, "big") if _several(section) else b""
+    made = b"\1" + queue + maker.element(maker.lengths(outs), maker.lengths(ins))
+    return made * (2 if maker.dice.chance(6) else 1) + _old(section, leaf)
+
+
+_QUEUES: Final = (0, 0, 0, 0, 1, 2, 0xFFFFFFFF)
+
+
+def _several(section: Section) -> bool:
+    """Whether a disk's requests say which queue they are of, as those of disks with several queues do."""
+    longer = None if section.layout is None else _fields(section.layout)
+    return longer is not None and "queue" in longer
+
+
+@lru_cache(maxsize=64)
+def _fields(schema: Schema) -> frozenset[str] | None:
+    """The names of the fields of a request, wherever the schema has its list."""
+    for field in schema.fields:
+        if field.struct is not None:
+            if field.name == "requests":
+                return frozenset(inner.name for inner in field.struct.fields)
+            found = _fields(field.struct)
+            if found is not None:
+                return found
+    return None
 
 
 def _of_scsi(maker: _Maker, section: Section, leaf: Leaf) -> bytes:

@@ -1,0 +1,128 @@
+"""Trials of a virtio queue: its rings and indices put where one number has to fit another.
+
+A ring is an address and a size, in use it is two indices and a third in guest memory: a loader goes wrong where these
+meet, at the last byte of RAM, at the end of the address space, at a difference that is exactly the size. So several
+numbers are changed at once, to what fits, and to one more.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from fuzz.mutate.index import index_of, read_leaf, write_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from fuzz.mutate.index import Index
+    from fuzz.mutate.places import Places
+    from vmformat import Section
+
+DESC: Final = re.compile(r"queues\.queue\[\]\.desc$")
+LAST: Final = re.compile(r"queues\.queue\[\]\.last_avail_idx$")
+NUM: Final = re.compile(r"queues\.queue\[\]\.num$")
+AVAIL: Final = re.compile(r"virtio/virtqueues\..*\.avail$")
+USED: Final = re.compile(r"virtio/virtqueues\..*\.used$")
+
+_FIRST: Final = 3
+"""Queues of a device that are tried."""
+_USUAL: Final = 256
+_PAGE: Final = 0x1000
+_T64: Final = 1 << 64
+_U16: Final = 0xFFFF
+_SHOWN: Final = (0xE8000, 0xFEE00000, 0xC0000, 0xA0000, 0xFFFC0000, 0xF0000, 1 << 32)
+"""Where memory changes its kind: ROM or RAM, a device's registers, nothing."""
+
+
+def trials_of_rings(
+    section: Section, index: Index, places: Places
+) -> Iterator[tuple[str, Callable[[Section], Section | None]]]:
+    """(name, what is done) for the first queues of a section, the most promising first; none if it has no queues."""
+    queues = [queue for queue in range(_FIRST) if index.nth(DESC, queue) is not None]
+    by_queue = [list(_of_queue(section, index, queue, places)) for queue in queues]
+    for row in range(max(map(len, by_queue), default=0)):
+        for queue, found in zip(queues, by_queue, strict=True):
+            if row < len(found):
+                name, values = found[row]
+                yield f"ring:{queue}:{name}", partial(_put, values)
+    if len(queues) > 1:
+        same = {(DESC, queue): places.below_4g // 2 for queue in queues[:2]}
+        yield "ring:same", partial(_put, same)
+
+
+_Values = dict[tuple[re.Pattern[str], int], int]
+
+
+def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Iterator[tuple[str, _Values]]:
+    num, desc, last = (_read(section, index, pattern, queue) for pattern in (NUM, DESC, LAST))
+    size = num if 0 < num <= 1024 else _USUAL
+    table, available, used = 16 * size, 6 + 2 * size, 6 + 8 * size
+    whole = -(-(table + available - 2) // _PAGE) * _PAGE + used - 2
+    if desc:
+        for name, seen in _seen(size, last):
+            yield f"last {name}", {(LAST, queue): seen}
+    ram = places.below_4g
+    at: dict[str, int] = {
+        "ends with RAM": (ram - whole) & -16,
+        "table ends with RAM": ram - table,
+        "wraps": _T64 - table,
+        "beyond RAM": ram - 16,
+        "odd": (desc or ram // 2) + 1,
+        "mid-page": (desc or ram // 2) + 0x810,
+        "wraps behind the table": _T64 - table - 8,
+        "no RAM": ram,
+        **{f"{shown:#x}": shown for shown in _SHOWN},
+        "before ROM": 0xC0000 - table,
+        "across": 0xE8000 - table // 2,
+        "low": 16,
+    }
+    for name, address in at.items():
+        yield name, {(DESC, queue): address, (NUM, queue): size}
+    if index.nth(AVAIL, queue) is not None:
+        yield from _modern(queue, desc or ram // 2, size, ram)
+    if desc:
+        for count in (0, 3, 1, 1024, 1025):
+            yield f"of {count}", {(NUM, queue): count, (LAST, queue): 0}
+
+
+def _seen(size: int, last: int) -> Iterator[tuple[str, int]]:
+    """Indices seen last, by how far they are ahead of what they are, or behind."""
+    for name, step in {
+        "all": size, "one more": size + 1, "behind": -size, "one less": -size - 1, "next": 1, "before": -1
+    }.items():  # fmt: skip
+        yield name, (last + step) & _U16
+
+
+def _modern(queue: int, desc: int, size: int, ram: int) -> Iterator[tuple[str, _Values]]:
+    """Rings whose places are three numbers: over each other, behind the end, at the last byte."""
+    table, available, used = 16 * size, 6 + 2 * size, 6 + 8 * size
+    for name, one, other in (
+        ("available in table", desc + 16, desc + table + available + 16),
+        ("used in table", desc + table, desc + 16),
+        ("one for both", desc + table, desc + table),
+        ("used ends with RAM", desc + table, ram - used),
+        ("used beyond RAM", desc + table, ram - used + 4),
+        ("available ends with RAM", ram - available, desc + table),
+        ("available wraps", _T64 - 2, desc + table),
+        ("used wraps", desc + table, _T64 - 4),
+        ("nowhere", 0, 0),
+    ):
+        yield name, {(DESC, queue): desc, (NUM, queue): size, (AVAIL, queue): one, (USED, queue): other}
+
+
+def _read(section: Section, index: Index, pattern: re.Pattern[str], queue: int) -> int:
+    leaf = index.nth(pattern, queue)
+    return 0 if leaf is None else read_leaf(section, leaf)
+
+
+def _put(values: Mapping[tuple[re.Pattern[str], int], int], section: Section) -> Section | None:
+    index = index_of(section)
+    made = section
+    for (pattern, queue), value in values.items():
+        leaf = index.nth(pattern, queue) if index is not None else None
+        if leaf is None:
+            return None
+        made = write_leaf(made, leaf, value)
+    return None if made.payload == section.payload else made

@@ -1,0 +1,71 @@
+"""Trials of rings: several numbers at once, where one has to fit another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mutants import leaf_of, stream
+
+from fuzz.mutate import Scene
+from fuzz.mutate.index import index_of, read_leaf
+from fuzz.mutate.places import Places
+from fuzz.mutate.rings import AVAIL, USED, trials_of_rings
+from fuzz.mutate.trials import enumerate_trials
+
+if TYPE_CHECKING:
+    import re
+
+    from vmformat import Section
+
+RAM = 16 << 20
+PLACES = Places(below_4g=RAM)
+
+
+def made(machine: str, kind: str) -> dict[str, Section]:
+    section = next(one for one in stream(machine).sections if one.name.endswith(f"/{kind}"))
+    index = index_of(section)
+    assert index is not None
+    found = {name: change(section) for name, change in trials_of_rings(section, index, PLACES)}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def number(section: Section, field: str) -> int:
+    return read_leaf(section, leaf_of(section, field))
+
+
+def test_rings_of_an_old_driver_end_with_ram_or_begin_there() -> None:
+    found = made("pc-small", "virtio-blk")
+    size = number(found["ring:0:no RAM"], "queue[0].num")
+    used = number(found["ring:0:ends with RAM"], "queue[0].desc") + -(-(16 * size + 2 * size + 4) // 4096) * 4096
+    assert used + 6 + 8 * size - 2 <= RAM < used + 6 + 8 * size + 16
+    assert number(found["ring:0:table ends with RAM"], "queue[0].desc") + 16 * size == RAM
+    assert number(found["ring:0:no RAM"], "queue[0].desc") == RAM
+    assert number(found["ring:0:wraps"], "queue[0].desc") + 16 * size == 1 << 64
+
+
+def test_the_index_seen_last_is_as_far_away_as_the_ring_is_long() -> None:
+    found = made("pc-small", "virtio-blk")
+    last, size = (number(found["ring:0:no RAM"], f"queue[0].{name}") for name in ("last_avail_idx", "num"))
+    assert number(found["ring:0:last all"], "queue[0].last_avail_idx") == last + size
+    assert number(found["ring:0:last one less"], "queue[0].last_avail_idx") == last - size - 1 & 0xFFFF
+
+
+def test_queues_may_share_a_place() -> None:
+    same = made("pc-small", "virtio-net")["ring:same"]
+    assert number(same, "queue[0].desc") == number(same, "queue[1].desc") != 0
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("available in table", AVAIL), ("used in table", USED)])
+def test_rings_of_a_modern_driver_lie_over_each_other(name: str, pattern: re.Pattern[str]) -> None:
+    one = made("q35-modern", "virtio-net")[f"ring:0:{name}"]
+    index = index_of(one)
+    assert index is not None
+    place = index.nth(pattern, 0)
+    assert place is not None
+    assert read_leaf(one, place) == number(one, "queues.queue[0].desc") + 16
+
+
+def test_a_device_without_queues_has_no_such_trials() -> None:
+    found = enumerate_trials([stream("pc-small")], Scene(places=PLACES))
+    assert {trial.kind for trial in found if trial.field.startswith("ring:")} == {"virtio-blk", "virtio-net"}
