@@ -167,3 +167,18 @@ def test_once_all_are_made_they_are_mixed(seed: Stream) -> None:
     again = Sweep([seed], scene()).mixed(Dice(4))
     assert again is not None
     assert write(again) == write(mixes[4])
+
+
+def test_what_is_sent_again_later_stands_behind_all_others(seed: Stream) -> None:
+    sweep, dice, found = Sweep([seed], scene()), Dice(2), 0
+    for _ in range(300):
+        made = sweep.mutant(dice)
+        assert made is not None
+        names = [section.name for section in made.sections]
+        if "globalstate" not in names:  # left out: a trial as well
+            continue
+        last = names.index("globalstate") + 1
+        found += len(names) > last
+        assert all(names.count(name) > 1 for name in names[last:] if name != "globalstate")
+        sweep.answer("")
+    assert found > 20

@@ -1,12 +1,13 @@
-"""Trials of two fields at once: an index with a count beside it that is 0 otherwise."""
+"""Trials of several things at once: an index and a count beside it, registers of one word, a section and another."""
 
 from __future__ import annotations
 
 from mutants import leaf_of, stream
 
 from fuzz.mutate import Scene
-from fuzz.mutate.index import read_leaf
-from fuzz.mutate.trials import enumerate_trials
+from fuzz.mutate.index import index_of, read_leaf
+from fuzz.mutate.registers import config_of, get
+from fuzz.mutate.trials import Trial, enumerate_trials
 
 PAIR = "parent_obj.queue.rptr+parent_obj.queue.count"
 
@@ -30,3 +31,61 @@ def test_a_count_that_is_not_0_stays_as_it_is() -> None:
     source = stream("pc-small")
     fields = {trial.field for trial in enumerate_trials([source], Scene()) if trial.kind.startswith("virtio")}
     assert not any("+virtio." in field for field in fields)
+
+
+def trials_of(kind: str, *, bars: bool = False) -> dict[str, list[Trial]]:
+    masks = {name: (bytes(4) + b"\xff" * 252, bytes(256)) for name in ("0000:00:00.0", "0000:00:02.0")}
+    sizes = {"0000:00:02.0": {0: 0x80, 1: 0x1000}} if bars else {}
+    found: dict[str, list[Trial]] = {}
+    for trial in enumerate_trials([stream("pc-small")], Scene(masks=masks, bars=sizes)):
+        if trial.kind == kind:
+            found.setdefault(trial.field, []).append(trial)
+    return found
+
+
+def test_registers_of_one_word_are_set_and_cleared_together() -> None:
+    chipset = stream("pc-small").section("0000:00:00.0/I440FX")
+    assert chipset is not None
+    found = trials_of("I440FX")
+    for field, value in ("ones:88", 0xFFFFFFFF), ("zeros:88", 0):
+        (made,) = found[field][0].apply(chipset) or ()
+        config = config_of(made)
+        assert config is not None
+        assert get(made, config, 88, 4) == value
+
+
+def test_a_section_is_sent_as_it_is_and_again_with_other_registers_or_rings() -> None:
+    disk = stream("pc-small").section("0000:00:02.0/virtio-blk")
+    assert disk is not None
+    found = trials_of("virtio-blk")
+    later = [trial for field, those in found.items() if field.startswith("later:") for trial in those]
+    assert {"later:4", "later:ring:0", "later:ones:4"} <= {trial.field for trial in later}
+    for trial in later:
+        made = trial.apply(disk)
+        if made is not None:
+            assert trial.later
+            assert made[0] == disk != made[1]
+
+
+def test_a_bar_ends_with_the_last_byte_and_answers_there() -> None:
+    disk = stream("pc-small").section("0000:00:02.0/virtio-blk")
+    assert disk is not None
+    (made,) = trials_of("virtio-blk", bars=True)["bar:1"][0].apply(disk) or ()
+    config = config_of(made)
+    assert config is not None
+    assert get(made, config, 0x14, 4) == 0xFFFFF000
+    assert get(made, config, 4, 1) & 2
+
+
+def test_a_request_is_tried_where_there_is_none_and_what_stands_in_it() -> None:
+    disk = stream("pc-small").section("0000:00:02.0/virtio-blk")
+    assert disk is not None
+    head = "list:virtio\tdevice\trequests:1:virtio.device.requests[].element."
+    values = set()
+    for trial in trials_of("virtio-blk")[f"{head}in_num"]:
+        (made,) = trial.apply(disk) or ()
+        index = index_of(made)
+        leaf = index.value("virtio.device.requests[].element.in_num", 0) if index is not None else None
+        assert leaf is not None
+        values.add(read_leaf(made, leaf))
+    assert {1025, 0xFFFFFFFF} & values

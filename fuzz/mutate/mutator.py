@@ -33,6 +33,7 @@ from fuzz.mutate import (
     schedule,
     sections,
     structures,
+    under,
     virtio,
     virtio_requests,
 )
@@ -61,6 +62,7 @@ ARMS: Final[dict[str, tuple[Arm, int]]] = {
     **ram.ARMS,
     **patterns.ARMS,
     **structures.ARMS,
+    **under.ARMS,
 }
 """All structured arms by name, with their weights."""
 

@@ -27,7 +27,7 @@ from fuzz.mutate.sections import sections_at, with_records
 from vmformat import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.scene import Scene
@@ -48,6 +48,8 @@ _SMALL: Final = 0.1
 """A risk that riders may have."""
 _IN_A_MIX: Final = 3
 """Trials in one section of a mix."""
+_TWICE_ONE_IN: Final = 6
+"""Sections of a mix of which one is loaded as it is before."""
 _PUT_BACK: Final = 10
 """Trials too risky beside the others, after which no more are looked at."""
 _AGAIN: Final = 3
@@ -168,10 +170,11 @@ class Sweep:
                 if made is not None:
                     changed[at] = made
                     section = made[0]
-        records: list[Record] = [*seed.records]
-        for at in sorted(changed, reverse=True):
-            records[at : at + 1] = changed[at]
-        return with_records(seed, records) if changed else None
+            if at in changed and dice.chance(_TWICE_ONE_IN):  # loaded as it is, and then so
+                original = seed.records[at]
+                assert isinstance(original, Section)
+                changed[at] = original, *changed[at]
+        return _put(seed, changed, frozenset(changed)) if changed else None
 
     def drawn(self, dice: Dice) -> Stream | None:
         """A seed with a few trials in it, as the dice fall; the list stays as it is."""
@@ -234,10 +237,8 @@ class Sweep:
         if likely < _ENOUGH:
             self._ride(seed, line, dice, changed)
         self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
-        records: list[Record] = [*seed.records]
-        for at in sorted(changed, reverse=True):
-            records[at : at + 1] = changed[at]
-        return with_records(seed, records)
+        later = frozenset(at for one, at in under if one.trial.later)
+        return _put(seed, changed, later)
 
     def _ride(self, seed: Stream, line: deque[_Waiting], dice: Dice, changed: dict[int, tuple[Section, ...]]) -> None:
         """Put trials from anywhere in the line into sections before those that are changed."""
@@ -324,6 +325,16 @@ def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> i
             if crowds[at].trials < _IN_ONE and crowds[at].all_share:
                 return at
     return None
+
+
+def _put(seed: Stream, changed: Mapping[int, tuple[Section, ...]], later: Collection[int]) -> Stream:
+    """The seed with other sections in some places; of those `later` what is beyond the first goes behind all others."""
+    records: list[Record] = [*seed.records]
+    end = sections_at(seed)[-1] + 1
+    records[end:end] = [section for at in sorted(changed) if at in later for section in changed[at][1:]]
+    for at in sorted(changed, reverse=True):
+        records[at : at + 1] = changed[at][:1] if at in later else changed[at]
+    return with_records(seed, records)
 
 
 def _name(record: Record) -> str:

@@ -85,11 +85,13 @@ class Trial:
     value: str = ""
     framing: bool = False
     moves: bool = False
+    later: bool = False
+    """What stands second in the section's place is sent behind all others instead."""
 
     @property
     def shares(self) -> bool:
         """Whether it may go into one section with others."""
-        return self.risk <= _SMALL and not (self.framing or self.moves)
+        return self.risk <= _SMALL and not (self.framing or self.moves or self.later)
 
     @cached_property
     def like(self) -> tuple[Key, ...]:
@@ -169,11 +171,15 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
     yield from _of_pairs(own, section, index)
     place = ORDER.index("address")
     for turn, (label, done) in enumerate(trials_of_rings(section, index, scene.places)):
-        yield turn // _A_ROUND * _ROUND + place, label, Trial(own, label.rpartition(":")[0], done, 0.1)
+        field = label.rpartition(":")[0]
+        yield turn // _A_ROUND * _ROUND + place, label, Trial(own, field, done, 0.1)
+        again = Trial(own, f"later:{field}", partial(_twice, done), 0.1, later=True)
+        yield (turn // _A_ROUND + 1) * _ROUND + place, f"later:{label}", again
     if config is not None:
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
         yield from _of_config(own, section, config, scene, frozenset(named))
+        yield from _of_words(own, section, config, scene, frozenset(named))
 
 
 def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -331,6 +337,42 @@ def _of_config(
         for turn, mask in enumerate(dict.fromkeys((rest, rest & -rest)) if rest else ()):
             later = (2 + turn) * _ROUND + place
             yield later, f"{label}:{mask}", Trial(own, label, partial(_flip, start + offset, mask), 0.05)
+
+
+def _of_words(
+    own: str, section: Section, config: Config, scene: Scene, named: frozenset[int]
+) -> Iterator[tuple[int, str, Trial]]:
+    """Registers that stand in one word of four bytes together: all bits that a guest can set, or none of them.
+
+    Also as a second load behind all others: what devices made of memory by then, changes under them.
+    """
+    start, place = config.offset, ORDER.index("register")
+    writable, _ = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
+    for offset in range(0, min(config.size, len(writable), len(section.payload) - start) - 3, 4):
+        masks = bytes(writable[offset : offset + 4])
+        if not any(masks) or not any(start + offset + i in named for i in range(4)):
+            continue
+        for turn, ones in enumerate((True, False)):
+            what = "ones" if ones else "zeros"
+            label, change = f"{what}:{offset}", partial(_all_bits, start + offset, masks, ones)
+            yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05)
+            later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, later=True)
+            yield (1 + turn) * _ROUND + place, f"later:{label}", later
+    for bit in (1, 2, 4):
+        change = partial(_flip, start + COMMAND, bit)
+        yield 0 * _ROUND + place, f"later:{bit}", Trial(own, "later:4", partial(_twice, change), 0.05, later=True)
+
+
+def _all_bits(offset: int, masks: bytes, ones: bool, section: Section) -> Section | None:
+    old = section.payload[offset : offset + len(masks)]
+    new = bytes(byte | mask if ones else byte & ~mask & 0xFF for byte, mask in zip(old, masks, strict=False))
+    return None if new == old else altered(section, offset, new)
+
+
+def _twice(change: Change, section: Section) -> Section | tuple[Section, ...] | None:
+    """As it is, and then changed."""
+    second = change(section)
+    return (section, second) if isinstance(second, Section) else None
 
 
 def _flip(offset: int, mask: int, section: Section) -> Section | None:

@@ -54,8 +54,10 @@ def buffer(dice: Dice, old: bytes) -> bytes:
     return bytes(data) if data != old else bytes([old[0] ^ 1]) + old[1:]
 
 
-_ALWAYS: Final = (16, 17, 32, 64, 65, 256, 257, 1024, 1025)
-"""Capacities that are usual: one of them may be this field's."""
+_ALWAYS: Final = (
+    16, 17, 32, 64, 65, 256, 257, 1024, 1025, 4097, 8, 9, 33, 128, 129, 512, 513, 2048, 2049, 4096, 0xFFFF
+)  # fmt: skip
+"""Capacities that are usual, and one more: one of them may be this field's."""
 
 
 _EACH: Final = (16, 8, 6, 4096, 4, 12)
@@ -86,15 +88,16 @@ def candidates(
                 sign | sign >> 7,  # negative, and times the size of an element it is large and positive
                 0,
                 old + 1,
+                sign - 1,
                 *near[1:2],
                 top - 1,
+                *near[3:4],
                 sign,
-                *near[2:],
                 old - 1,
                 1,
+                *near,
                 *_ALWAYS,
                 *(top // each + 1 for each in _EACH),
-                sign - 1,
                 sign + old,
                 0x10000,
             ]
