@@ -33,6 +33,17 @@ def test_a_count_that_is_not_0_stays_as_it_is() -> None:
     assert not any("+virtio." in field for field in fields)
 
 
+def test_a_place_and_a_length_may_be_too_large_together() -> None:
+    keyboard = stream("pc-small").section("ps2kbd")
+    assert keyboard is not None
+    found = set()
+    for trial in trials_of("ps2kbd")["parent_obj.queue.rptr&parent_obj.queue.count"]:
+        (made,) = trial.apply(keyboard) or ()
+        found.add(tuple(read_leaf(made, leaf_of(made, f"queue.{name}")) for name in ("rptr", "count")))
+    assert (255, 256) in found
+    assert (1, 0) in found
+
+
 def trials_of(kind: str, *, bars: bool = False) -> dict[str, list[Trial]]:
     masks = {name: (bytes(4) + b"\xff" * 252, bytes(256)) for name in ("0000:00:00.0", "0000:00:02.0")}
     sizes = {"0000:00:02.0": {0: 0x80, 1: 0x1000}} if bars else {}

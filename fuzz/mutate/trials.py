@@ -24,7 +24,7 @@ from fuzz.mutate.subsections import added, dropped, missing, present, repeated
 from vmformat import Kind, Section, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fuzz.mutate.index import Index
     from fuzz.mutate.layout import Span
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from vmformat import Leaf, Stream
 
 _ROUND: Final = len(ORDER)
+_LONGER: Final = ORDER.index("number")
+"""Where in the first round sections are that have something more; what stands in it comes a round later."""
 _RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.06, "index": 0.06}
 """How likely a value of that meaning gets the load refused, before anybody tried."""
 _SMALL: Final = 0.1
@@ -124,7 +126,7 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
         for section in seed.sections:
             if section.name == "ram":
                 continue
-            for rank, field, trial in _of_section(section, scene):
+            for rank, field, trial in _of_section(section, scene, is_first=not ranked):
                 if (trial.kind, field) not in known:
                     ranked.append((rank, len(ranked), trial))
                     known.add((trial.kind, field))
@@ -145,10 +147,10 @@ def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
         yield from (trial for _, _, trial in sorted(spread, key=lambda one: one[:2]))
 
 
-def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+def _of_section(section: Section, scene: Scene, *, is_first: bool = False) -> Iterator[tuple[int, str, Trial]]:
     index = index_of(section)
     own = kind(section)
-    yield from _of_framing(own)
+    yield from _of_framing(own, is_first=is_first)
     if index is None:
         return
     yield from _of_subsections(own, section, index)
@@ -183,20 +185,43 @@ def _of_section(section: Section, scene: Scene) -> Iterator[tuple[int, str, Tria
 
 
 def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
-    """An index beside a count that is 0: nobody looks at it until the count is 1."""
+    """An index and a count that stand near each other, of which nobody has more than one.
+
+    Where the count is 0 nobody looks at the index until it is 1. And each of the two may be within what there is room
+    for while their sum is not, or the index beyond the count.
+    """
     room, counts = capacities(index), means(index).get("count", ())
     for at, pattern in enumerate(index.patterns):
         if pattern not in means(index).get("index", ()) or index.count(pattern) > 1:
             continue
         for other in index.patterns[max(0, at - _BESIDE) : at + _BESIDE + 1]:
             count = index.value(other, 0) if other in counts and index.count(other) == 1 else None
-            if count is None or read_leaf(section, count) or moves_others(other):
+            if count is None or moves_others(other):
                 continue
-            for rank, change, what, _ in _of_leaf(index, pattern, 0, section, room.get(pattern, ())):
+            label = f"{pattern}+{other}"
+            number = read_leaf(section, count)
+            for rank, change, what, _ in (
+                _of_leaf(index, pattern, 0, section, room.get(pattern, ())) if not number else ()
+            ):
                 if rank >= _PAIRED * _ROUND:
                     break
-                label = f"{pattern}+{other}"
                 yield rank + _ROUND, f"{label}:{what}", Trial(own, label, partial(_with_one, other, change), 0.2)
+            most = next(iter((*limits.limits_of(pattern), *room.get(pattern, ()))), 1 << 8 * count.size - 1)
+            for turn, (one, two) in enumerate(((most - 1, most), (number + 1, number), (most - 1, 2), (0, most))):
+                change = partial(_both, {pattern: one, other: two})
+                place = (1 + turn) * _ROUND + ORDER.index("index")
+                both = f"{pattern}&{other}"
+                yield place, f"{both}:{one}:{two}", Trial(own, both, change, 0.2)
+
+
+def _both(values_: Mapping[str, int], section: Section) -> Section | None:
+    index, made = index_of(section), section
+    for pattern, value in values_.items():
+        leaf = index.value(pattern, 0) if index is not None else None
+        if leaf is None:
+            return None
+        made = write_leaf(made, leaf, value)
+    return None if made.payload == section.payload else made
 
 
 def _with_one(count: str, change: Change, section: Section) -> Section | tuple[Section, ...] | None:
@@ -404,10 +429,14 @@ _FRAMING: Final[tuple[tuple[int, str, Change, float], ...]] = (
 )
 
 
-def _of_framing(own: str) -> Iterator[tuple[int, str, Trial]]:
-    """The section as a whole: twice, left out, of another version, number, kind."""
+def _of_framing(own: str, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
+    """The section as a whole: twice, left out, of another version, number, kind.
+
+    What is done to one section the same code does to the next: all of it is tried on the first kind before anything
+    else is on any other.
+    """
     for turn, name, change, risk in _FRAMING:
-        yield turn * _ROUND + 1, name, Trial(own, name, change, risk, framing=True)
+        yield 1 if is_first else turn * _ROUND + 1, name, Trial(own, name, change, risk, framing=True)
 
 
 def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -428,7 +457,7 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
         longer = _add(path, None, section)
         if not isinstance(longer, Section) or index_of(longer) is None:
             continue
-        yield 0, label, Trial(own, label, partial(_add, path, None), 0.1, moves=True)
+        yield _LONGER, label, Trial(own, label, partial(_add, path, None), 0.1, moves=True)
         yield from _inside(own, label, index, longer, partial(_add, path))
 
 
@@ -439,7 +468,7 @@ def _of_lists(own: str, section: Section, index: Index, scene: Scene) -> Iterato
             label = f"list:{path}:{number}"
             longer = _grow(path, number, None, section)
             if isinstance(longer, Section) and len(longer.payload) - len(section.payload) < scene.max_size // 2:
-                yield 0, label, Trial(own, label, partial(_grow, path, number, None), 0.2, moves=True)
+                yield _LONGER, label, Trial(own, label, partial(_grow, path, number, None), 0.2, moves=True)
                 yield from _inside(own, label, index, longer, partial(_grow, path, number), most=_IN_LISTS)
 
 
@@ -460,7 +489,8 @@ def _inside(
             if rank >= most * _ROUND:
                 break
             field = f"{label}:{pattern}"
-            yield rank, f"{field}:{what}", Trial(own, field, partial(make, change), risk, what, moves=True)
+            trial = Trial(own, field, partial(make, change), risk, what, moves=True)
+            yield rank + _ROUND, f"{field}:{what}", trial
 
 
 def _add(path: str, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
