@@ -103,8 +103,8 @@ def test_bits_that_are_looked_at_by_themselves_are_turned(meaning: Meaning) -> N
 @pytest.mark.parametrize(
     ("meaning", "old", "size", "limits", "first"),
     [
-        ("count", 4, 4, (8,), (9, 8, 7)),  # one more than there is room for
-        ("count", 4, 4, (), (0x80000000, 5)),
+        ("count", 4, 4, (8,), (9, 0x81000000, 0, 5, 0x7FFFFFFF, 8)),  # one too many, negative, none, one more, the most
+        ("count", 4, 4, (), (0x81000000, 0, 5, 0x7FFFFFFF, 0xFFFFFFFF)),
         ("index", 4, 1, (16,), (16, 255, 17)),  # the first that is out
         ("index", 4, 2, (), (0xFFFF, 0x8000)),
         ("version", 3, 4, (), (4, 2)),
