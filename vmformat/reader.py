@@ -33,10 +33,11 @@ class Reader:
 
     `base` is the offset of the first byte in the whole stream; `offset` counts from there, `pos` from the first byte.
     `furthest`: up to where somebody has looked ahead, from the first byte; whoever wants to know sets it back.
+    `is_cut`: whether the end has cut a buffer off, of more data than QEMU's own buffer holds.
     `takes`: where buffers that matter to the rules above were taken and how long, while somebody wants to know.
     """
 
-    __slots__ = ("_front", "base", "data", "error", "furthest", "pos", "takes")
+    __slots__ = ("_front", "base", "data", "error", "furthest", "is_cut", "pos", "takes")
 
     def __init__(self, data: bytes, base: int = 0) -> None:
         self.data = data
@@ -44,6 +45,7 @@ class Reader:
         self.pos = 0
         self.error = 0
         self.furthest = 0
+        self.is_cut = False
         self.takes: list[tuple[int, int]] | None = None
         self._front = 0  # where the byte at the front of QEMU's buffer stands in the data
 
@@ -128,6 +130,7 @@ class Reader:
 
     def _moved(self, pos: int, chunk: bytes) -> bytes:
         """A buffer at `pos` that the end cuts off, as it comes out where all of it was in QEMU's buffer already."""
+        self.is_cut = len(self.data) > BUFFER
         self._fill(pos, 1)
         at = pos - self._front
         if not 0 <= at < len(chunk) or len(chunk) > BUFFER:

@@ -13,7 +13,8 @@ it is passed over. Most altered records of a fuzzer never come again and cost th
 
 Where a record was passed over, the machine has not loaded it. Nobody may look at it then; if a second section comes for
 the same device, the first is made up for. A record at whose points somebody else is to run (`model.turns`) is loaded as
-ever. Near the end of its budget a load is given up: Again (`model.errors`), and the caller does it without this.
+ever. Near the end of its budget a load is given up, and so is one whose end cuts off a buffer: Again (`model.errors`),
+and the caller does it without this.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ class QuietRecords:
         """What stood last where a stream's first record of the kind stands."""
         self._last: Piece | None = None
         self._cost = 0
+        self._readers: list[Reader] = []
         self._lit: set[int] = set()
         self._sets: dict[frozenset[int], bytes] = {}
 
@@ -116,10 +118,16 @@ class QuietRecords:
         if len(self._heads) > MOST_HEADS or len(self._sums) > MOST_HEADS:
             self._forget()
         self._last = None
+        self._readers.clear()
         self._lit.clear()
 
     def end(self) -> None:
-        """A load is over: what it has not done is lit."""
+        """A load is over: what it has not done is lit. Raises Again if it was one that must be done in full.
+
+        How a buffer comes out that the end cuts off goes by where all others before it stood (`vmformat.reader`).
+        """
+        if any(reader.is_cut for reader in self._readers):
+            raise Again
         if self._lit:
             key = frozenset(self._lit)
             known = self._sets.get(key)
@@ -133,6 +141,8 @@ class QuietRecords:
         """The next record, as `LoadState.take`; first those are passed over that are known. Raises Again."""
         if reader.error:
             return load.take(load, reader)
+        if reader not in self._readers:
+            self._readers.append(reader)
         data, pos, last = reader.data, reader.pos, self._last
         left_out, touched = self._machine.left_out, self._machine.touched
         while True:
@@ -163,24 +173,29 @@ class QuietRecords:
             if turns and (pages is not None or not load.turns.go_by(piece.fields)):
                 last = piece
                 break
-            piece.came_again = True
             self._lit.add(lit)
-            if pages is None:
-                left_out[handler] = piece
-            else:
-                touched.add(handler)
-                load.turns.pass_by("ram", piece.ram)
-                pages.fill(load.memory.ram, handler)  # type: ignore[arg-type]
-            handler.load_section_id, handler.load_version = piece.section, piece.version
-            load.steps += piece.steps
-            if piece.not_modelled:
-                load.not_modelled |= piece.not_modelled
+            self._pass_over(load, piece)
             pos += len(piece.data)
             last = piece
         if load.steps > load.budget:
             raise Again
         self._last, reader.pos = last, pos
         return load.take(load, reader)
+
+    def _pass_over(self, load: LoadState, piece: Piece) -> None:
+        """What has to be done instead of loading it."""
+        handler = piece.handler
+        piece.came_again = True
+        if piece.pages is None:
+            self._machine.left_out[handler] = piece
+        else:
+            self._machine.touched.add(handler)
+            load.turns.pass_by("ram", piece.ram)
+            piece.pages.fill(load.memory.ram, handler)  # type: ignore[arg-type]
+        handler.load_section_id, handler.load_version = piece.section, piece.version
+        load.steps += piece.steps
+        if piece.not_modelled:
+            load.not_modelled |= piece.not_modelled
 
     def make_up(self, load: LoadState, handler: AnyHandler) -> None:
         """A section comes for a device: what was passed over of its own, if anything, is loaded first."""
@@ -238,13 +253,14 @@ class QuietRecords:
         return not load.postcopy and load.pages is None and pages.fits(memory.ram, handler)
 
     def _in_earnest(self, load: LoadState, reader: Reader, head: _Head) -> Done | None:
-        """Load a record that did not come before, and keep it."""
-        handler, machine = head.handler, self._machine
-        is_ram = isinstance(handler, RamHandler)
-        if load.pages is not None or load.postcopy if is_ram else handler in machine.touched | machine.left_out.keys():
-            return load.take(load, reader)
-        before, ram = Before(load, reader), load.memory.ram
+        """Load a record that did not come before, and keep it if it can be told what it comes to."""
+        handler, machine, ram = head.handler, self._machine, load.memory.ram
         stood = where(ram, handler) if isinstance(handler, RamHandler) else None
+        if stood is None and (handler in machine.touched or handler in machine.left_out):
+            return load.take(load, reader)
+        if stood is not None and (load.postcopy or load.pages is not None):
+            return load.take(load, reader)
+        before = Before(load, reader)
         try:
             done = load.take(load, reader)
         finally:

@@ -91,10 +91,10 @@ class Loads:
         quiet.begin()
         try:
             outcome = load(machine, data, design, schedule=schedule, quiet=quiet)
+            quiet.end()
         except Again:
             machine.reset()
             return load(machine, data, type(design)(), schedule=schedule)  # lights all that the attempt has lit
-        quiet.end()
         return outcome
 
 
