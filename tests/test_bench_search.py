@@ -18,7 +18,7 @@ from fuzz import cli
 from fuzz.commands import bench_search
 from fuzz.commands.bench_search import SearchOptions
 from fuzz.search.asked import Result
-from fuzz.search.kept import FILE
+from fuzz.search.kept import FILE, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +148,15 @@ def test_usage(
     assert why in said.err
     assert not said.out
     assert not (tmp_path / "bench-search").exists()
+
+
+def test_one_bench_writes_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = Kept(tmp_path / "kept")
+    status, said = searched(SearchOptions(folder=tmp_path / "kept", machines=("pc-small",)))
+    kept.close()
+    assert status == 2
+    assert said == ""
+    assert f"{tmp_path / 'kept'}: another bench writes there" in capsys.readouterr().err
 
 
 def test_quick_ends(tmp_path: Path, bugs: Path, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:

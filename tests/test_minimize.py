@@ -17,8 +17,10 @@ import pytest
 from fuzz.campaign import Campaign, Settings
 from fuzz.cli import app
 from fuzz.commands.minimize import MinimizeOptions, run
+from fuzz.minimize.control import Control
 from fuzz.minimize.health import Ill, health
 from fuzz.minimize.how import How
+from fuzz.minimize.index import control_path
 from fuzz.minimize.measurement import Measurement
 from fuzz.minimize.pool import Input, Pool
 from fuzz.minimize.sources import Asked, Group, gather
@@ -233,6 +235,20 @@ def test_what_cannot_be_used_is_one_line(
     assert said.err.startswith(f"vmfuzz minimize: {why}")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "out.minimize.control").exists()
+
+
+def test_one_minimize_works_on_a_result(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, out = programs(tmp_path / "given", 1), tmp_path / "out"
+    control = Control(control_path(out))
+    monkeypatch.setattr(sys, "argv", ["vmfuzz"])
+    arguments = ["minimize", str(given), "-o", str(out), "--target", "memory"]
+    status = app(arguments, prog_name="vmfuzz", standalone_mode=False)
+    control.close()
+    assert status == 2
+    assert capfd.readouterr().err == f"vmfuzz minimize: -o {out}: another minimize is at it\n"
+    assert not out.exists()
 
 
 def test_inputs_that_others_put_into_the_result_are_not_lost(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz.engine import Execution, FeatureMap, Found
-from fuzz.minimize.control import AGAIN, FIRST, Busy, Control
+from fuzz.lines import BusyError
+from fuzz.minimize.control import AGAIN, FIRST, Control
 from fuzz.minimize.measurement import Measurement
 from fuzz.minimize.measurer import Measurer
 
@@ -168,7 +169,7 @@ def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:
 
 def test_two_do_not_write_one_control_file(tmp_path: Path) -> None:
     control = Control(tmp_path / "control")
-    with pytest.raises(Busy):
+    with pytest.raises(BusyError):
         Control(tmp_path / "control")
     control.close()
     Control(tmp_path / "control").close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fuzz.lines import BusyError
 from fuzz.search.asked import Result, Search
-from fuzz.search.kept import FILE, BusyError, Kept, _where
+from fuzz.search.kept import FILE, Kept, _where
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +81,14 @@ def test_a_torn_line_costs_one_search(tmp_path: Path) -> None:
     last = Kept(tmp_path)
     assert last.get(replace(SEARCH, seed=2)) == FOUND
     last.close()
+
+
+def test_a_result_is_on_the_disk_before_the_next_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, brought = Kept(tmp_path), []
+    monkeypatch.setattr(os, "fsync", lambda handle: brought.append(os.fstat(handle).st_size))
+    kept.add(SEARCH, FOUND)
+    assert brought == [(tmp_path / FILE).stat().st_size] != [0]
+    kept.close()
 
 
 def test_one_bench_at_a_time(tmp_path: Path) -> None:

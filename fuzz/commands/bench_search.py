@@ -13,8 +13,9 @@ from rich.console import Console
 from fuzz.commands.signals import interrupts
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
+from fuzz.lines import BusyError
 from fuzz.search import plan, pool
-from fuzz.search.kept import BusyError, Kept
+from fuzz.search.kept import Kept
 from fuzz.search.table import is_complete, lines, outcome, table, to_json, told
 from fuzz.search.ways import ALL, WAYS, lacking
 from fuzz.show.progress import Line

@@ -13,7 +13,8 @@ from fuzz.campaign.folder import CampaignError
 from fuzz.commands.signals import interrupts
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
-from fuzz.minimize.control import Busy, Control
+from fuzz.lines import BusyError
+from fuzz.minimize.control import Control
 from fuzz.minimize.index import control_path
 from fuzz.minimize.output import Output
 from fuzz.minimize.pool import SECONDS, CannotMeasure
@@ -84,7 +85,7 @@ def _run(options: MinimizeOptions, line: Line) -> dict[str, Any]:
     output = Output(options.output, folders, gathered)
     try:
         control = Control(control_path(options.output))
-    except Busy:
+    except BusyError:
         raise UsageError(f"-o {options.output}: another minimize is at it") from None
     ended = ""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,8 +103,3 @@ def designs_text(designs: tuple[str, ...]) -> str:
     if len(designs) > 3:
         return f"{len(designs)} designs"
     return ", ".join(designs) or "the reference alone"
-
-
-def to_line(values: Any) -> bytes:
-    """A JSON object as one line, for pipes and the control file."""
-    return json.dumps(values, separators=(",", ":")).encode() + b"\n"

@@ -27,7 +27,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from fuzz.engine import PROBES, FeatureMap, exception_found
 from fuzz.engine.probes import install
-from fuzz.minimize.how import How, to_line
+from fuzz.lines import to_line
+from fuzz.minimize.how import How
 from fuzz.minimize.measurement import Measurement, of_numbers
 from fuzz.work.limits import limit, memory_of_this_process
 from fuzz.work.worker import INSTRUMENTED, UNDER_TEST, WITHOUT

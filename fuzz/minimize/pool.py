@@ -18,7 +18,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from fuzz.minimize.how import to_line
+from fuzz.lines import to_line
 from fuzz.minimize.measurement import Measurement
 
 if TYPE_CHECKING:

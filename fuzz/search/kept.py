@@ -1,32 +1,26 @@
 """What searches came to, in a folder: a line of JSON each, so that a killed bench goes on where it was.
 
-Lines are only ever added, each whole and on the disk before the next search is told of; a last line without its end
-was torn when the process died, and is cut off. A line holds for what determines a search's outcome, in a key that
-covers all code, the machine, the seeds, a user's own file: what was measured with other code is not mixed with this.
+A line (`fuzz.lines`) is on the disk before the next search is told of. It holds for what determines a search's
+outcome, in a key that covers all code, the machine, the seeds, a user's own file: what was measured with other code is
+not mixed with this.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fuzz.minimize.how import How, to_line
+from fuzz.lines import Lines
+from fuzz.minimize.how import How
 from fuzz.search.asked import LATE, Result
 
 if TYPE_CHECKING:
     from fuzz.search.asked import Search
 
 FILE: Final = "searches.jsonl"
-
-
-class BusyError(Exception):
-    """Another bench writes into this folder."""
 
 
 class Kept:
@@ -37,25 +31,10 @@ class Kept:
         self.path = folder / FILE
         self._known: dict[str, tuple[float, Result]] = {}
         """By key, what a search came to and the time that it was given."""
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o644)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise BusyError from None
-        self._read()
+        self._lines = Lines(self.path, self._take)
 
-    def _read(self) -> None:
-        data = self.path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.ftruncate(self._file, whole)
-        for line in data[:whole].splitlines():
-            try:
-                values = json.loads(line)
-                self._known[str(values["key"])] = float(values["limit"]), Result(**values["result"])
-            except (ValueError, KeyError, TypeError):
-                continue  # damaged: it is searched again
+    def _take(self, values: Any) -> None:
+        self._known[str(values["key"])] = float(values["limit"]), Result(**values["result"])
 
     def get(self, search: Search) -> Result | None:
         """What a search came to; None if it is not known, or had less time than it would have now. Raises OSError."""
@@ -68,15 +47,12 @@ class Kept:
         """One more. Raises OSError."""
         self._known[key(search)] = search.seconds, result
         told = {"bug": search.name, "way": search.way, "seed": search.seed, "machine": search.machine}
-        line = to_line({**told, "limit": search.seconds, "result": asdict(result), "key": key(search)})
-        done = 0
-        while done < len(line):  # a disk that gets full takes a part, and says so at the next
-            done += os.write(self._file, line[done:])
-        os.fsync(self._file)
+        line = {**told, "limit": search.seconds, "result": asdict(result), "key": key(search)}
+        self._lines.add(line, settled=True)
 
     def close(self) -> None:
         """Let go of it."""
-        os.close(self._file)
+        self._lines.close()
 
 
 def key(search: Search) -> str:
