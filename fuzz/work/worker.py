@@ -70,7 +70,6 @@ WITHOUT: Final = (
     # What is undone, or looked at in the end, is what was done in earnest.
     "model.machine:Machine.distances",
     "model.machine:Machine.reset",
-    "model.memory.memory:_changed_by",
     "model.memory.memory:Memory._new_content",
     "model.memory.memory:Memory._new_node",
     "model.memory.memory:Memory._new_series",
