@@ -6,6 +6,7 @@ import io
 import json
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from rich.console import Console
 
 from fuzz.commands import bench_real
 from fuzz.commands.bench import bench
+from fuzz.commands.bench_fuzz import rate_of, spec_of
+from fuzz.commands.bench_parse import CannotMeasure
 from fuzz.corpus import find_machine
 from fuzz.qemu import QemuError
 from fuzz.qemu.fresh import Fresh
@@ -99,3 +102,10 @@ def test_both_sides_are_measured_and_printed() -> None:
     assert one["designs"] == ["per-device", "wrap-main"]
     table = bench_real.table([bench_real.Beside("tiny", 10.0, 0.5, None, at_once=False)])
     assert table.row_count == 4
+
+
+def test_a_worker_that_fails_is_told_of() -> None:
+    """It had counted as none at all for the second."""
+    spec = replace(spec_of(MACHINE, ("wrap-main",), 0.5), description="nowhere")
+    with pytest.raises(CannotMeasure, match=r"pc-small: a worker ended with status 1: FileNotFoundError.*nowhere"):
+        rate_of(spec)

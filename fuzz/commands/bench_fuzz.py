@@ -20,6 +20,7 @@ from rich.table import Table
 
 from fuzz.campaign.spec import Spec
 from fuzz.campaign.stats import read_stats
+from fuzz.commands.bench_parse import CannotMeasure
 from fuzz.work.profile import SHARES
 from model.designs import DESIGNS, REFERENCE
 
@@ -90,7 +91,7 @@ def spec_of(machine: MachineFiles, designs: Sequence[str], seconds: float, seed:
 
 
 def rate_of(spec: Spec) -> float:
-    """Executions per second of a worker, from its first execution to its last."""
+    """Executions per second of a worker, from its first execution to its last. Raises CannotMeasure where it fails."""
     with tempfile.TemporaryDirectory(prefix="vmfuzz-bench-") as folder:
         return _work(spec, Path(folder))
 
@@ -121,13 +122,17 @@ def _counts(path: Path) -> dict[str, int]:
 
 
 def _work(spec: Spec, folder: Path) -> float:
-    """Let a worker work in a campaign of its own: executions per second."""
+    """Let a worker work in a campaign of its own: executions per second. Raises CannotMeasure where it fails."""
     place = folder / "workers" / spec.worker
     (place / "stuck").mkdir(parents=True)
     (folder / "corpus" / spec.shared).mkdir(parents=True)
     (place / "spec.json").write_text(replace(spec, campaign=str(folder)).to_json())
     command = [sys.executable, "-m", "fuzz.work.worker", str(place / "spec.json")]
-    subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        msg = f"{spec.machine}: a worker ended with status {done.returncode}: {said or 'it said nothing'}"
+        raise CannotMeasure(msg)
     stats = read_stats(place / "stats.json")
     return stats.executions / stats.seconds if stats and stats.seconds else 0.0
 
