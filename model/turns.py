@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from model.actors import ACTORS
 from model.actors.actor import Idle
@@ -53,7 +54,7 @@ class Turns:
     """The steps that are not yet due, those that wait for the lock, and what other loaders have loaded ahead."""
 
     def __init__(self, load: LoadState, schedule: Schedule) -> None:
-        self._load = load
+        self._whose = ref(load)  # which has its turns, and goes as soon as nobody looks at it any more
         self._left = list(schedule)
         self._waiting: list[Step] = []
         self._passed: dict[Point, int] = {}
@@ -62,6 +63,12 @@ class Turns:
         self.watched: list[Passed] | None = None
         if any(step.point == "inside" for step in self._left):
             load.memory.before_commit = self._inside
+
+    @property
+    def _load(self) -> LoadState:
+        load = self._whose()
+        assert load is not None
+        return load
 
     def __bool__(self) -> bool:
         """Whether anybody may still run, or has run ahead, or wants to know."""
@@ -99,14 +106,15 @@ class Turns:
 
     def at(self, point: Point) -> None:
         """The loader is at a point; `ram` and `turn` are let go at with nobody waiting, too."""
-        if self._load.actor:
+        load = self._load
+        if load.actor:
             return
         number, steps = self._due(point)
         where = f"{point} {number}"
         if not self._lets_go(point):
             for step in steps:
                 self._run_or_wait(step, where)
-        elif steps or point in {"ram", "turn"} or (self._waiting and not self._load.memory.has_lock):
+        elif steps or point in {"ram", "turn"} or (self._waiting and not load.memory.has_lock):
             self._release([*self._waiting, *steps], where)
 
     def _due(self, point: Point) -> tuple[int, list[Step]]:

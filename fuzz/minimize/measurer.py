@@ -13,7 +13,6 @@ input (so that a busy machine changes nothing), one of memory, and ten times the
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from fuzz.engine import PROBES, FeatureMap, exception_found
+from fuzz.engine.collector import leave_alone
 from fuzz.engine.probes import install
 from fuzz.lines import to_line
 from fuzz.minimize.how import How
@@ -200,9 +200,7 @@ def main(argv: Sequence[str]) -> None:
     features = FeatureMap()
     target, longest, finder = prepare(how, features)
     measurer = Measurer(target, features, how.target == "stream" and not how.loadvm, asked["seconds"])
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_alone()
     places = {number: f"{module}:{line}" for number, (module, line) in finder.places.items()}
     out.write(to_line({"longest": longest, "places": places}))
     out.flush()

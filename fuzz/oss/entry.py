@@ -7,7 +7,6 @@ libFuzzer target: corpora, `-runs`, `-merge`, one file to reproduce.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import shlex
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fuzz.baseline import Baseline, TriageError, read_baseline
 from fuzz.engine import PROBES, FeatureMap, bytes_mutator
+from fuzz.engine.collector import leave_alone
 from fuzz.engine.probes import install
 from fuzz.engine.target import Found
 from fuzz.oss.definition import KNOWN
@@ -88,10 +88,7 @@ def run(target: FuzzTarget, argv: Sequence[str]) -> NoReturn:
     import atheris  # noqa: PLC0415 - optional
 
     mutator.engine = bytes_mutator()
-    # What was built so far lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_alone()
     atheris.Setup(command(argv), one, custom_mutator=mutator.mutate, custom_crossover=mutator.crossover)
     atheris.Fuzz()
     sys.exit(0)

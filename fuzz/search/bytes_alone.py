@@ -10,7 +10,6 @@ libFuzzer recommends where seeds are good), the length that our own mutants have
 from __future__ import annotations
 
 import base64
-import gc
 import json
 import os
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.engine import PROBES, FeatureMap
+from fuzz.engine.collector import leave_alone
 from fuzz.engine.counters import stabilise
 from fuzz.engine.harness import NEVER
 from fuzz.engine.lights import ProbeLights
@@ -115,9 +115,7 @@ def main(argv: list[str]) -> None:
         if feedback == "facts":
             features.mark(execution.features)
 
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_alone()
     limit(resource.RLIMIT_AS, memory_of_this_process()[0] + MEMORY)
     stabilise()
     import atheris  # noqa: PLC0415 - optional

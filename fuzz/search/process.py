@@ -7,7 +7,6 @@ PARENT is the process id of who waits for it.
 
 from __future__ import annotations
 
-import gc
 import json
 import resource
 import sys
@@ -16,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.engine.collector import leave_alone
 from fuzz.search import ways
 from fuzz.search.asked import DOUBT, FOUND, MEMORY, Result, Search
 from fuzz.search.engine import is_alone
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
     asked, scratch = Search.from_json(argv[1]), Path(argv[2])
     if is_alone(int(argv[3])):
         sys.exit(1)
-    gc.set_threshold(20_000, 20, 50)
+    leave_alone()
     limit(resource.RLIMIT_AS, memory_of_this_process()[0] + MEMORY)
     result = result_of(asked, ways.search(asked, scratch), scratch)
     print(json.dumps(asdict(result)), flush=True)

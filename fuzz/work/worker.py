@@ -10,7 +10,6 @@ The worker ends by itself when its time is over, when told by a signal, or when 
 from __future__ import annotations
 
 import faulthandler
-import gc
 import resource
 import signal
 import sys
@@ -24,6 +23,7 @@ from fuzz.campaign.folder import BOX
 from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
+from fuzz.engine.collector import leave_alone
 from fuzz.engine.counters import stabilise
 from fuzz.engine.lights import ProbeLights
 from fuzz.engine.probes import ProbeFinder, install
@@ -155,10 +155,7 @@ def run(spec: Spec, target: Target, mutator: Mutator, features: FeatureMap, voic
         start(Path(spec.profile), REFERENCE.name)
     mutator.engine = bytes_mutator()
     keep_memory()
-    # What was built so far lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_alone()
     if spec.memory:
         # Beyond that it gets a MemoryError, which is a finding.
         limit(resource.RLIMIT_AS, memory_of_this_process()[0] + spec.memory)
