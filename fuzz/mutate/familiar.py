@@ -50,13 +50,13 @@ _NOBODY: Final = ("", 0, 0, 0)
 
 
 class _Alike:
-    """Known records with one head."""
+    """Known records with one head. `longest`: bytes of the longest that was ever kept beside the seeds'."""
 
-    __slots__ = ("kept", "lengths", "seeds")
+    __slots__ = ("kept", "lengths", "longest", "seeds")
 
     def __init__(self) -> None:
         self.seeds: list[tuple[bytes, Section | Command]] = []
-        self.kept = 0
+        self.kept = self.longest = 0
         self.lengths: list[int] = []
 
 
@@ -193,7 +193,9 @@ class Familiar:
         for one in alike.seeds:
             if data.startswith(one[0], at):
                 return one
-        wire = data[at : _likely_end(data, at, kind)]
+        if not alike.kept:
+            return None
+        wire = data[at : _likely_end(data, at, kind, at + alike.longest)]
         record = self._kept.get((head, wire))
         if record is not None:
             self._kept.move_to_end((head, wire))
@@ -224,6 +226,7 @@ class Familiar:
             alike.lengths.insert(0, len(wire))
             del alike.lengths[_MOST_LENGTHS:]
         alike.kept += 1
+        alike.longest = max(alike.longest, len(wire))
         self._kept[head, wire] = record
         self._bytes_kept += _weight(wire)
         while self._bytes_kept > self._most and len(self._kept) > 1:
@@ -253,10 +256,10 @@ class Familiar:
             del self._alike[head]
 
 
-def _likely_end(data: bytes, at: int, kind: int) -> int:
-    """Nearly all sections end with the first footer of theirs, and packages where they say."""
+def _likely_end(data: bytes, at: int, kind: int, last: int) -> int:
+    """Nearly all sections end with the first footer of theirs, and packages where they say. `last`: no later than."""
     if kind != Kind.COMMAND:
-        return data.find(_FOOTER + data[at + 1 : at + _PART], at + _PART) + FOOTER_SIZE
+        return data.find(_FOOTER + data[at + 1 : at + _PART], at + _PART, last) + FOOTER_SIZE
     if data[at + 1 : at + _PART] != _PACKAGED:
         return at + _PART + int.from_bytes(data[at + 3 : at + _PART], "big")
     return at + _PART + 4 + int.from_bytes(data[at + _PART : at + _PART + 4], "big")
