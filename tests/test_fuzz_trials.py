@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mutants import leaf_of, stream
 
 from fuzz.mutate import Scene
@@ -100,3 +102,15 @@ def test_a_request_is_tried_where_there_is_none_and_what_stands_in_it() -> None:
         assert leaf is not None
         values.add(read_leaf(made, leaf))
     assert {1025, 0xFFFFFFFF} & values
+
+
+def test_of_many_devices_of_a_kind_a_few_stand_for_all() -> None:
+    source = stream("pc-small")
+    disk = next(section for section in source.sections if section.name.endswith("virtio-blk"))
+
+    def tried(count: int) -> list[tuple[str, str, str]]:
+        several = [replace(disk, name=f"0000:00:{8 + slot:02x}.0/virtio-blk") for slot in range(count)]
+        longer = source.with_records([*source.records[:-1], *several, source.records[-1]])
+        return [(trial.kind, trial.field, trial.value) for trial in enumerate_trials([longer], Scene())]
+
+    assert tried(20) == tried(3)

@@ -7,6 +7,7 @@ can write and one of each byte that the load compares; a section a list of ways 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -51,6 +52,8 @@ _PAIRED: Final = 4
 """Values of an index that are tried with a count of 1."""
 _ELEMENTS: Final = 4
 """Elements of an array that are tried one by one."""
+_ALIKE: Final = 3
+"""Devices of one kind in a seed that trials are made for."""
 
 _ALL_PORTS: Final = 1 << 16
 _A_ROUND: Final = 2
@@ -119,12 +122,17 @@ def kind(section: Section) -> str:
 
 
 def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
-    """All trials that the sections of some seeds are good for, in the order to try them in."""
+    """All trials that the sections of some seeds are good for, in the order to try them in.
+
+    Of many devices of one kind in a seed a few stand for all.
+    """
     ranked: list[tuple[int, int, Trial]] = []
     known: set[tuple[str, str]] = set()
     for seed in seeds:
+        alike: Counter[str] = Counter()
         for section in seed.sections:
-            if section.name == "ram":
+            alike[kind(section)] += 1
+            if section.name == "ram" or alike[kind(section)] > _ALIKE:
                 continue
             for rank, field, trial in _of_section(section, scene, is_first=not ranked):
                 if (trial.kind, field) not in known:
