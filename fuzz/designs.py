@@ -11,10 +11,10 @@ from fuzz.own_bug import own_bug, typed_bug
 from fuzz.own_design import TAKEN, made_of, own_design, typed_as
 from fuzz.own_file import OwnFileError
 from model.designs import DESIGNS, REFERENCE
-from model.seeded import MARK, SEEDED, name_of, with_bug
+from model.seeded import MARK, SEEDED, concerns_memory, name_of, with_bug
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from model.designs import Design
 
@@ -71,6 +71,14 @@ def seeded_designs(bug: str, names: Sequence[str]) -> tuple[type[Design], ...]:
     """The designs named, each with a bug; `per-device` and `wrap-main` if none is. Raises UsageError."""
     found = bug_named(bug)
     return tuple(with_bug(design, found) for design in named_designs(names or USUAL))
+
+
+def for_programs(designs: Iterable[type[Design]]) -> None:
+    """Raises UsageError where a design's bug is none of the memory API: programs of its calls would not show it."""
+    for design in designs:
+        if design.bug is not None and not concerns_memory(design.bug):
+            bug = typed_bug(design.bug)
+            raise UsageError(f"--seeded {bug}: replaces nothing of the memory API, which is all that programs call")
 
 
 def is_known(name: str) -> bool:

@@ -14,7 +14,9 @@ from model.seeded import SEAMS
 PAGE = (Path(__file__).parent.parent / "docs" / "seams.md").read_text()
 
 
-def test_its_bug_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_looks_for_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("atheris")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
@@ -22,13 +24,18 @@ def test_its_bug_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert block is not None
     (tmp_path / "master.py").write_text(block[1])
     commands = re.findall(r"^    (vmfuzz .*)", PAGE, re.MULTILINE)
-    assert len(commands) == 2
-    for command in commands:
+    for command, bug in zip(commands, (*["master-bit-forgotten"] * 2, "hiding-marks-nothing"), strict=True):
         monkeypatch.setattr("sys.argv", shlex.split(command))
         with pytest.raises(SystemExit) as left:
             cli.main()
         assert left.value.code == 1, command
-        assert "~master-bit-forgotten" in capsys.readouterr().out
+        assert f"~{bug}" in capsys.readouterr().out
+
+
+def test_the_memory_api_comes_first() -> None:
+    assert [seam.module.startswith("model.memory.") for seam in SEAMS.values()] == [
+        number < 18 for number in range(len(SEAMS))
+    ]
 
 
 def test_its_table_is_the_one_that_there_is() -> None:

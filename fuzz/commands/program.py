@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
-from fuzz.designs import UsageError, named_designs
+from fuzz.designs import UsageError, for_programs, named_designs
 from fuzz.programs import Judge, Judged, Program, ProgramError, decode, from_text, shrink
 from model.designs import DESIGNS
 
@@ -28,6 +28,7 @@ def program(
     console = console or Console(emoji=False)
     try:
         designs = named_designs(names or ("all",))
+        for_programs(designs)
         programs = [(path, read_program(path)) for path in paths]
         if cause is not None:
             for path, one in programs:

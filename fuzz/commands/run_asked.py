@@ -13,7 +13,7 @@ from fuzz.campaign.slots import names as free_names
 from fuzz.campaign.slots import taken
 from fuzz.campaign.spec import Spec
 from fuzz.corpus import find_machine
-from fuzz.designs import UsageError, bug_named, named_designs, seeded_designs, text_of
+from fuzz.designs import UsageError, bug_named, for_programs, named_designs, seeded_designs, text_of
 from fuzz.engine import available
 from model.designs import REFERENCE
 
@@ -107,14 +107,21 @@ def group_names(machines: Sequence[MachineFiles]) -> tuple[str, ...]:
 
 
 def with_seeded(options: RunOptions) -> RunOptions:
-    """What was asked, with a seeded bug in each design, on the machine where it shows. Raises UsageError."""
+    """What was asked, with a seeded bug in each design, and on the machine where it shows if one takes part.
+
+    Raises UsageError.
+    """
     if options.seeded is None:
         return options
-    if options.target not in {"", "stream"}:
-        msg = f"--seeded {options.seeded}: the target {options.target} loads nothing"
+    before = _settings(options.campaign)
+    target = options.target or (before.target if before is not None else "stream")
+    if target == "roundtrip":
+        msg = f"--seeded {options.seeded}: the target {target} loads nothing"
         raise UsageError(msg)
-    shows_on = getattr(bug_named(options.seeded), "machine", DEFAULT_MACHINES[0])
     designs = tuple(text_of(design) for design in seeded_designs(options.seeded, options.designs))
+    if target == "memory":
+        return replace(options, designs=designs)
+    shows_on = getattr(bug_named(options.seeded), "machine", DEFAULT_MACHINES[0])
     return replace(options, designs=designs, machines=options.machines or (shows_on,))
 
 
@@ -123,10 +130,7 @@ def as_before(options: RunOptions) -> RunOptions:
 
     Raises UsageError where that is a design of the user's own: a folder does not say which Python file is run.
     """
-    try:
-        before = Campaign(options.campaign).settings()
-    except CampaignError:
-        before = None
+    before = _settings(options.campaign)
     if before is None or options.target not in {"", before.target}:
         return replace(options, target=options.target or "stream", seed=1 if options.seed is None else options.seed)
     designs = options.designs
@@ -139,6 +143,14 @@ def as_before(options: RunOptions) -> RunOptions:
     machines = options.machines or before.machines
     seed = before.seed if options.seed is None else options.seed
     return replace(options, target=before.target, machines=machines, designs=designs, seed=seed)
+
+
+def _settings(campaign: Path) -> Settings | None:
+    """What a campaign was asked last time; None where there is none."""
+    try:
+        return Campaign(campaign).settings()
+    except CampaignError:
+        return None
 
 
 def prepare(options: RunOptions, say: Callable[[str], None]) -> tuple[float | None, tuple[Spec, ...], Campaign]:
@@ -231,6 +243,7 @@ def _programs(options: RunOptions, designs: tuple[str, ...], say: Callable[[str]
     """What runs where no machine takes part: one group, whose seeds are programs."""
     from fuzz.programs import seed_inputs  # noqa: PLC0415 - keeps the module light for --help
 
+    for_programs(named_designs(designs))
     if options.machines:
         msg = f"--machine {options.machines[0]}: the target memory runs programs in worlds of its own, on no machine"
         raise UsageError(msg)

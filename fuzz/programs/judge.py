@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuzz.programs.faulty import run_faulty, unlike
 from fuzz.programs.result import ends
 from fuzz.programs.run import run
 from fuzz.programs.stage import Stage
@@ -37,7 +38,7 @@ class Judge:
         self._stages = _built()
 
     def judge(self, program: Program) -> tuple[Judged, ...]:
-        """The reference with every invariant watched, then each design beside it.
+        """The reference with every invariant watched, then each design beside it: one with a bug beside the sound one.
 
         What is harmful without a batch too, inside a transaction of the program's own, is no design's fault; a guard is
         to notice it nevertheless. Raises what a design's own methods raise; the worlds are then built anew.
@@ -54,7 +55,15 @@ class Judge:
         reference = run(stage, program, self._reference(), check=True)
         own = tuple(found for found in reference.findings if found.cause.oracle != "flat-view-while-pending")
         judged = [Judged(reference, own)]
+        watched: dict[type[Design], Result] = {self._reference: reference}
         for design in self._designs:
+            if design.sound is not None:
+                sound = watched.get(design.sound)
+                if sound is None:
+                    sound = watched[design.sound] = run(stage, program, design.sound(), check=True)
+                result = run_faulty(program, design, sound.at)
+                judged.append(Judged(result, unlike(sound, result)))
+                continue
             result = run(stage, program, design(), excused=reference.at)
             findings = (*result.findings, *ends(reference, result, reacts=program.reacts))
             judged.append(Judged(result, findings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuzz.programs.program import SLOTS
-from model.memory import cache_init
+from model.memory import cache as caching
 
 if TYPE_CHECKING:
     from fuzz.programs.run import Run
@@ -40,7 +40,7 @@ class Caches:
         if space is not None:
             self._built[index] = (
                 space,
-                cache_init(self._run.memory, space, addr, length, write, "address_space_cache_init"),
+                caching.cache_init(self._run.memory, space, addr, length, write, "address_space_cache_init"),
             )
 
     def build_caches(self) -> None:

@@ -101,7 +101,7 @@ class Run:
     # The run
 
     def go(self) -> Result:
-        """Carry the program out, and leave the stage as it was."""
+        """Carry the program out. The stage is left as it is then."""
         memory = self.memory
         memory.getter = self.flat_view
         self.stage.react = self._react
@@ -127,7 +127,7 @@ class Run:
             self.log.append(f"  aborted: {error}")
         except (Exception, SystemExit) as error:
             verdict = "died"
-            if not isinstance(error, BrokenInvariant) and (hook := hook_of(self.design, error)):
+            if not isinstance(error, BrokenInvariant) and (hook := self._whose(error)):
                 text = f"{type(error).__name__}: {error}"
                 self.find("exception", "exception", hook, type(error).__name__, text)
             elif isinstance(error, AssertionError):
@@ -136,7 +136,6 @@ class Run:
                 raise
         rebuilds = memory.rebuilds - self._first
         tree = tuple((mr.name, mr.container.name if mr.container else "") for mr in self.stage.regions.values())
-        self.stage.reset()
         return Result(
             self.design.name,
             verdict,
@@ -151,6 +150,11 @@ class Run:
             tree,
             tuple(self.log),
         )
+
+    def _whose(self, error: BaseException) -> str:
+        """The design's hook that raised it, or "seeded" where a bug did; "" for what the house raised."""
+        hook = hook_of(self.design, error)
+        return hook or ("seeded" if self.design.bug is not None and not isinstance(error, AssertionError) else "")
 
     def _carry_out(self) -> None:
         calls = self.program.calls
@@ -352,5 +356,8 @@ def run(
     """Carry out a program on its stage under a fresh design.
 
     `check`: invariants after every call. `excused`: calls, by number, whose harmful uses are not the design's fault.
+    The stage is as it was afterwards.
     """
-    return Run(stage, program, design, check=check, excused=excused).go()
+    result = Run(stage, program, design, check=check, excused=excused).go()
+    stage.reset()
+    return result

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from model.seeded.seams import Seam
 
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MEMORY: Final = "model.memory."
+"""Where the seams of the memory API live."""
 _CARRIED: Final = frozenset({"render", "simplify"})
 """Seams whose mistakes are carried on."""
 _STORES: Final = frozenset({"STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "DELETE_ATTR", "DELETE_SUBSCR"})
@@ -72,6 +74,11 @@ def strangers(bug: type[object]) -> tuple[str, ...]:
 def helps_itself(bug: type[object]) -> bool:
     """Whether it is a context manager, which replaces what it likes."""
     return hasattr(bug, "__enter__") and hasattr(bug, "__exit__")
+
+
+def concerns_memory(bug: type[object]) -> bool:
+    """Whether it replaces anything of the memory API, or may do so by itself."""
+    return helps_itself(bug) or any(seam.module.startswith(_MEMORY) for seam in replaced(bug))
 
 
 def keeps_nothing(bug: type[object]) -> bool:
