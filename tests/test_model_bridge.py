@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mutants
 import pytest
 import tiny
 from mutants import Case, Cases, again, behind, byte, check, dword, on, qword, word
 
+from model.devices import bridge
 from model.devices.bridge import slot_has_power
 
 BLK, PORT0, PORT1 = "02.1:00.0/virtio-blk", "02.0/pcie-root-port", "02.1/pcie-root-port"
@@ -84,3 +86,33 @@ def test_slot_power(capability: bytes, power: bool) -> None:
     data[0x40 : 0x40 + len(capability)] = capability
     function.config = bytes(data)
     assert slot_has_power(function) == power
+
+
+def test_windows_are_worked_out_once_for_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = mutants.machine("bridges")
+    function = next(one for one in machine.functions.values() if one.bridge is not None)
+    assert function.bridge is not None
+    opened = bytearray(function.config)
+    opened[4], opened[0x20:0x24] = 2, bytes.fromhex("10fe10fe")
+    found = []
+    for config in (bytes(opened), bytes(opened), function.config):
+        function.bridge.rebuild(config)
+        window = function.bridge.windows["mem"]
+        found.append((window.addr, window.size))
+        machine.reset()
+    assert found == [(0xFE100000, 0x100000)] * 2 + [found[2]]
+    assert found[2] != found[0]
+    monkeypatch.setattr(bridge, "memory_window", lambda _config: (0xF0000000, 0xF00FFFFF))
+    function.bridge.rebuild(bytes(opened))
+    assert function.bridge.windows["mem"].addr == 0xF0000000, "a seam that is replaced is asked"
+    machine.reset()
+    monkeypatch.undo()
+    function.bridge.rebuild(bytes(opened))
+    assert function.bridge.windows["mem"].addr == 0xFE100000, "and what it said is not kept"
+    machine.reset()
+    monkeypatch.setattr(bridge, "MOST_KNOWN", 3)
+    for number in range(10):
+        opened[0x1C] = number << 4
+        function.bridge.rebuild(bytes(opened))
+        machine.reset()
+    assert len(function.bridge._known) <= 3

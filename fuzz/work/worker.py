@@ -65,6 +65,7 @@ WITHOUT: Final = (
     "model.devices.registers",
     "model.devices.checks.check:Watch.distances",
     "model.walks",
+    "model.devices.bridge:Bridge._new_windows",
     "model.devices.handler:Handler._new_plan",
     "model.machine:Machine._new_bounds",
     # What is undone, or looked at in the end, is what was done in earnest.

@@ -7,7 +7,7 @@ because even a closed window is an enabled alias of size zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from model.devices.pci import BAR_PRIORITY, COMMAND, COMMAND_IO, COMMAND_MEMORY, U64
 
@@ -24,6 +24,15 @@ VGA_SIZES: Final = {"mem": 0x20000, "io_lo": 0xC, "io_hi": 0x20}
 CAP_EXPRESS: Final = 0x10
 SLOT_POWER_CONTROLLER: Final = 0x02
 SLOT_POWER_OFF: Final = 0x0400
+
+
+REGISTERS: Final = slice(0x1C, 0x34)
+"""Those of the windows, and some between them."""
+
+MOST_KNOWN: Final = 64
+"""Settings of one bridge's windows that are remembered."""
+
+_Windows: TypeAlias = "tuple[tuple[str, int, int], ...]"
 
 
 def _word(config: bytes, offset: int) -> int:
@@ -59,6 +68,9 @@ def prefetch_window(config: bytes) -> tuple[int, int]:
     return base, limit | 0xFFFFF
 
 
+_SOUND: Final = (io_window, memory_window, prefetch_window)
+
+
 class Bridge:
     """The aliases of one bridge, in its parent bus and of its secondary one."""
 
@@ -76,6 +88,7 @@ class Bridge:
         self.vga = vga
         self.secondary = secondary
         self.vga_attached = False
+        self._known: dict[tuple[int, bytes], _Windows] = {}
 
     def reset(self) -> None:
         """The flag only; the regions are put back by the memory's undo journal."""
@@ -86,19 +99,31 @@ class Bridge:
         memory = self.memory
         command = config[COMMAND]
         memory.begin()
-        windows = tuple(
-            (name, base, (limit + 1 - base) & U64 if command & enable and limit >= base else 0)
+        asked = command, config[REGISTERS]
+        is_sound = memory.remembers and (io_window, memory_window, prefetch_window) == _SOUND
+        windows = self._known.get(asked) if is_sound else None
+        windows = self._new_windows(asked, config, keep=is_sound) if windows is None else windows
+        was_attached = self.vga_attached
+        self.vga_attached = bool(_word(config, BRIDGE_CONTROL) & VGA_ENABLE) and bool(self.vga)
+        key = self, windows, was_attached, command if self.vga_attached else None
+        memory.together(key, lambda: self._replace(windows, command, was_attached=was_attached))
+        memory.commit()
+
+    def _new_windows(self, asked: tuple[int, bytes], config: bytes, *, keep: bool) -> _Windows:
+        """Name, base and size of each window; kept, for most bridges are asked for the same in each load."""
+        found = tuple(
+            (name, base, (limit + 1 - base) & U64 if asked[0] & enable and limit >= base else 0)
             for name, (base, limit), enable in (
                 ("pref", prefetch_window(config), COMMAND_MEMORY),
                 ("mem", memory_window(config), COMMAND_MEMORY),
                 ("io", io_window(config), COMMAND_IO),
             )
         )
-        was_attached = self.vga_attached
-        self.vga_attached = bool(_word(config, BRIDGE_CONTROL) & VGA_ENABLE) and bool(self.vga)
-        key = self, windows, was_attached, command if self.vga_attached else None
-        memory.together(key, lambda: self._replace(windows, command, was_attached=was_attached))
-        memory.commit()
+        if keep:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[asked] = found
+        return found
 
     def _replace(self, windows: Iterable[tuple[str, int, int]], command: int, *, was_attached: bool) -> None:
         memory, parents = self.memory, self.parents

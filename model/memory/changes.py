@@ -277,8 +277,7 @@ def clear(node: Node) -> tuple[int, int]:
             nexts.clear()
             nexts.update(kept)
     while dropped:
-        below = dropped.pop()
-        dropped += below.nexts.values()
-        below.nexts.clear()
-        below.parent = below.spans_base = below.series = below.published = None
+        nexts = dropped.pop().nexts
+        dropped += nexts.values()
+        nexts.clear()  # the nodes below have nothing but each other now
     return nodes, contents
