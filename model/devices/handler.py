@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from model.outcome import DeviceState
     from vmformat import Field, Plan, Reader, Refusal, Schema
 
-_ALWAYS: Final = frozenset({"type:pci config", "type:int32 le"})
+_ALWAYS_TYPES: Final = frozenset({"pci config", "int32 le"})
+_ALWAYS: Final = frozenset({f"type:{name}" for name in _ALWAYS_TYPES})
 _ELEMENT: Final = re.compile(r"\[\d+\]")
 
 
@@ -224,24 +225,26 @@ LEGACY_INSTANCES: Final = {
 class SectionVisitor:
     """Sees a section's fields as they are read, and passes them on to the device."""
 
-    __slots__ = ("handler", "load")
+    __slots__ = ("_effects", "_function", "_watch", "handler", "load")
 
     def __init__(self, load: LoadState, handler: Handler) -> None:
         self.load = load
         self.handler = handler
+        self._effects, self._function, self._watch = handler.effects, handler.function, handler.watch
 
     def field(self, schema: Schema, field: Field, path: str, value: object) -> Refusal | None:
         """Config space is checked and taken here; the rest is the device's."""
-        function = self.handler.function
-        if field.type == "pci config" and function is not None and isinstance(value, bytes):
-            refusal = load_config(self.load, function, value)
-            if refusal is None:
-                self.load.wants_more()
-            return refusal
-        if field.type == "int32 le" and function is not None and isinstance(value, int):
-            function.state_version = value
-            return None
-        watch, effects = self.handler.watch, self.handler.effects
+        function = self._function
+        if function is not None and field.type in _ALWAYS_TYPES:
+            if isinstance(value, bytes) and field.type == "pci config":
+                refusal = load_config(self.load, function, value)
+                if refusal is None:
+                    self.load.wants_more()
+                return refusal
+            if isinstance(value, int) and field.type == "int32 le":
+                function.state_version = value
+                return None
+        watch, effects = self._watch, self._effects
         if watch is not None and (schema.name, field.name) in watch.fields:
             watch.values[path] = value
             if not effects.wants(schema, field, path):
