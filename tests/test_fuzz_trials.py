@@ -114,3 +114,13 @@ def test_of_many_devices_of_a_kind_a_few_stand_for_all() -> None:
         return [(trial.kind, trial.field, trial.value) for trial in enumerate_trials([longer], Scene())]
 
     assert tried(20) == tried(3)
+
+
+def test_each_section_of_a_kind_is_sent_again_later_whatever_depends_on_it() -> None:
+    source = stream("q35-modern")
+    ports = [section for section in source.sections if section.name.endswith("/pcie-root-port")]
+    masks = {port.name.rpartition("/")[0]: (bytes(4) + b"\xff" * 4092, bytes(4096)) for port in ports}
+    found = [trial for trial in enumerate_trials([source], Scene(masks=masks)) if trial.kind == "pcie-root-port"]
+    later = [trial for trial in found if trial.later]
+    assert {trial.which for trial in later} == {*range(len(ports))} == {0, 1}
+    assert {trial.which for trial in found if not trial.later} == {0}

@@ -38,18 +38,15 @@ _SHOWN: Final = (0xE8000, 0xFEE00000, 0xC0000, 0xA0000, 0xFFFC0000, 0xF0000, 1 <
 
 def trials_of_rings(
     section: Section, index: Index, places: Places
-) -> Iterator[tuple[str, Callable[[Section], Section | None]]]:
-    """(name, what is done) for the first queues of a section, the most promising first; none if it has no queues."""
+) -> Iterator[tuple[int, str, Callable[[Section], Section | None]]]:
+    """(place in order, name, what is done) for the first queues of a section; none if it has no queues."""
     queues = [queue for queue in range(_FIRST) if index.nth(DESC, queue) is not None]
-    by_queue = [list(_of_queue(section, index, queue, places)) for queue in queues]
-    for row in range(max(map(len, by_queue), default=0)):
-        for queue, found in zip(queues, by_queue, strict=True):
-            if row < len(found):
-                name, values = found[row]
-                yield f"ring:{queue}:{name}", partial(_put, values)
+    for queue in queues:
+        for turn, (name, values) in enumerate(_of_queue(section, index, queue, places)):
+            yield turn, f"ring:{queue}:{name}", partial(_put, values)
     if len(queues) > 1:
         same = {(DESC, queue): places.below_4g // 2 for queue in queues[:2]}
-        yield "ring:same", partial(_put, same)
+        yield 0, "ring:same:place", partial(_put, same)
 
 
 _Values = dict[tuple[re.Pattern[str], int], int]
@@ -61,11 +58,14 @@ def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Ite
     table, available, used = 16 * size, 6 + 2 * size, 6 + 8 * size
     whole = -(-(table + available - 2) // _PAGE) * _PAGE + used - 2
     if desc:
+        for count in (2 * size, size // 2):
+            yield f"of {count}", {(NUM, queue): count}
         for name, seen in _seen(size, last):
             yield f"last {name}", {(LAST, queue): seen}
     ram = places.below_4g
     at: dict[str, int] = {
         "ends with RAM": (ram - whole) & -16,
+        "across": 0xE8000 - table // 2,
         "table ends with RAM": ram - table,
         "wraps": _T64 - table,
         "beyond RAM": ram - 16,
@@ -75,7 +75,6 @@ def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Ite
         "no RAM": ram,
         **{f"{shown:#x}": shown for shown in _SHOWN},
         "before ROM": 0xC0000 - table,
-        "across": 0xE8000 - table // 2,
         "low": 16,
     }
     for name, address in at.items():

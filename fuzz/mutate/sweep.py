@@ -317,6 +317,8 @@ def _richness(seed: Stream) -> int:
 
 def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> int | None:
     """The section that a trial is made on; None where others have what there are."""
+    if one.trial.which and one.trial.which < len(places):
+        places = places[one.trial.which :]
     for at in places:
         if at not in crowds:
             return at

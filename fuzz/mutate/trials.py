@@ -42,7 +42,7 @@ _SMALL: Final = 0.1
 _ALL_BITS: Final = 0xFF
 _COMPARED: Final = 0.9
 _LATER: Final = 4
-"""Rounds that changed bits of a config space wait that the load compares: most are refused."""
+"""Rounds that bytes of a config space wait that are nobody's register."""
 _HEADER: Final = 0x40
 """Bytes of the header of a config space."""
 _LAST_BAR: Final = 5
@@ -56,7 +56,7 @@ _ALIKE: Final = 3
 """Devices of one kind in a seed that trials are made for."""
 
 _ALL_PORTS: Final = 1 << 16
-_A_ROUND: Final = 2
+_A_ROUND: Final = 3
 """Places for a BAR or a ring that are tried in one round."""
 _NEIGHBOURS: Final = 8
 """BARs of others that a BAR is put onto and beside."""
@@ -90,6 +90,8 @@ class Trial:
     value: str = ""
     framing: bool = False
     moves: bool = False
+    which: int = 0
+    """Of the sections of its kind, the one that it is made on if that is free."""
     later: bool = False
     """What stands second in the section's place is sent behind all others instead."""
 
@@ -127,17 +129,20 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
     Of many devices of one kind in a seed a few stand for all.
     """
     ranked: list[tuple[int, int, Trial]] = []
-    known: set[tuple[str, str]] = set()
+    known: set[tuple[str, int, str]] = set()
     for seed in seeds:
         alike: Counter[str] = Counter()
         for section in seed.sections:
             alike[kind(section)] += 1
             if section.name == "ram" or alike[kind(section)] > _ALIKE:
                 continue
-            for rank, field, trial in _of_section(section, scene, is_first=not ranked):
-                if (trial.kind, field) not in known:
+            which = alike[kind(section)] - 1
+            for rank, field, trial in _of_section(section, scene, which, is_first=not ranked):
+                # What is sent later shows where something else depends on that very section.
+                key = trial.kind, trial.which, field
+                if key not in known:
                     ranked.append((rank, len(ranked), trial))
-                    known.add((trial.kind, field))
+                    known.add(key)
     return list(_in_turn(sorted(ranked, key=lambda one: one[:2])))
 
 
@@ -155,7 +160,7 @@ def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
         yield from (trial for _, _, trial in sorted(spread, key=lambda one: one[:2]))
 
 
-def _of_section(section: Section, scene: Scene, *, is_first: bool = False) -> Iterator[tuple[int, str, Trial]]:
+def _of_section(section: Section, scene: Scene, which: int, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
     index = index_of(section)
     own = kind(section)
     yield from _of_framing(own, is_first=is_first)
@@ -180,7 +185,7 @@ def _of_section(section: Section, scene: Scene, *, is_first: bool = False) -> It
                 )
     yield from _of_pairs(own, section, index)
     place = ORDER.index("address")
-    for turn, (label, done) in enumerate(trials_of_rings(section, index, scene.places)):
+    for turn, label, done in trials_of_rings(section, index, scene.places):
         field = label.rpartition(":")[0]
         yield turn // _A_ROUND * _ROUND + place, label, Trial(own, field, done, 0.1)
         again = Trial(own, f"later:{field}", partial(_twice, done), 0.1, later=True)
@@ -189,7 +194,7 @@ def _of_section(section: Section, scene: Scene, *, is_first: bool = False) -> It
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
         yield from _of_config(own, section, config, scene, frozenset(named))
-        yield from _of_words(own, section, config, scene, frozenset(named))
+        yield from _of_words(own, which, section, config, scene, frozenset(named))
 
 
 def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -346,8 +351,8 @@ def _of_config(
     place = ORDER.index("register")
     known = True
     for offset in range(min(config.size, len(section.payload) - start)):
-        known = start + offset in named or (known and offset % 4 != 0)
         can = writable[offset] if offset < len(writable) else 0
+        known = start + offset in named or 0 < can < _ALL_BITS or (known and offset % 4 != 0)
         must = compared[offset] if offset < len(compared) else 0
         if not known and can == _ALL_BITS and offset % 4:
             continue  # went with the first byte of its four
@@ -362,7 +367,7 @@ def _of_config(
             yield (turn if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
         fixed = must & ~can
         if fixed:
-            later = (_LATER if offset >= _HEADER or not offset else 1) * _ROUND + place
+            later = (2 if offset >= _HEADER or not offset else 1) * _ROUND + place
             label = f"compared:{offset}"
             yield later, label, Trial(own, label, partial(_flip, start + offset, fixed & -fixed), _COMPARED)
         rest = 0xFF & ~(can | must)
@@ -373,7 +378,7 @@ def _of_config(
 
 
 def _of_words(
-    own: str, section: Section, config: Config, scene: Scene, named: frozenset[int]
+    own: str, which: int, section: Section, config: Config, scene: Scene, named: frozenset[int]
 ) -> Iterator[tuple[int, str, Trial]]:
     """Registers that stand in one word of four bytes together: all bits that a guest can set, or none of them.
 
@@ -383,17 +388,18 @@ def _of_words(
     writable, _ = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
     for offset in range(0, min(config.size, len(writable), len(section.payload) - start) - 3, 4):
         masks = bytes(writable[offset : offset + 4])
-        if not any(masks) or not any(start + offset + i in named for i in range(4)):
+        if not any(masks) or not any(start + offset + i in named or 0 < masks[i] < _ALL_BITS for i in range(4)):
             continue
         for turn, ones in enumerate((True, False)):
             what = "ones" if ones else "zeros"
             label, change = f"{what}:{offset}", partial(_all_bits, start + offset, masks, ones)
             yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05)
-            later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, later=True)
+            later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, which=which, later=True)
             yield (1 + turn) * _ROUND + place, f"later:{label}", later
     for bit in (1, 2, 4):
         change = partial(_flip, start + COMMAND, bit)
-        yield 0 * _ROUND + place, f"later:{bit}", Trial(own, "later:4", partial(_twice, change), 0.05, later=True)
+        later = Trial(own, "later:4", partial(_twice, change), 0.05, which=which, later=True)
+        yield place, f"later:{bit}", later
 
 
 def _all_bits(offset: int, masks: bytes, ones: bool, section: Section) -> Section | None:
