@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.mutate import values
 from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, write_leaf
-from fuzz.mutate.sections import kind_of, replace_record, sections_at
+from fuzz.mutate.sections import drawn, kind_of, replace_record, sections_at
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ def mutate_field(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Other values in a few leaves of one section."""
     places = sections_at(stream)
     for _ in range(4):
-        if not places:
+        found = drawn(stream, dice, places)
+        if found is None:
             return None
-        at = dice.pick(places)
-        section = stream.records[at]
-        assert isinstance(section, Section)
+        at, section = found
         index = index_of(section)
         if index is None or not index.patterns:
             continue
@@ -59,11 +58,10 @@ def arrays_of(index: Index) -> tuple[str, ...]:
 def copy_field(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Take a field's value from another place of the same meaning: another element, or another device."""
     places = sections_at(stream)
-    if not places:
+    found = drawn(stream, dice, places)
+    if found is None:
         return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
+    at, section = found
     index = index_of(section)
     if index is None or not index.patterns:
         return None

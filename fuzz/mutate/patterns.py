@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, write_leaf
 from fuzz.mutate.limits import limits_of, masks_of
 from fuzz.mutate.meaning import Meaning, capacities, leaf_meaning, means
-from fuzz.mutate.sections import devices_at, replace_record
+from fuzz.mutate.sections import devices_at, drawn, replace_record
 from fuzz.mutate.values import candidates
-from vmformat import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.index import Index
     from fuzz.mutate.scene import Arm, Scene
-    from vmformat import Leaf, Stream
+    from vmformat import Leaf, Section, Stream
 
 _TRIES: Final = 6
 _UNITS: Final = (2, 4, 6, 8, 12, 16, 512, 4096)
@@ -36,11 +35,10 @@ def _fields(stream: Stream, dice: Dice, wanted: tuple[Meaning, ...]) -> tuple[in
     """A device section that has fields of these meanings, and their patterns."""
     places = devices_at(stream)
     for _ in range(_TRIES):
-        if not places:
+        found = drawn(stream, dice, places)
+        if found is None:
             return None
-        at = dice.pick(places)
-        section = stream.records[at]
-        assert isinstance(section, Section)
+        at, section = found
         index = index_of(section)
         if index is None:
             continue

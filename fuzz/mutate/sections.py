@@ -64,6 +64,14 @@ def devices_at(stream: Stream) -> Sequence[int]:
     return kept
 
 
+def drawn(stream: Stream, dice: Dice, places: Sequence[int]) -> tuple[int, Section] | None:
+    """One of these places, all alike, and the section there; None where there is no place."""
+    if not places:
+        return None
+    at = dice.pick(places)
+    return at, _section(stream, at)
+
+
 def kind_of(section: Section) -> str:
     """The kind of a section's device: its name without the device's path."""
     return _kind(section.name)

@@ -13,7 +13,7 @@ from fuzz.mutate import values
 from fuzz.mutate.fields import mutate_leaf
 from fuzz.mutate.index import altered, index_of, read_leaf, with_payload, write_leaf
 from fuzz.mutate.registers import COMMAND, config_of, get, put
-from fuzz.mutate.sections import devices_at, kind_of, replace_record, sections_at, with_records
+from fuzz.mutate.sections import devices_at, drawn, kind_of, replace_record, sections_at, with_records
 from fuzz.mutate.subsections import added, dropped, missing, present, repeated
 from vmformat import Count, Kind, Section
 
@@ -37,11 +37,10 @@ def counted(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Pattern 1, count and array: a count changed and its array with it; now and then one of the two alone."""
     places = devices_at(stream)
     for _ in range(_FEW):
-        if not places:
+        found = drawn(stream, dice, places)
+        if found is None:
             return None
-        at = dice.pick(places)
-        section = stream.records[at]
-        assert isinstance(section, Section)
+        at, section = found
         index = index_of(section)
         pairs = _pairs(index, section) if index is not None else ()
         if index is None or not pairs:
@@ -135,11 +134,10 @@ def _is_wired(record: object) -> bool:
 def derived(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Pattern 9, derived state not rebuilt: a device is loaded, then again with what it derives from changed."""
     places = [at for at in devices_at(stream) if (section := stream.records[at]) and _is_wired(section)]
-    if not places:
+    found = drawn(stream, dice, places)
+    if found is None:
         return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
+    at, section = found
     second = section
     index = index_of(section)
     config = config_of(section)
@@ -162,12 +160,10 @@ def derived(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
 
 def storage(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Pattern 10, description and storage disagree: bytes more or less in the middle of a payload, or at its end."""
-    places = devices_at(stream)
-    if not places:
+    found = drawn(stream, dice, devices_at(stream))
+    if found is None:
         return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
+    at, section = found
     payload = section.payload
     if not payload:
         return None
@@ -182,11 +178,10 @@ def storage(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
 def duplicates(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Pattern 11, one key twice: two sections of one name and instance, or of one number, that say different things."""
     places = devices_at(stream)
-    if not places:
+    found = drawn(stream, dice, places)
+    if found is None:
         return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
+    at, section = found
     records = list(stream.records)
     way = dice.below(4)
     if way == 0:  # another device under this one's number
@@ -218,11 +213,10 @@ def nested(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Pattern 12, optional parts: a subsection that is missing added, one left out, sent twice, or made up."""
     places = devices_at(stream)
     for _ in range(_FEW):
-        if not places:
+        found = drawn(stream, dice, places)
+        if found is None:
             return None
-        at = dice.pick(places)
-        section = stream.records[at]
-        assert isinstance(section, Section)
+        at, section = found
         made = _optional(section, dice)
         if made is not None:
             return replace_record(stream, at, made)
