@@ -64,9 +64,21 @@ _MOSTLY: Final = 0.6
 """A share of refusals that is as good as all, where there were many."""
 _MANY, _FEW = 20.0, 2.0
 """Executions that are worth as much as what was thought before."""
-_NOTHING: Final = (0.0, 0.0)
 _RIDERS: Final = 16
 """Trials drawn to ride along with one that is likely to be refused."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Executions that tried something, and those of them that it got refused."""
+
+    tried: float = 0.0
+    refused: float = 0.0
+
+    @property
+    def is_always(self) -> bool:
+        """Whether it was tried often enough, and nothing else ever came of it."""
+        return self.tried >= _SURE and self.refused > self.tried - 0.5
 
 
 @dataclass(slots=True)
@@ -115,8 +127,8 @@ class Sweep:
         """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
-        self._risks: dict[Key, tuple[float, float]] = {}
-        """By what trials have in common (`Trial.like`): executions that tried it, those of them that it got refused."""
+        self._tallies: dict[Key, _Tally] = {}
+        """By what trials have in common (`Trial.like`)."""
         self.made = 0
         """Mutants made."""
 
@@ -257,25 +269,17 @@ class Sweep:
 
     def _is_hopeless(self, trial: Trial) -> bool:
         """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
-        _, *names, own = trial.like
-        tried, refused = self._risks.get(own, _NOTHING)
-        if (tried >= _SURE and refused > tried - 0.5) or (refused >= 2 * _SURE and refused > _MOSTLY * tried):
+        _, name, value, own = self._of(trial)
+        if own.is_always or name.is_always or value.is_always:
             return True
-        for name in names:
-            tried, refused = self._risks.get(name, _NOTHING)
-            if tried >= _SURE and refused > tried - 0.5:
-                return True
-        return False
+        return own.refused >= 2 * _SURE and own.refused > _MOSTLY * own.tried
 
     def _risk(self, trial: Trial) -> float:
         """How likely it is refused: by what is known of all that were thought as risky, of its name, of its field."""
-        risk = trial.risk
-        all_, name, _, own = trial.like
-        for what, weight in ((all_, _MANY), (name, _FEW), (own, _FEW)):
-            known = self._risks.get(what)
-            if known is not None:
-                risk = (known[1] + weight * risk) / (known[0] + weight)
-        return risk
+        all_, name, _, own = self._of(trial)
+        risk = (all_.refused + _MANY * trial.risk) / (all_.tried + _MANY)
+        risk = (name.refused + _FEW * risk) / (name.tried + _FEW)
+        return (own.refused + _FEW * risk) / (own.tried + _FEW)
 
     def answer(self, stopped: str | None) -> None:
         """The mutant was executed: where its load stopped (`fuzz.engine.target.Execution.stopped`)."""
@@ -304,9 +308,17 @@ class Sweep:
                 self._line.insert(min(len(self._line), soon), once_more)
 
     def _learn(self, trial: Trial, refused: float) -> None:
-        for key in trial.like:
-            tried, before = self._risks.get(key, _NOTHING)
-            self._risks[key] = tried + 1, before + refused
+        for tally in self._of(trial):
+            tally.tried += 1
+            tally.refused += refused
+
+    def _of(self, trial: Trial) -> tuple[_Tally, ...]:
+        """What is known of a trial's like: kept with it, since it is looked up again and again."""
+        known: tuple[_Tally, ...] | None = trial.__dict__.get("_sweep_tallies")
+        if known is None:
+            known = tuple(self._tallies.setdefault(key, _Tally()) for key in trial.like)
+            trial.__dict__["_sweep_tallies"] = known
+        return known
 
 
 def _richness(seed: Stream) -> int:

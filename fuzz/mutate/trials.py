@@ -95,7 +95,7 @@ class Trial:
     later: bool = False
     """What stands second in the section's place is sent behind all others instead."""
 
-    @property
+    @cached_property
     def shares(self) -> bool:
         """Whether it may go into one section with others."""
         return self.risk <= _SMALL and not (self.framing or self.moves or self.later)
