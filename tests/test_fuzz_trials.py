@@ -9,7 +9,7 @@ from mutants import leaf_of, stream
 from fuzz.mutate import Scene
 from fuzz.mutate.index import index_of, read_leaf
 from fuzz.mutate.registers import config_of, get
-from fuzz.mutate.trials import Trial, enumerate_trials
+from fuzz.mutate.trials import Trial, are_apart, enumerate_trials
 
 PAIR = "parent_obj.queue.rptr+parent_obj.queue.count"
 
@@ -124,3 +124,20 @@ def test_each_section_of_a_kind_is_sent_again_later_whatever_depends_on_it() -> 
     later = [trial for trial in found if trial.later]
     assert {trial.which for trial in later} == {*range(len(ports))} == {0, 1}
     assert {trial.which for trial in found if not trial.later} == {0}
+
+
+def test_registers_that_say_one_thing_together_are_changed_apart() -> None:
+    window, other, command = 0x24, 0x40, 4
+    assert are_apart(window, [])
+    assert are_apart(window, [-1, other])
+    assert not are_apart(window, [other, window + 2])
+    assert not are_apart(window, [command])
+    assert not are_apart(command, [other])
+    assert are_apart(-1, [command, window])
+    named = {
+        (trial.field, trial.register)
+        for trial in enumerate_trials([stream("pc-small")], Scene(bars={"0000:00:02.0": {0: 32, 1: 4096, 4: 16384}}))
+        if trial.kind == "virtio-blk"
+    }
+    assert {("bar:1", 0x14), ("rest:16", 16)} <= named
+    assert all(register < 0 for field, register in named if field.startswith("virtio."))

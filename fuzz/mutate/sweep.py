@@ -19,7 +19,7 @@ What is not known (`answer(None)`: the target does not say where the load ended)
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import trials
@@ -102,10 +102,11 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Crowd:
-    """The trials that are made on one section: how many, and whether all of them may share it."""
+    """The trials that are made on one section: how many, whether all of them may share it, their registers."""
 
     trials: int = 0
     all_share: bool = True
+    registers: list[int] = field(default_factory=list)
 
 
 class Sweep:
@@ -238,6 +239,7 @@ class Sweep:
             under.append((one, at))
             crowd = crowds.setdefault(at, _Crowd())
             crowd.trials += 1
+            crowd.registers.append(one.trial.register)
             crowd.all_share = crowd.all_share and one.shares
             likely *= loads
             if len(under) >= MOST:
@@ -336,7 +338,8 @@ def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> i
             return at
     if one.shares:
         for at in places:
-            if crowds[at].trials < _IN_ONE and crowds[at].all_share:
+            crowd = crowds[at]
+            if crowd.trials < _IN_ONE and crowd.all_share and trials.are_apart(one.trial.register, crowd.registers):
                 return at
     return None
 

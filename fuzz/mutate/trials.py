@@ -60,6 +60,9 @@ _A_ROUND: Final = 3
 """Places for a BAR or a ring that are tried in one round."""
 _NEIGHBOURS: Final = 8
 """BARs of others that a BAR is put onto and beside."""
+_NEAR: Final = 16
+"""Bytes between registers of one function that are changed together."""
+_SWITCHES: Final = (COMMAND, COMMAND + 1)
 _MORE: Final = (1, 2)
 """Elements that a list grows by."""
 _IN_LISTS: Final = 8
@@ -94,6 +97,8 @@ class Trial:
     """Of the sections of its kind, the one that it is made on if that is free."""
     later: bool = False
     """What stands second in the section's place is sent behind all others instead."""
+    register: int = -1
+    """Of a config space's registers, the offset of the one that it changes: see `are_apart`."""
 
     @cached_property
     def shares(self) -> bool:
@@ -116,6 +121,17 @@ class Trial:
         except StreamError:
             return None
         return (made,) if isinstance(made, Section) else made
+
+
+def are_apart(one: int, others: Iterable[int]) -> bool:
+    """Whether a register may be changed together with others (`Trial.register`).
+
+    Those that stand near each other say one thing together, and where the command register takes that away nobody sees
+    it: each is to be tried with all else as it was.
+    """
+    return one < 0 or all(
+        other < 0 or (abs(one - other) >= _NEAR and one not in _SWITCHES and other not in _SWITCHES) for other in others
+    )
 
 
 def kind(section: Section) -> str:
@@ -310,13 +326,13 @@ def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterat
         for turn, value in enumerate(value for value in found if value != old & -size):
             change = partial(_bar, config, offset, value & ~kept | old & kept)
             label = f"bar:{slot}:{value:#x}"
-            yield turn // _A_ROUND * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05)
+            yield turn // _A_ROUND * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05, register=offset)
         if old & 7 == 4 and slot < _LAST_BAR:
             for turn, upper in enumerate(bars.UPPER):
                 for lower in (old, old & kept, -size & 0xFFFFFFFF | old & kept):
                     change = partial(_wide, config, offset, lower, upper)
                     label = f"bar:{slot}:{upper:#x}:{lower:#x}"
-                    yield turn * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05)
+                    yield turn * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05, register=offset)
 
 
 def _others(scene: Scene, *, is_io: bool) -> list[Span]:
@@ -358,12 +374,12 @@ def _of_config(
             continue  # went with the first byte of its four
         if not known and can == _ALL_BITS:
             run = bytes(writable[offset : offset + 4])
-            flip = Trial(own, f"config:{offset}", partial(_flip_all, start + offset, run), 0.05)
+            flip = Trial(own, f"config:{offset}", partial(_flip_all, start + offset, run), 0.05, register=offset)
             yield _LATER * _ROUND + place, f"config:{offset}:{run.hex()}", flip
             continue
         bits = [1 << bit for bit in range(8) if can >> bit & 1] if known else []
         for turn, mask in enumerate(dict.fromkeys((*([can] if len(bits) != 1 and can else ()), *bits))):
-            flip = Trial(own, f"config:{offset}", partial(_flip, start + offset, mask), 0.05)
+            flip = Trial(own, f"config:{offset}", partial(_flip, start + offset, mask), 0.05, register=offset)
             yield (turn if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
         fixed = must & ~can
         if fixed:
@@ -374,7 +390,11 @@ def _of_config(
         label = f"rest:{offset}"
         for turn, mask in enumerate(dict.fromkeys((rest, rest & -rest)) if rest else ()):
             later = (2 + turn) * _ROUND + place
-            yield later, f"{label}:{mask}", Trial(own, label, partial(_flip, start + offset, mask), 0.05)
+            yield (
+                later,
+                f"{label}:{mask}",
+                Trial(own, label, partial(_flip, start + offset, mask), 0.05, register=offset),
+            )
 
 
 def _of_words(
@@ -393,7 +413,7 @@ def _of_words(
         for turn, ones in enumerate((True, False)):
             what = "ones" if ones else "zeros"
             label, change = f"{what}:{offset}", partial(_all_bits, start + offset, masks, ones)
-            yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05)
+            yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05, register=offset)
             later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, which=which, later=True)
             yield (1 + turn) * _ROUND + place, f"later:{label}", later
     for bit in (1, 2, 4):
