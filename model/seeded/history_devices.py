@@ -115,6 +115,7 @@ class PortCountTrusted(SeededBug):
 
     source = "S09, CVE-2013-4526, fixed by ae2158ad6c"
     machine = "q35-sata"
+    sections = 4
 
     def section_schema(self, sound: Callable[..., Any], handler: Handler) -> Schema:
         """Any number will do."""
