@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz.mutate.index import with_payload
+from fuzz.mutate.subsections import place_of
 from vmformat import StreamError, blank, encode
 
 if TYPE_CHECKING:
@@ -55,13 +56,8 @@ def grown(section: Section, path: str, number: int = 1) -> Section | None:
     if layout is None or element is None or fault is not None:
         return None
     values: Any = tree.values()
-    place: Any = values
-    *steps, name = path.split("\t")
-    for step in steps:
-        place = place.get(step) if isinstance(place, dict) else None
-        if isinstance(place, (list, tuple)) and place:
-            place = place[0]
-    if not isinstance(place, dict) or not isinstance(place.get(name), (list, tuple)):
+    place, name = place_of(values, path)
+    if place is None or not isinstance(place.get(name), (list, tuple)):
         return None
     found = list(place[name])
     try:

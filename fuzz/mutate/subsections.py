@@ -105,6 +105,17 @@ def _walk(schema: Schema, path: str, depth: int) -> Iterator[tuple[str, Schema]]
         yield from _walk(sub, f"{path}\t{sub.name}" if path else sub.name, depth + 1)
 
 
+def place_of(values: Any, path: str) -> tuple[dict[str, Any] | None, str]:
+    """What holds the last name of a path, with steps between tabs, and that name; of an array its first element."""
+    place: Any = values
+    *steps, name = path.split("\t")
+    for step in steps:
+        place = place.get(step) if isinstance(place, dict) else None
+        if isinstance(place, (list, tuple)) and place:
+            place = place[0]
+    return (place if isinstance(place, dict) else None), name
+
+
 def added(section: Section, path: str) -> Section | None:
     """The section with the subsection at a path of `missing`, all its values 0; in an array, in the first element.
 
@@ -118,13 +129,8 @@ def added(section: Section, path: str) -> Section | None:
     if sub is None or fault is not None:
         return None
     values: Any = tree.values()
-    place: Any = values
-    *steps, name = path.split("\t")
-    for step in steps:
-        place = place.get(step) if isinstance(place, dict) else None
-        if isinstance(place, (list, tuple)) and place:
-            place = place[0]
-    if not isinstance(place, dict) or name in place:
+    place, name = place_of(values, path)
+    if place is None or name in place:
         return None
     try:
         place[name] = {"@version": sub.version, **_dict(blank(sub))}
