@@ -40,6 +40,13 @@ def test_what_was_said_first(message: str, words: str) -> None:
     assert said(message) == words
 
 
+@pytest.mark.parametrize("name", ["c.ram", "pc.rbm", "x"])
+def test_what_a_stream_spells_makes_no_facts(name: str) -> None:
+    assert said(f"Can't find block {name}") == "Can't find block"
+    assert said(f"Unknown savevm section or instance '{name}' 7") == "Unknown savevm section"
+    assert said(f"invalid parameter value: {name}") == "invalid parameter value:"
+
+
 @given(st.text(max_size=200), st.integers(0, 1 << 64), st.integers(0, 1 << 64))
 def test_numbers_make_no_other_kind_and_words_are_few(text: str, one: int, other: int) -> None:
     assert len(said(text).split()) <= WORDS
