@@ -53,7 +53,8 @@ def trial(machine: MachineFiles, designs: Sequence[str], feedback: str, seed: in
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         stats = read_stats(place / "stats.json")
         if done.returncode or stats is None or not (folder / "reach.json").exists():
-            raise TrialError((done.stderr.splitlines() or [f"the worker ended with status {done.returncode}"])[-1])
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            raise TrialError(said[-1].strip() if said else f"the worker ended with status {done.returncode}")
         reach = Reach.from_json(json.loads((folder / "reach.json").read_bytes()))
         causes = {cause: one.first_execution for cause, one in stats.findings.items()}
         return replace(reach, causes=causes, corpus=stats.corpus)
