@@ -89,7 +89,7 @@ def test_when_all_that_can_be_drawn_was_drawn_it_is_over(searched: Searched, mon
 @settings(max_examples=20)
 @given(st.data())
 def test_choices_are_draws(data: st.DataObject) -> None:
-    choose = Drawn(data.draw)
+    choose = Drawn(data.draw)  # type: ignore[arg-type]
     assert 0 <= choose.below(7) < 7
     assert choose.below(1) == 0
     assert choose.pick("abc") in "abc"
@@ -99,7 +99,7 @@ def test_choices_are_draws(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_payload_is_drawn_anew_and_all_else_stays(data: st.DataObject) -> None:
     source = read(SMALL, {("timer", 0): TIMER})
-    made = _redrawn(data.draw, source)
+    made = _redrawn(data.draw, source)  # type: ignore[arg-type]
     (section,) = made.sections
     assert len(section.payload) == 8
     assert made.with_records([replace(section, payload=source.sections[0].payload), made.records[1]]) == source
@@ -107,7 +107,7 @@ def test_a_payload_is_drawn_anew_and_all_else_stays(data: st.DataObject) -> None
 
 def test_where_no_schema_is_known_nothing_is_drawn() -> None:
     source = read(tiny.HEADER + tiny.full("nobody", bytes(4)) + tiny.EOF)
-    assert _redrawn(lambda strategy: pytest.fail("a draw"), source) is source
+    assert _redrawn(lambda strategy: pytest.fail("a draw"), source) is source  # type: ignore[arg-type]
 
 
 def test_streams_as_they_are_edited_ones_and_damaged_ones_are_among_the_inputs(searched: Searched) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,35 +58,44 @@ def test_each_of_its_ways_has_a_feedback() -> None:
     assert {*FEEDBACK.values()} == {"probes", "facts", "byte-code"}
 
 
-@pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What the process leaves (`leaves`), its `status`, and what it was told (`told`)."""
-    inside: dict[str, object] = {"leaves": None, "status": 0}
+@dataclass
+class Process:
+    """What it leaves, its status, and what it was told."""
 
-    def run_module(module: str, told: Sequence[str], scratch: Path) -> object:
-        inside["told"] = (module, *told)
-        if isinstance(inside["leaves"], Attempt):
-            values = asdict(inside["leaves"])
-            values["witness"] = base64.b64encode(inside["leaves"].witness).decode()
+    leaves: Attempt | None = None
+    status: int = 0
+    told: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Process:
+    """What stands in for libFuzzer's."""
+    one = Process()
+
+    def run_module(module: str, told: Sequence[str], scratch: Path) -> int:
+        one.told = (module, *told)
+        if one.leaves is not None:
+            values = asdict(one.leaves)
+            values["witness"] = base64.b64encode(one.leaves.witness).decode()
             (scratch / ATTEMPT).write_text(json.dumps(values))
-        return inside["status"]
+        return one.status
 
     monkeypatch.setattr("fuzz.search.bytes_alone.run_module", run_module)
-    return inside
+    return one
 
 
 @pytest.mark.parametrize("way", FEEDBACK)
-def test_what_it_leaves_behind_is_what_it_came_to(way: str, process: dict[str, object], tmp_path: Path) -> None:
+def test_what_it_leaves_behind_is_what_it_came_to(way: str, process: Process, tmp_path: Path) -> None:
     asked = Search("bug", "bug", way, 1, "tiny", ("d~bug",), ("d~bug",), 50, 60.0)
-    process["leaves"] = attempt = Attempt(FOUND, 7, 0.25, "d~bug/a/b/c/d", bytes(range(256)))
+    process.leaves = attempt = Attempt(FOUND, 7, 0.25, "d~bug/a/b/c/d", bytes(range(256)))
     assert search(asked, tmp_path) == attempt
-    module, line, scratch, feedback = process["told"]  # type: ignore[misc]
+    module, line, scratch, feedback = process.told
     assert module == "fuzz.search.bytes_alone"
     assert Search.from_json(line) == asked
     assert (scratch, feedback) == (str(tmp_path), FEEDBACK[way])
 
 
-def test_an_engine_that_leaves_nothing_has_died(process: dict[str, object], tmp_path: Path) -> None:
-    process["status"] = -11
+def test_an_engine_that_leaves_nothing_has_died(process: Process, tmp_path: Path) -> None:
+    process.status = -11
     attempt = search(SEARCH, tmp_path)
     assert (attempt.ended, attempt.executions, attempt.why) == (DIED, 0, "the engine ended with status -11")
