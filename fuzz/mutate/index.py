@@ -19,6 +19,8 @@ from vmformat import Section, StreamError
 from vmformat.framing import FOOTER_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fuzz.mutate.dice import Dice
     from vmformat import Leaf
 
@@ -160,10 +162,18 @@ def with_payload(section: Section, payload: bytes) -> Section:
 
 def altered(section: Section, offset: int, data: bytes) -> Section:
     """The section with `data` over its payload at `offset`, where it has room; its index goes along."""
+    return altered_by(section, ((offset, data),))
+
+
+def altered_by(section: Section, edits: Iterable[tuple[int, bytes]]) -> Section:
+    """The same with several data over it, each at its offset, in this order."""
     payload = section.payload
-    if offset < 0 or offset + len(data) > len(payload):
-        raise StreamError(offset, section.name, f"a place within {len(payload)} bytes", f"{len(data)} bytes")
-    copy = with_payload(section, payload[:offset] + data + payload[offset + len(data) :])
+    for offset, data in edits:
+        end = offset + len(data)
+        if offset < 0 or end > len(payload):
+            raise StreamError(offset, section.name, f"a place within {len(payload)} bytes", f"{len(data)} bytes")
+        payload = b"".join((payload[:offset], data, payload[end:]))
+    copy = with_payload(section, payload)
     kept = section.__dict__.get(_KEPT)
     if kept is not None:
         copy.__dict__[_KEPT] = kept

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import trials
+from fuzz.mutate.index import altered_by
+from fuzz.mutate.pokes import Poke, is_apart
 from fuzz.mutate.sections import sections_at, with_records
 from vmformat import Section
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from fuzz.mutate.dice import Dice
+    from fuzz.mutate.pokes import Edit
     from fuzz.mutate.scene import Scene
     from fuzz.mutate.trials import Key, Trial
     from vmformat import Record, Stream
@@ -81,6 +84,19 @@ class _Tally:
         return self.tried >= _SURE and self.refused > self.tried - 0.5
 
 
+_Tallies = tuple[_Tally, _Tally, _Tally, _Tally]
+"""Of all trials as risky, of those of the name, of those with the value too, of the field."""
+
+
+class _Book(dict["Key", _Tally]):
+    """Tallies by what trials have in common (`Trial.like`)."""
+
+    def __missing__(self, key: Key) -> _Tally:
+        """Nothing has been tried of it yet."""
+        found = self[key] = _Tally()
+        return found
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A trial in line."""
@@ -102,11 +118,46 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Crowd:
-    """The trials that are made on one section: how many, whether all of them may share it, their registers."""
+    """The trials that are made on one section: how many, whether all of them may share it, their registers.
 
+    `section`: as the seed has it; `made`: what stands in its place, but for `edits`, which are made at the end.
+    """
+
+    section: Section
     trials: int = 0
     all_share: bool = True
     registers: list[int] = field(default_factory=list)
+    made: tuple[Section, ...] | None = None
+    edits: list[Edit] = field(default_factory=list)
+
+    def take(self, one: _Waiting) -> bool | None:
+        """Make one more trial: whether others leave it its bytes, and None if it has nothing to do here."""
+        trial = one.trial
+        change = trial.change
+        if self.made is None and isinstance(change, Poke):
+            edit = change.edit(self.section)
+            if edit is None:
+                return None
+            if not is_apart(edit, self.edits):
+                return False
+            self.edits.append(edit)
+        else:
+            made = trial.apply(self.result[0])
+            if made is None:
+                return None
+            self.made, self.edits = made, []
+        self.trials += 1
+        self.all_share = self.all_share and one.shares
+        if trial.register >= 0:
+            self.registers.append(trial.register)
+        return True
+
+    @property
+    def result(self) -> tuple[Section, ...]:
+        """What stands in the section's place."""
+        if self.made is not None:
+            return self.made
+        return (altered_by(self.section, self.edits) if self.edits else self.section,)
 
 
 class Sweep:
@@ -128,8 +179,7 @@ class Sweep:
         """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
-        self._tallies: dict[Key, _Tally] = {}
-        """By what trials have in common (`Trial.like`)."""
+        self._book = _Book()
         self.made = 0
         """Mutants made."""
 
@@ -179,7 +229,7 @@ class Sweep:
             for _ in range(dice.few(_IN_A_MIX) if known and not dice.chance(3) else 0):
                 trial = dice.pick(known or ())
                 assert isinstance(section, Section)
-                made = trial.apply(section) if trial.shares and self._risk(trial) < _SMALL else None
+                made = trial.apply(section) if trial.shares and _risk(trial, self._of(trial)) < _SMALL else None
                 if made is not None:
                     changed[at] = made
                     section = made[0]
@@ -199,7 +249,6 @@ class Sweep:
 
     def _try(self, seed: Stream, line: deque[_Waiting], dice: Dice) -> Stream | None:
         """The seed with trials from the front of the line; None if they had nothing to do in it."""
-        changed: dict[int, tuple[Section, ...]] = {}
         where = _by_kind(seed)
         likely, enough = 1.0, _ENOUGH
         put_back: list[_Waiting] = []
@@ -219,28 +268,27 @@ class Sweep:
                 elif one.again <= _AGAIN and len(self._seeds) > 1:  # another seed has it
                     self._late.append(_Waiting(one.trial, one.again + 1, late=True))
                 continue
-            if not one.late and self._is_hopeless(one.trial):
+            tallies = self._of(one.trial)
+            if not one.late and _is_hopeless(tallies):
                 one.late = True
                 self._late.append(one)
                 continue
-            loads = 1.0 - self._risk(one.trial)
             if one.again > _AGAIN:
                 enough = _AT_LAST
+            loads = 1.0 - _risk(one.trial, tallies)
             if under and likely * loads < enough:
                 put_back.append(one)
                 full += 1
                 continue
-            section = changed[at][0] if at in changed else seed.records[at]
-            assert isinstance(section, Section)
-            made = one.trial.apply(section)
-            if made is None:
+            crowd = crowds.get(at) or _Crowd(_section_at(seed, at))
+            took = crowd.take(one)
+            if took is None:
                 continue
-            changed[at] = made
+            if not took:
+                put_back.append(one)
+                continue
+            crowds[at] = crowd
             under.append((one, at))
-            crowd = crowds.setdefault(at, _Crowd())
-            crowd.trials += 1
-            crowd.registers.append(one.trial.register)
-            crowd.all_share = crowd.all_share and one.shares
             likely *= loads
             if len(under) >= MOST:
                 break
@@ -248,6 +296,7 @@ class Sweep:
         self._under, self._riders = under, []
         if not under:
             return None
+        changed = {at: crowd.result for at, crowd in crowds.items()}
         if likely < _ENOUGH:
             self._ride(seed, line, dice, changed)
         self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
@@ -260,7 +309,7 @@ class Sweep:
         for _ in range(_RIDERS if line else 0):
             one = line[dice.below(len(line))]
             at = next((at for at in where.get(one.trial.kind, ()) if at < first and at not in changed), None)
-            if at is None or one.is_done or not one.trial.shares or self._risk(one.trial) > _SMALL:
+            if at is None or one.is_done or not one.trial.shares or _risk(one.trial, self._of(one.trial)) > _SMALL:
                 continue
             section = seed.records[at]
             assert isinstance(section, Section)
@@ -268,20 +317,6 @@ class Sweep:
             if made is not None:
                 changed[at] = made
                 self._riders.append((one, at))
-
-    def _is_hopeless(self, trial: Trial) -> bool:
-        """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
-        _, name, value, own = self._of(trial)
-        if own.is_always or name.is_always or value.is_always:
-            return True
-        return own.refused >= 2 * _SURE and own.refused > _MOSTLY * own.tried
-
-    def _risk(self, trial: Trial) -> float:
-        """How likely it is refused: by what is known of all that were thought as risky, of its name, of its field."""
-        all_, name, _, own = self._of(trial)
-        risk = (all_.refused + _MANY * trial.risk) / (all_.tried + _MANY)
-        risk = (name.refused + _FEW * risk) / (name.tried + _FEW)
-        return (own.refused + _FEW * risk) / (own.tried + _FEW)
 
     def answer(self, stopped: str | None) -> None:
         """The mutant was executed: where its load stopped (`fuzz.engine.target.Execution.stopped`)."""
@@ -314,13 +349,29 @@ class Sweep:
             tally.tried += 1
             tally.refused += refused
 
-    def _of(self, trial: Trial) -> tuple[_Tally, ...]:
+    def _of(self, trial: Trial) -> _Tallies:
         """What is known of a trial's like: kept with it, since it is looked up again and again."""
-        known: tuple[_Tally, ...] | None = trial.__dict__.get("_sweep_tallies")
+        known: _Tallies | None = trial.__dict__.get("_sweep_tallies")
         if known is None:
-            known = tuple(self._tallies.setdefault(key, _Tally()) for key in trial.like)
-            trial.__dict__["_sweep_tallies"] = known
+            book, (all_, name, value, own) = self._book, trial.like
+            known = trial.__dict__["_sweep_tallies"] = book[all_], book[name], book[value], book[own]
         return known
+
+
+def _is_hopeless(tallies: _Tallies) -> bool:
+    """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
+    _, name, value, own = tallies
+    if own.is_always or name.is_always or value.is_always:
+        return True
+    return own.refused >= 2 * _SURE and own.refused > _MOSTLY * own.tried
+
+
+def _risk(trial: Trial, tallies: _Tallies) -> float:
+    """How likely it is refused: by what is known of all that were thought as risky, of its name, of its field."""
+    all_, name, _, own = tallies
+    risk = (all_.refused + _MANY * trial.risk) / (all_.tried + _MANY)
+    risk = (name.refused + _FEW * risk) / (name.tried + _FEW)
+    return (own.refused + _FEW * risk) / (own.tried + _FEW)
 
 
 def _richness(seed: Stream) -> int:
@@ -352,6 +403,12 @@ def _put(seed: Stream, changed: Mapping[int, tuple[Section, ...]], later: Collec
     for at in sorted(changed, reverse=True):
         records[at : at + 1] = changed[at][:1] if at in later else changed[at]
     return with_records(seed, records)
+
+
+def _section_at(stream: Stream, at: int) -> Section:
+    section = stream.records[at]
+    assert isinstance(section, Section)
+    return section
 
 
 def _name(record: Record) -> str:

@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate import bars, limits, values
-from fuzz.mutate.index import INTEGERS, altered, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
+from fuzz.mutate import bars, limits, pokes, values
+from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
 from fuzz.mutate.lists import grown, lists_of
 from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning, means
 from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, functions, get, put
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fuzz.mutate.index import Index
     from fuzz.mutate.layout import Span
     from fuzz.mutate.scene import Scene
-    from vmformat import Leaf, Stream
+    from vmformat import Stream
 
 _ROUND: Final = len(ORDER)
 _LONGER: Final = ORDER.index("number")
@@ -100,13 +100,13 @@ class Trial:
     register: int = -1
     """Of a config space's registers, the offset of the one that it changes: see `are_apart`."""
 
-    @cached_property
+    @property
     def shares(self) -> bool:
         """Whether it may go into one section with others."""
         return self.risk <= _SMALL and not (self.framing or self.moves or self.later)
 
-    @cached_property
-    def like(self) -> tuple[Key, ...]:
+    @property
+    def like(self) -> tuple[Key, Key, Key, Key]:
         """What it is judged like, from all trials that were thought as risky to this very field.
 
         In between: the same changes around any kind of section, or fields of one name; and of those the same value.
@@ -254,7 +254,7 @@ def _both(values_: Mapping[str, int], section: Section) -> Section | None:
 
 
 def _with_one(count: str, change: Change, section: Section) -> Section | tuple[Section, ...] | None:
-    counted = _set(count, 0, 1, section)
+    counted = pokes.setting(count, 0, 1)(section)
     return None if counted is None else change(counted)
 
 
@@ -267,7 +267,7 @@ def _numbers(count: int) -> Iterable[int]:
 
 def _of_leaf(
     index: Index, pattern: str, number: int, section: Section, room: tuple[int, ...]
-) -> Iterator[tuple[int, Callable[[Section], Section | None], str, float]]:
+) -> Iterator[tuple[int, Change, str, float]]:
     leaf = index.value(pattern, number)
     if leaf is None:
         return
@@ -276,7 +276,7 @@ def _of_leaf(
     risk = 0.9 if leaf.type.endswith("equal") else _RISKS.get(meaning, 0.02)
     if leaf.size not in INTEGERS or meaning == "bytes":
         for turn, filling in enumerate((0xFF, 0)):
-            yield turn * _ROUND + place, partial(_fill, pattern, number, filling), str(filling), risk
+            yield turn * _ROUND + place, pokes.filling(pattern, number, filling), str(filling), risk
         return
     found = values.candidates(
         meaning,
@@ -287,27 +287,14 @@ def _of_leaf(
         masks=limits.masks_of(pattern),
     )
     for turn, value in enumerate(found):
-        yield turn * _ROUND + place, partial(_set, pattern, number, value), hex(value), risk
+        change = pokes.setting(pattern, number, value)
+        yield turn * _ROUND + place, partial(_forgetful, change) if moves_others(pattern) else change, hex(value), risk
 
 
-def _set(pattern: str, number: int, value: int, section: Section) -> Section | None:
-    leaf = _leaf(pattern, number, section)
-    if leaf is None or read_leaf(section, leaf) == value & (1 << 8 * leaf.size) - 1:
-        return None
-    made = write_leaf(section, leaf, value)
-    return forget(made) if moves_others(pattern) else made
-
-
-def _fill(pattern: str, number: int, byte: int, section: Section) -> Section | None:
-    leaf = _leaf(pattern, number, section)
-    if leaf is None:
-        return None
-    return altered(section, leaf.offset, bytes([byte]) * leaf.size)
-
-
-def _leaf(pattern: str, number: int, section: Section) -> Leaf | None:
-    index = index_of(section)
-    return index.value(pattern, number) if index is not None else None
+def _forgetful(change: Change, section: Section) -> Section | tuple[Section, ...] | None:
+    """The index of what a change has moved is not that of before."""
+    made = change(section)
+    return forget(made) if isinstance(made, Section) else made
 
 
 def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
@@ -374,18 +361,18 @@ def _of_config(
             continue  # went with the first byte of its four
         if not known and can == _ALL_BITS:
             run = bytes(writable[offset : offset + 4])
-            flip = Trial(own, f"config:{offset}", partial(_flip_all, start + offset, run), 0.05, register=offset)
+            flip = Trial(own, f"config:{offset}", pokes.flipping(start + offset, run), 0.05, register=offset)
             yield _LATER * _ROUND + place, f"config:{offset}:{run.hex()}", flip
             continue
         bits = [1 << bit for bit in range(8) if can >> bit & 1] if known else []
         for turn, mask in enumerate(dict.fromkeys((*([can] if len(bits) != 1 and can else ()), *bits))):
-            flip = Trial(own, f"config:{offset}", partial(_flip, start + offset, mask), 0.05, register=offset)
+            flip = Trial(own, f"config:{offset}", pokes.flipping(start + offset, bytes([mask])), 0.05, register=offset)
             yield (turn if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
         fixed = must & ~can
         if fixed:
             later = (2 if offset >= _HEADER or not offset else 1) * _ROUND + place
             label = f"compared:{offset}"
-            yield later, label, Trial(own, label, partial(_flip, start + offset, fixed & -fixed), _COMPARED)
+            yield later, label, Trial(own, label, pokes.flipping(start + offset, bytes([fixed & -fixed])), _COMPARED)
         rest = 0xFF & ~(can | must)
         label = f"rest:{offset}"
         for turn, mask in enumerate(dict.fromkeys((rest, rest & -rest)) if rest else ()):
@@ -393,7 +380,7 @@ def _of_config(
             yield (
                 later,
                 f"{label}:{mask}",
-                Trial(own, label, partial(_flip, start + offset, mask), 0.05, register=offset),
+                Trial(own, label, pokes.flipping(start + offset, bytes([mask])), 0.05, register=offset),
             )
 
 
@@ -412,38 +399,20 @@ def _of_words(
             continue
         for turn, ones in enumerate((True, False)):
             what = "ones" if ones else "zeros"
-            label, change = f"{what}:{offset}", partial(_all_bits, start + offset, masks, ones)
+            label, change = f"{what}:{offset}", pokes.all_bits(start + offset, masks, ones=ones)
             yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05, register=offset)
             later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, which=which, later=True)
             yield (1 + turn) * _ROUND + place, f"later:{label}", later
     for bit in (1, 2, 4):
-        change = partial(_flip, start + COMMAND, bit)
+        change = pokes.flipping(start + COMMAND, bytes([bit]))
         later = Trial(own, "later:4", partial(_twice, change), 0.05, which=which, later=True)
         yield place, f"later:{bit}", later
-
-
-def _all_bits(offset: int, masks: bytes, ones: bool, section: Section) -> Section | None:
-    old = section.payload[offset : offset + len(masks)]
-    new = bytes(byte | mask if ones else byte & ~mask & 0xFF for byte, mask in zip(old, masks, strict=False))
-    return None if new == old else altered(section, offset, new)
 
 
 def _twice(change: Change, section: Section) -> Section | tuple[Section, ...] | None:
     """As it is, and then changed."""
     second = change(section)
     return (section, second) if isinstance(second, Section) else None
-
-
-def _flip(offset: int, mask: int, section: Section) -> Section | None:
-    payload = section.payload
-    if offset >= len(payload):
-        return None
-    return altered(section, offset, bytes([payload[offset] ^ mask]))
-
-
-def _flip_all(offset: int, masks: bytes, section: Section) -> Section | None:
-    old = section.payload[offset : offset + len(masks)]
-    return altered(section, offset, bytes(one ^ mask for one, mask in zip(old, masks, strict=False))) if old else None
 
 
 _FRAMING: Final[tuple[tuple[int, str, Change, float], ...]] = (
