@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from fuzz.mutate.sections import with_records
 from vmformat import Cmd, Command, Eof, StreamError, pack, package_records
@@ -12,21 +13,26 @@ if TYPE_CHECKING:
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Record, Stream
 
-_PLAIN: Final[tuple[tuple[int, bytes], ...]] = (
-    (Cmd.INVALID, b""),
-    (Cmd.OPEN_RETURN_PATH, b""),
-    (Cmd.PING, bytes(4)),
-    (Cmd.POSTCOPY_ADVISE, b""),
-    (Cmd.POSTCOPY_ADVISE, (0x1000).to_bytes(8, "big") * 2),
-    (Cmd.POSTCOPY_LISTEN, b""),
-    (Cmd.POSTCOPY_RUN, b""),
-    (Cmd.POSTCOPY_RAM_DISCARD, b"\0\6pc.ram\0" + bytes(16)),
-    (Cmd.ENABLE_COLO, b""),
-    (Cmd.POSTCOPY_RESUME, b""),
-    (Cmd.RECV_BITMAP, b"\6pc.ram"),
-    (Cmd.SWITCHOVER_START, b""),
-    (12, b""),
-)
+
+@lru_cache(maxsize=64)
+def _plain(block: str) -> tuple[tuple[int, bytes], ...]:
+    """Commands with their payloads; those about pages are about this block."""
+    name = bytes([len(block)]) + block.encode()
+    return (
+        (Cmd.INVALID, b""),
+        (Cmd.OPEN_RETURN_PATH, b""),
+        (Cmd.PING, bytes(4)),
+        (Cmd.POSTCOPY_ADVISE, b""),
+        (Cmd.POSTCOPY_ADVISE, (0x1000).to_bytes(8, "big") * 2),
+        (Cmd.POSTCOPY_LISTEN, b""),
+        (Cmd.POSTCOPY_RUN, b""),
+        (Cmd.POSTCOPY_RAM_DISCARD, b"\0" + name + b"\0" + bytes(16)),
+        (Cmd.ENABLE_COLO, b""),
+        (Cmd.POSTCOPY_RESUME, b""),
+        (Cmd.RECV_BITMAP, name),
+        (Cmd.SWITCHOVER_START, b""),
+        (12, b""),
+    )
 
 
 def wrap(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
@@ -66,9 +72,9 @@ def unwrap(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     return with_records(stream, [*stream.records[:at], *kept, *stream.records[at + 1 :]])
 
 
-def insert(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+def insert(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Put a command between two records."""
-    cmd, payload = dice.pick(_PLAIN)
+    cmd, payload = dice.pick(_plain(scene.places.ram_block))
     if dice.chance(16):
         payload += bytes(1 + dice.below(4))
     records = list(stream.records)

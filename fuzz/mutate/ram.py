@@ -102,9 +102,14 @@ def plant(stream: Stream, scene: Scene, contents: Mapping[int, bytes]) -> Stream
     at, payload = sections[-1]
     if payload[-8:] != _EOS.to_bytes(8, "big"):
         return None
-    name = bytes([len(block)]) + block.encode()
+    name = _named(block)
     new = b"".join((page | _DATA).to_bytes(8, "big") + name + bytes(data) for page, data in changed.items())
     return _with_payload(stream, at, payload[:-8] + new + payload[-8:])
+
+
+def _named(block: str) -> bytes:
+    """A block's name as a record has it."""
+    return bytes([len(block)]) + block.encode()
 
 
 def memory(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
@@ -122,7 +127,7 @@ def memory(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     return plant(stream, scene, {scene.places.address(dice) + 2: dice.word(16).to_bytes(2, "little")})
 
 
-def records(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+def records(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter the ram records themselves: flags, offsets, the block list."""
     sections = _sections(stream)
     if not sections:
@@ -138,7 +143,8 @@ def records(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
         offset = dice.low(min(len(payload), 256))
         payload[offset] = values.integer(dice, payload[offset], 1)
     else:
-        payload[-8:-8] = (dice.low(1 << 20) << 12 | _ZERO).to_bytes(8, "big") + b"\6pc.ram\0"
+        page = (dice.low(1 << 20) << 12 | _ZERO).to_bytes(8, "big")
+        payload[-8:-8] = page + _named(scene.places.ram_block) + b"\0"
     return _with_payload(stream, at, bytes(payload))
 
 

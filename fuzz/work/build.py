@@ -134,8 +134,7 @@ def make_mutator(
             continue
     largest = max((4096, *(len(data) for data in seeds)))
     known = tuple(sorted({region.addr for region in description.regions if 0 < region.addr < 1 << 63}))
-    ram = max((block.length for block in description.blocks), default=description.below_4g)
-    block = next((block.name for block in description.blocks if block.length == ram), "pc.ram")
+    block, ram = _main_ram(description)
     places = Places(min(description.below_4g, ram), max(0, ram - description.below_4g), block, known)
     functions = tuple((entry.function, tuple(bar.slot for bar in entry.bars)) for entry in description.functions)
     masks = {entry.function: (entry.writable, entry.compare) for entry in description.functions}
@@ -144,3 +143,12 @@ def make_mutator(
         places, tuple(donors), limit or 2 * largest + SLACK, functions, bars=bars, masks=masks, schedules=schedules
     )
     return Mutator(schemas, scene, learning=learning)
+
+
+def _main_ram(description: Description) -> tuple[str, int]:
+    """Name and bytes of the block that is seen from address 0 on; another one may be as large."""
+    lengths = {block.name: block.length for block in description.blocks}
+    shown = {region.target for region in description.regions if region.name == "ram-below-4g"}
+    backing = [region.block for region in description.regions if region.id in shown and region.block in lengths]
+    block = backing[0] if backing else max(lengths, key=lambda name: lengths[name], default=None)
+    return ("pc.ram", description.below_4g) if block is None else (block, lengths[block])
