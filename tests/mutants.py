@@ -70,6 +70,14 @@ def data_of(case: Edited) -> bytes:
     return edited if isinstance(edited, bytes) else write(edited)
 
 
+def differing(one: bytes, other: bytes) -> list[int]:
+    """Where two strings of one length differ; looked at byte by byte only where a piece of them does."""
+    assert len(one) == len(other)
+    step = 256
+    pieces = [at for at in range(0, len(one), step) if one[at : at + step] != other[at : at + step]]
+    return [i for at in pieces for i in range(at, min(at + step, len(one))) if one[i] != other[i]]
+
+
 # Edits
 
 

@@ -94,13 +94,10 @@ def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
         section = write_leaf(section, desc, base)
     if avail is not None and used is not None:
         if way == 1:
-            avail_at = base
+            avail_at, used_at = base, read_leaf(section, used)
         elif way == 2:
-            used_at = base
-        if way != 2:
-            section = write_leaf(section, avail, avail_at)
-        if way != 1:
-            section = write_leaf(section, used, used_at)
+            avail_at, used_at = read_leaf(section, avail), base
+        section = write_leaf(write_leaf(section, avail, avail_at), used, used_at)
     seen = read_leaf(section, last)
     if dice.chance(3):
         seen = dice.pick((0, 1, 0x1000, 0xFFFF, size, seen + size, seen + 1))
