@@ -216,11 +216,16 @@ class Sweep:
         return made
 
     def mixed(self, dice: Dice) -> Stream | None:
-        """A seed with trials together that have all been made by themselves, one to a few in each of many sections."""
+        """A seed with trials together that have all been made by themselves, one to a few in each of many sections.
+
+        None where there is no seed, or no trial for it.
+        """
         if self._all is None:
             self._all = {}
             for trial in trials.enumerate_trials(self._seeds, self._scene):
                 self._all.setdefault(trial.kind, []).append(trial)
+        if not self._seeds:
+            return None
         seed = dice.pick(self._seeds)
         changed: dict[int, tuple[Section, ...]] = {}
         for kind, places in _by_kind(seed).items():
