@@ -188,6 +188,7 @@ class Mutator:
 
     def tried(self, max_size: int, dice: Dice) -> bytes:
         """A seed with a few of the trials that a campaign goes through (`sweep`); as `mutant` where that gives none."""
+        self._begin()
         stream = self._sweep.drawn(dice)
         data = self._write(stream, max_size) if stream is not None else None
         return data if data is not None else self.mutant(b"", max_size, dice)
