@@ -1,4 +1,4 @@
-"""Mutators: same seed same mutant, most mutants parse, each arm does what its name says."""
+"""The mutator: the seed decides, most mutants are streams, none is too long, and what it is told is made use of."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fuzz.mutate import ARMS, Dice, Mutator, Places, Scene
-from fuzz.mutate import commands as commands_arms
-from fuzz.mutate import pci as pci_arms
-from fuzz.mutate import ram as ram_arms
-from fuzz.mutate import sections as section_arms
-from fuzz.mutate import virtio as virtio_arms
-from fuzz.mutate.index import index_of, read_leaf
+from fuzz.mutate import ARMS, Dice, Mutator, Places, Scene, schedule
+from fuzz.mutate.mutator import MOST_ARMS, WAYS
+from model.schedule import Schedule, join, split
 from vmformat import (
-    Command,
     Configuration,
     Eof,
     Field,
@@ -33,8 +28,6 @@ from vmformat import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fuzz.mutate import Arm
 
 SHAPE = VirtioShape("blk", express=False, vectors=2, queues=2)
@@ -106,31 +99,6 @@ def scene(stream: Stream, data: bytes) -> Scene:
     return Scene(Places(64 << 20), (stream,), 2 * len(data) + 65536)
 
 
-def mutants(arm: Arm, stream: Stream, scene: Scene, number: int = 40) -> list[Stream]:
-    found = (arm(stream, Dice(seed), scene) for seed in range(number))
-    return [mutant for mutant in found if mutant is not None]
-
-
-@pytest.mark.parametrize("name", ARMS)
-def test_each_arm_changes_the_stream_and_never_raises(name: str, stream: Stream, scene: Scene, data: bytes) -> None:
-    before = write(stream)
-    source = stream
-    if name == "unwrap":
-        source = next(
-            m for m in mutants(commands_arms.wrap, stream, scene) if any(command.package for command in packages(m))
-        )
-    if name in {"pci-window", "picture"}:
-        pytest.skip("neither bridge nor screen in this stream")
-    made = mutants(ARMS[name][0], source, scene, 200)
-    assert made
-    assert any(write(mutant) != write(source) for mutant in made)
-    assert write(stream) == before == data
-
-
-def packages(stream: Stream) -> list[Command]:
-    return [record for record in stream.records if isinstance(record, Command)]
-
-
 def test_most_mutants_parse_and_the_same_seed_gives_the_same_mutant(data: bytes, scene: Scene) -> None:
     one, other = Mutator(SCHEMAS, scene), Mutator(SCHEMAS, scene)
     parsed = 0
@@ -153,7 +121,7 @@ def test_mutations_of_mutants_go_on_without_raising(data: bytes, scene: Scene) -
     mutator = Mutator(SCHEMAS, scene)
     mutator.engine = lambda old, size: old[: size // 2] + b"!"
     current = data
-    for seed in range(600):
+    for seed in range(300):
         current = mutator.mutate(current, scene.max_size, seed)
         if seed % 20 == 19:
             current = mutator.crossover(data, current, scene.max_size, seed)
@@ -163,108 +131,252 @@ def test_mutations_of_mutants_go_on_without_raising(data: bytes, scene: Scene) -
             assert len(mutator.crossover(junk, data, 300, seed)) <= 300
 
 
-def test_a_stream_without_a_full_section_is_among_the_mutants(stream: Stream, scene: Scene) -> None:
-    made = mutants(section_arms.thin, stream, scene)
-    assert any(not [s for s in mutant.sections if s.kind is Kind.FULL] for mutant in made)
+def learning(scene: Scene, arms: dict[str, tuple[Arm, int]] | None = None) -> Mutator:
+    return Mutator(SCHEMAS, scene, arms, learning=True)
 
 
-def test_a_package_may_end_by_an_eof_before_the_outer_one(stream: Stream, scene: Scene) -> None:
-    made = mutants(commands_arms.wrap, stream, scene)
-    assert any(command.package.endswith(b"\0") for mutant in made for command in packages(mutant) if command.package)
+def names(data: bytes) -> list[str]:
+    try:
+        return [section.name for section in read(split(data)[0], SCHEMAS).sections]
+    except StreamError:
+        return []
 
 
-def rings(mutant: Stream) -> list[tuple[int, int]]:
-    section = mutant.section("0000:00:03.0/virtio-blk")
-    assert section is not None
-    index = index_of(section)
-    assert index is not None
-    found = []
-    for number in range(2):
-        leaves = [index.nth(pattern, number) for pattern in (virtio_arms._DESC, virtio_arms._LAST)]
-        assert leaves[0] is not None
-        assert leaves[1] is not None
-        found.append((read_leaf(section, leaves[0]), read_leaf(section, leaves[1])))
-    return found
+def test_equal_calls_and_answers_give_equal_mutants(data: bytes, scene: Scene) -> None:
+    def made(stopped: str | None) -> list[bytes]:
+        mutator, found = learning(scene), [data]
+        for seed in range(40):
+            found.append(mutator.mutate(found[-1], scene.max_size, seed))
+            mutator.learned(seed % 3, stopped)
+        return found
+
+    assert made("") == made("")
+    assert made("") != made("timer/0")
 
 
-def test_rings_move_into_memory_that_firmware_switches_with_indices_planted(stream: Stream, scene: Scene) -> None:
-    assert rings(stream) == [(0x7F000, 5), (0x6F000, 5)]
-    moved = planted = 0
-    for mutant in mutants(virtio_arms.ring, stream, scene, 100):
-        if any(0xC0000 <= desc < 0x100000 for desc, _ in rings(mutant)):
-            moved += 1
-            planted += mutant.records[1] != stream.records[1]
-    assert moved >= 20
-    assert planted >= 10
+def test_without_learning_nobody_is_told_anything(data: bytes, scene: Scene) -> None:
+    one, other = Mutator(SCHEMAS, scene), Mutator(SCHEMAS, scene)
+    for seed in range(40):
+        assert one.mutate(data, scene.max_size, seed) == other.mutate(data, scene.max_size, seed)
+        one.learned(0, "timer/0")
+    assert one.weights() == other.weights()
+    assert "sweep" not in one.counts()
 
 
-@pytest.mark.parametrize(
-    ("case", "contents", "pages"),
-    [
-        ("a new page", {0x1002: b"\7\0"}, {0x1000: (2, b"\7\0")}),
-        ("an old page keeps what it holds", {0xE8010: b"\7"}, {0xE8000: (0x10, b"\7")}),
-        ("across two pages", {0x1FFF: b"ab"}, {0x1000: (0xFFF, b"a"), 0x2000: (0, b"b")}),
-        ("beyond RAM", {0x4000000: b"a"}, None),
-    ],
-)
-def test_planting(
-    stream: Stream, scene: Scene, case: str, contents: dict[int, bytes], pages: dict[int, tuple[int, bytes]] | None
-) -> None:
-    mutant = ram_arms.plant(stream, scene, contents)
-    if pages is None:
-        assert mutant is None, case
-        return
-    assert mutant is not None
-    section = mutant.records[1]
-    assert isinstance(section, Section)
-    payload = section.payload
-    assert payload.endswith(EOS)
-    last = {address: payload[at : at + 4096] for _, address, at in ram_arms.pages(payload)}
-    for address, (offset, content) in pages.items():
-        assert last[address][offset : offset + len(content)] == content
-    assert last[0xE8000][2] == 1
+def only(arm: Arm) -> dict[str, tuple[Arm, int]]:
+    return {"mine": (arm, 1)}
 
 
-def test_subsections_are_found_from_the_bytes() -> None:
-    front, parts = virtio_arms._split(virtio_payload())
-    assert parts == [b"\x05\x0evirtio/started\0\0\0\1\1"]
-    assert front.endswith(b"\0")
+def test_arms_that_made_a_mutant_are_told_and_counted(data: bytes, scene: Scene) -> None:
+    asked = [0]
+
+    def every_other(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+        asked[0] += 1
+        return stream.with_records([Eof(0), *stream.records]) if asked[0] % 2 else None
+
+    mutator = Mutator(SCHEMAS, scene, only(every_other))
+    made_by = set()
+    for seed in range(100):
+        mutator.mutate(data, scene.max_size, seed)
+        made_by.add(mutator.made_by)
+    assert made_by == {("mine",), ("bytes",), ("truncate",)}
+    assert mutator.counts()["mine"] == [asked[0], (asked[0] + 1) // 2]
+    assert 100 < asked[0] < 100 * MOST_ARMS
 
 
-def test_pam_is_switched_without_touching_what_is_compared(stream: Stream, scene: Scene) -> None:
-    before = stream.section("0000:00:00.0/I440FX")
-    assert before is not None
-    seen = set()
-    for mutant in mutants(pci_arms.chipset, stream, scene):
-        after = mutant.section("0000:00:00.0/I440FX")
-        assert after is not None
-        changed = {i for i, (a, b) in enumerate(zip(before.payload, after.payload, strict=True)) if a != b}
-        assert changed <= {*range(0x59, 0x60), 0x72}
-        seen |= changed
-    assert len(seen) >= 6
+def test_an_arm_that_fails_on_what_it_is_given_costs_its_turn_only(data: bytes, scene: Scene) -> None:
+    def fails(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+        raise StreamError(0, "here", "a stream", "none")
+
+    mutator = Mutator(SCHEMAS, scene, only(fails))
+    assert all(mutator.mutate(data, scene.max_size, seed) != data for seed in range(20))
+    assert mutator.counts()["mine"][1] == 0
+    assert {*mutator.made_by} <= {"bytes", "truncate"}
 
 
-@pytest.mark.parametrize(
-    "make", [lambda d: d.below(7), lambda d: d.word(64), lambda d: d.low(1000), lambda d: d.few(5)]
-)
-def test_dice_fall_the_same_way_for_the_same_seed(make: Callable[[Dice], int]) -> None:
-    one, other = Dice(3), Dice(3)
-    assert [make(one) for _ in range(50)] == [make(other) for _ in range(50)]
-    assert len({make(Dice(seed)) for seed in range(50)}) > 3
+def test_a_mutant_that_is_too_long_is_made_of_bytes_in_its_place(data: bytes, scene: Scene) -> None:
+    def grows(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+        return stream.with_records([*stream.records, *stream.records])
 
-
-@pytest.mark.parametrize(
-    ("address", "offset", "mask"),
-    [(0xC0000, 0x5A, 0x03), (0xC4000, 0x5A, 0x30), (0xEC000, 0x5F, 0x30), (0xE8000, 0x5F, 0x03), (0xF1000, 0x59, 0x30)],
-)
-def test_the_segment_of_an_address_is_switched(stream: Stream, address: int, offset: int, mask: int) -> None:
-    before = stream.section("0000:00:00.0/I440FX")
-    assert before is not None
-    changed = set()
+    mutator = Mutator(SCHEMAS, scene, only(grows))
     for seed in range(20):
-        after = pci_arms.pam(stream, Dice(seed), address).section("0000:00:00.0/I440FX")
-        assert after is not None
-        changed |= {
-            (i, (a ^ b) & ~mask) for i, (a, b) in enumerate(zip(before.payload, after.payload, strict=True)) if a != b
-        }
-    assert changed == {(offset, 0)}
+        assert len(mutator.mutate(data, len(data), seed)) <= len(data)
+        assert {*mutator.made_by} <= {"bytes", "truncate"}
+
+
+def test_the_engines_own_mutation_is_asked_for_bytes(data: bytes, scene: Scene) -> None:
+    asked: list[int] = []
+
+    def engine(old: bytes, size: int) -> bytes:
+        asked.append(size)
+        return b"of the engine"
+
+    mutator = Mutator(SCHEMAS, scene, only(lambda *_: None))
+    mutator.engine = engine
+    made = [mutator.mutate(data, 300, seed) for seed in range(60)]
+    assert b"of the engine" in made
+    assert {*asked} == {300}
+
+
+# Learning
+
+
+def test_about_half_of_the_mutants_are_trials_as_long_as_there_are_any(data: bytes, scene: Scene) -> None:
+    mutator = learning(scene)
+    left = mutator._sweep.left
+    swept = 0
+    for seed in range(100):
+        mutator.mutate(data, scene.max_size, seed)
+        swept += mutator.made_by == ("sweep",)
+        mutator.learned(1, "")
+    assert 30 < swept < 70
+    assert mutator.counts()["sweep"] == [swept, swept]
+    assert mutator._sweep.left < left
+
+
+MARK = Section(Kind.FULL, 99, "timer", 0, 2, b"marked".ljust(24, b"!"), TIMER, 99)
+
+
+def marked(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
+    """Adds a section that no seed has."""
+    return stream.with_records([MARK, *stream.records])
+
+
+def is_marked(data: bytes) -> bool:
+    return MARK.to_bytes() in data
+
+
+@pytest.mark.parametrize(
+    ("fresh", "stopped", "kept"), [(3, "", True), (0, "", False), (3, "timer/0", False), (3, None, False)]
+)
+def test_what_loaded_to_its_end_and_showed_something_is_kept_to_begin_with(
+    fresh: int, stopped: str | None, kept: bool, data: bytes, scene: Scene
+) -> None:
+    arms: list[Arm] = [marked]
+
+    def mine(stream: Stream, dice: Dice, own: Scene) -> Stream | None:
+        return arms[0](stream, dice, own)
+
+    def ends(stream: Stream, dice: Dice, own: Scene) -> Stream | None:
+        return stream.with_records([Eof(0), *stream.records])
+
+    mutator = learning(scene, only(mine))
+    assert any(is_marked(mutator.mutate(data, scene.max_size, seed)) for seed in range(50))
+    mutator.learned(fresh, stopped)
+    arms[0] = ends
+    children = 0
+    for seed in range(100, 200):
+        children += is_marked(mutator.mutate(data, scene.max_size, seed))
+        mutator.learned(0, "timer/0")
+    assert bool(children) == kept
+
+
+def test_what_earns_is_chosen_more_often() -> None:
+    def good(stream: Stream, dice: Dice, own: Scene) -> Stream | None:
+        return stream.with_records([Eof(0), *stream.records])
+
+    def idle(stream: Stream, dice: Dice, own: Scene) -> Stream | None:
+        return stream.with_records([*stream.records, Eof(0)])
+
+    small = write(Stream(Header(), Configuration.build("pc"), (MARK, Eof()), b""))
+    mutator = learning(Scene(Places(), (), 2000), {"good": (good, 1), "idle": (idle, 1)})
+    assert {*WAYS, "good", "idle"} == {*mutator.weights()}
+    assert mutator.weights()["good"] == mutator.weights()["idle"]
+    for seed in range(700):
+        mutator.mutate(small, 2000, seed)
+        mutator.learned(int(mutator.made_by == ("good",)), "timer/0")
+    weights = mutator.weights()
+    assert weights["good"] > 2 * weights["idle"]
+    assert weights["arms"] > weights["bytes"]
+
+
+@pytest.mark.parametrize("schedules", [False, True])
+def test_without_a_seed_that_can_be_read_it_goes_on(schedules: bool) -> None:
+    mutator = learning(Scene(Places(), (), 500, schedules=schedules))
+    for seed in range(200):
+        assert len(mutator.mutate(b"QEVM", 400, seed)) <= 400
+        assert len(mutator.crossover(b"QEVM", b"\0", 400, seed)) <= 400
+        assert len(mutator.tried(400, Dice(seed))) <= 400
+        mutator.learned(seed % 2, "")
+
+
+def test_a_seed_with_trials_is_made_by_nobody_else_and_answers_nothing(data: bytes, scene: Scene) -> None:
+    mutator = learning(scene)
+    assert any(mutator.mutate(data, scene.max_size, seed) and mutator.made_by == ("sweep",) for seed in range(50))
+    left = mutator._sweep.left
+    for seed in range(30):
+        made = mutator.tried(scene.max_size, Dice(seed))
+        assert "timer" in names(made) or "0000:00:03.0/virtio-blk" in names(made)
+        assert mutator.made_by == ()
+        mutator.learned(1, "timer/0")
+    assert mutator._sweep.left == left
+
+
+# Schedules
+
+STEPS = Schedule.parse("wait 1: vcpu 0x1000 4; ram 0: vcpu 0x2000 8")
+
+
+@pytest.fixture(scope="module")
+def scheduled(stream: Stream, data: bytes) -> Scene:
+    return Scene(Places(64 << 20), (stream,), 2 * len(data) + 65536, schedules=True)
+
+
+def test_a_schedule_is_taken_off_and_put_back_changed_or_lost_now_and_then(data: bytes, scheduled: Scene) -> None:
+    mutator = Mutator(SCHEMAS, scheduled)
+    same = lost = changed = alone = 0
+    for seed in range(400):
+        stream, steps = split(mutator.mutate(join(data, STEPS), scheduled.max_size, seed))
+        same += steps == STEPS
+        lost += not steps
+        changed += bool(steps) and steps != STEPS
+        alone += stream == data
+    assert 200 < same < 360
+    assert 20 < lost < 120
+    assert 30 < changed < 120
+    assert 20 < alone < 80, "the stream is as it was where only its schedule was looked at"
+    assert {name for name, (tried, _) in mutator.counts().items() if tried} & {*schedule.ARMS}
+
+
+@pytest.mark.parametrize("room", [1, 20, 60, 400])
+def test_with_a_schedule_it_is_no_longer_than_it_may_be(room: int, data: bytes, scheduled: Scene) -> None:
+    mutator = Mutator(SCHEMAS, scheduled)
+    whole = join(data[: room // 2], STEPS)
+    for seed in range(100):
+        assert len(mutator.mutate(whole, room, seed)) <= room
+        assert len(mutator.crossover(whole, whole, room, seed)) <= room
+
+
+def test_where_nobody_looks_at_schedules_there_are_none(data: bytes, scene: Scene) -> None:
+    mutator = Mutator(SCHEMAS, scene)
+    assert not [seed for seed in range(100) if split(mutator.mutate(data, scene.max_size, seed))[1]]
+    assert not {*mutator.counts()} & {*schedule.ARMS}
+    assert not {*mutator.weights()} & {*schedule.ARMS}
+
+
+# Two parents
+
+
+def test_a_mutant_of_two_has_records_of_both(data: bytes, stream: Stream, scene: Scene) -> None:
+    mutator = Mutator(SCHEMAS, scene)
+    other = write(stream.with_records([MARK, *stream.records]))
+    both = alone = 0
+    for seed in range(60):
+        found = mutator.crossover(data, other, scene.max_size, seed)
+        both += is_marked(found) and len(names(found)) > 2
+        alone += not is_marked(found)
+        assert mutator.made_by == ("crossover",)
+    assert both > 10
+    assert alone > 10
+    assert mutator.counts()["crossover"][0] == 60
+
+
+def test_what_was_made_last_is_at_hand_and_what_is_no_stream_is_none(data: bytes, scene: Scene) -> None:
+    mutator = Mutator(SCHEMAS, scene)
+    made = next(one for seed in range(50) if names(one := mutator.mutate(data, scene.max_size, seed)))
+    found = mutator.parse(made)
+    assert found is not None
+    assert mutator.parse(made) is found
+    assert write(found) == made
+    assert mutator.parse(b"no stream") is None
+    assert mutator.max_size == scene.max_size
