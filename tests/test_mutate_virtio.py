@@ -99,6 +99,16 @@ def test_virtio_sections_are_found_by_their_names(name: str) -> None:
     assert names
 
 
+def test_a_device_is_drawn_with_its_place_and_what_is_in_it() -> None:
+    found = [virtio.device(stream(Q35), Dice(seed)) for seed in range(200)]
+    assert {one[0] for one in found if one is not None} == {*virtio_at(stream(Q35))}
+    for one in found:
+        assert one is not None
+        at, section, index = one
+        assert stream(Q35).records[at] is section
+        assert index is index_of(section)
+
+
 def test_rings_of_an_old_driver_move_as_one_into_memory_that_firmware_switches() -> None:
     places = []
     for old, new, _ in changes(ring, PC):

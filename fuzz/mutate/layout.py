@@ -7,12 +7,12 @@ section, since most sections of a mutant are its parent's.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate.index import index_of, read_leaf
 from fuzz.mutate.places import PAM
 from fuzz.mutate.registers import BARS, HEADER, config_of, get
+from fuzz.mutate.rings import AVAIL, DESC, NUM, USED
 from fuzz.mutate.sections import devices_at
 from vmformat import Section
 
@@ -27,11 +27,10 @@ Span = tuple[int, int]
 _KEPT: Final = "_mutator_spans"
 _RINGS: Final = (
     # pattern of the ring's address; bytes for each of its entries
-    (re.compile(r"queues\.queue\[\]\.desc$"), 16),
-    (re.compile(r"virtio/virtqueues\..*\.avail$"), 2),
-    (re.compile(r"virtio/virtqueues\..*\.used$"), 8),
+    (DESC, 16),
+    (AVAIL, 2),
+    (USED, 8),
 )
-_NUM: Final = re.compile(r"queues\.queue\[\]\.num$")
 _FIRST: Final = 4
 """Queues of a device whose rings are looked at."""
 _ROM: Final = 0x30
@@ -104,11 +103,11 @@ def _of_config(section: Section, scene: Scene) -> list[Span]:
 
 def _of_rings(section: Section) -> list[Span]:
     index = index_of(section)
-    if index is None or not index.shape.find(_RINGS[0][0]):
+    if index is None or not index.shape.find(DESC):
         return []
     found = []
     for queue in range(_FIRST):
-        num = index.nth(_NUM, queue)
+        num = index.nth(NUM, queue)
         size = read_leaf(section, num) & 0xFFFF if num is not None else 0
         for pattern, each in _RINGS:
             leaf = index.nth(pattern, queue)

@@ -15,7 +15,7 @@ from fuzz.mutate import pci, rings
 from fuzz.mutate.index import index_of, read_leaf, write_leaf
 from fuzz.mutate.registers import BARS, COMMAND, functions, get, put
 from fuzz.mutate.sections import replace_record, sections_at, with_records
-from fuzz.mutate.virtio import virtio_at
+from fuzz.mutate.virtio import device
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -33,12 +33,10 @@ _SEGMENT: Final = 0x4000
 
 def under(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Change memory under a part of a ring, behind the section that has it."""
-    places = virtio_at(stream)
-    if not places:
+    chosen = device(stream, dice)
+    if chosen is None:
         return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
+    at, section, _ = chosen
     queue = dice.below(_FIRST) if dice.chance(4) else 0
     if dice.chance(2):
         moved = _moved(section, queue, dice)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from fuzz.mutate import layout, ram, values
 from fuzz.mutate.index import index_of, read_leaf, with_payload, write_leaf
 from fuzz.mutate.pci import pam
-from fuzz.mutate.sections import devices_at, kind_of, replace_record
+from fuzz.mutate.rings import AVAIL, DESC, LAST, NUM, USED
+from fuzz.mutate.sections import devices_at, drawn, kind_of, replace_record
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from fuzz.mutate.scene import Arm, Scene
     from vmformat import Stream
 
-_DESC: Final = re.compile(r"queues\.queue\[\]\.desc$")
-_LAST: Final = re.compile(r"queues\.queue\[\]\.last_avail_idx$")
-_NUM: Final = re.compile(r"queues\.queue\[\]\.num$")
-_AVAIL: Final = re.compile(r"virtio/virtqueues\..*\.avail$")
-_USED: Final = re.compile(r"virtio/virtqueues\..*\.used$")
 _HEAD: Final = re.compile(
     r"(\.head\.\w+|queues\.num|config_vector|queues\.queue\[\]\.vector|core\..*guest_features)(\[\])?$"
 )
@@ -49,20 +45,16 @@ def virtio_at(stream: Stream) -> list[int]:
     ]
 
 
-def _pick(stream: Stream, dice: Dice) -> tuple[int, Section, Index] | None:
-    places = virtio_at(stream)
-    if not places:
-        return None
-    at = dice.pick(places)
-    section = stream.records[at]
-    assert isinstance(section, Section)
-    index = index_of(section)
-    return None if index is None else (at, section, index)
+def device(stream: Stream, dice: Dice) -> tuple[int, Section, Index] | None:
+    """A virtio section with its place and its index; None where there is none, or it does not decode."""
+    found = drawn(stream, dice, virtio_at(stream))
+    index = index_of(found[1]) if found is not None else None
+    return None if found is None or index is None else (*found, index)
 
 
 def _queue(section: Section, index: Index, dice: Dice) -> int | None:
     """A queue to work on: one in use most of the time, low ones likelier."""
-    leaves = [leaf.element(i) for leaf in index.find(_DESC) for i in range(min(leaf.count, 64))]
+    leaves = [leaf.element(i) for leaf in index.find(DESC) for i in range(min(leaf.count, 64))]
     if not leaves:
         return None
     used = [i for i, leaf in enumerate(leaves) if read_leaf(section, leaf)]
@@ -71,15 +63,15 @@ def _queue(section: Section, index: Index, dice: Dice) -> int | None:
 
 def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Move a queue's rings, wholly or in part, and plant indices there that fit."""
-    chosen = _pick(stream, dice)
+    chosen = device(stream, dice)
     if chosen is None:
         return None
     at, section, index = chosen
     queue = _queue(section, index, dice)
     if queue is None:
         return None
-    desc, last, num = (index.nth(pattern, queue) for pattern in (_DESC, _LAST, _NUM))
-    avail, used = index.nth(_AVAIL, queue), index.nth(_USED, queue)
+    desc, last, num = (index.nth(pattern, queue) for pattern in (DESC, LAST, NUM))
+    avail, used = index.nth(AVAIL, queue), index.nth(USED, queue)
     if desc is None or last is None or num is None:
         return None
     size = read_leaf(section, num)
@@ -118,14 +110,14 @@ def ring(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
 
 def indices(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Alter what the device has seen of a ring: last_avail by one or by the ring's size, or the size itself."""
-    chosen = _pick(stream, dice)
+    chosen = device(stream, dice)
     if chosen is None:
         return None
     at, section, index = chosen
     queue = _queue(section, index, dice)
     if queue is None:
         return None
-    last, num, desc = (index.nth(pattern, queue) for pattern in (_LAST, _NUM, _DESC))
+    last, num, desc = (index.nth(pattern, queue) for pattern in (LAST, NUM, DESC))
     if last is None or num is None or desc is None:
         return None
     size = read_leaf(section, num)
@@ -145,18 +137,18 @@ def indices(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
 
 def resize(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Another size of a queue, with its rings where they were."""
-    chosen = _pick(stream, dice)
+    chosen = device(stream, dice)
     queue = _queue(chosen[1], chosen[2], dice) if chosen is not None else None
     if chosen is None or queue is None:
         return None
     at, section, index = chosen
-    num = index.nth(_NUM, queue)
+    num = index.nth(NUM, queue)
     return None if num is None else replace_record(stream, at, write_leaf(section, num, dice.pick(_SIZES)))
 
 
 def head(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Alter status, features, vectors, counts."""
-    chosen = _pick(stream, dice)
+    chosen = device(stream, dice)
     if chosen is None:
         return None
     at, section, index = chosen
@@ -194,7 +186,7 @@ def _repeat(section: Section, name: bytes, fields: bytes) -> Section:
 
 def subsection(stream: Stream, dice: Dice, _scene: Scene) -> Stream | None:
     """Drop, repeat, reorder or add core subsections: order is free, repetition allowed, absence too."""
-    chosen = _pick(stream, dice)
+    chosen = device(stream, dice)
     if chosen is None:
         return None
     at, section, _index = chosen
