@@ -5,7 +5,6 @@ from __future__ import annotations
 import mutants
 
 from fuzz.corpus import find_stream
-from fuzz.mutate.hostile import FAMILIES
 from fuzz.mutate.small import MAX_SIZE, RAW, small_inputs
 from vmformat import StreamError, read, write
 
@@ -29,11 +28,3 @@ def test_small_inputs_show_each_kind_of_section_of_the_seeds() -> None:
         seen |= {section.name for section in stream.sections}
     assert strict > len(inputs) // 2
     assert seen >= {section.name for section in read(seed, schemas).sections} - {"ram"}
-
-
-def test_hostile_streams_grow_with_their_size() -> None:
-    for name, family in FAMILIES.items():
-        sizes = [len(family(n)) for n in (1, 10, 100)]
-        assert sizes == sorted(sizes), name
-        assert sizes[2] < 20_000, name
-        assert family(10) == family(10), name

@@ -1,8 +1,8 @@
 """Hostile streams: families of bytes meant to make a reader slow, large or deep, each a function of a size.
 
 The law that they put to the test: time grows no faster than the input, memory stays below 64 MB + 40 times its bytes,
-nothing but StreamError comes out. `FAMILIES[name](n)` gives about 10 to 40 times `n` bytes; doubling `n` doubles what
-the family is about. The soak's inputs begin with small ones, the tests measure growing ones.
+nothing but StreamError comes out. `FAMILIES[name](n)` gives some bytes for each of `n`, at most about 120; doubling `n`
+doubles what the family is about. The soak's inputs begin with small ones, the tests measure growing ones.
 """
 
 from __future__ import annotations
