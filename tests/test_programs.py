@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.mutate.programs import ProgramMutator
 from fuzz.programs import (
     WORLDS,
     Call,
@@ -18,7 +17,6 @@ from fuzz.programs import (
     encode,
     from_text,
     run,
-    seed_inputs,
     shrink,
 )
 from fuzz.programs.program import MAX_CALLS, WHO
@@ -40,16 +38,6 @@ def test_any_bytes_are_a_program(data: bytes) -> None:
     program = decode(data)
     assert len(program.calls) <= MAX_CALLS
     assert decode(encode(program)) == program
-
-
-@given(ANY, st.integers(0, 1 << 32))
-@settings(max_examples=25)
-def test_mutants_are_programs_and_the_seed_decides(program: Program, seed: int) -> None:
-    data = encode(program)
-    mutants = {ProgramMutator(400).mutate(data, 400, seed) for _ in range(2)}
-    assert len(mutants) == 1
-    assert len(mutants.pop()) <= 400
-    assert len(ProgramMutator(400).crossover(data, seed_inputs()[0], 100, seed)) <= 100
 
 
 def test_literal_bytes() -> None:
