@@ -22,6 +22,7 @@ from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, functions, g
 from fuzz.mutate.rings import trials_of_rings
 from fuzz.mutate.sections import kind_of
 from fuzz.mutate.subsections import added, dropped, missing, present, repeated
+from fuzz.mutate.windows import trials_of_windows
 from vmformat import Kind, Section, StreamError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ _ALIKE: Final = 3
 _ALL_PORTS: Final = 1 << 16
 _A_ROUND: Final = 3
 """Places for a BAR or a ring that are tried in one round."""
+_WINDOWS_LATER: Final = 8
+"""Windows that a bridge is given behind all others, too."""
 _NEIGHBOURS: Final = 8
 """BARs of others that a BAR is put onto and beside."""
 _NEAR: Final = 16
@@ -209,6 +212,7 @@ def _of_section(section: Section, scene: Scene, which: int, *, is_first: bool) -
     if config is not None:
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
+        yield from _of_windows(own, section, config, scene)
         yield from _of_config(own, section, config, scene, frozenset(named))
         yield from _of_words(own, which, section, config, scene, frozenset(named))
 
@@ -320,6 +324,17 @@ def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterat
                     change = partial(_wide, config, offset, lower, upper)
                     label = f"bar:{slot}:{upper:#x}:{lower:#x}"
                     yield turn * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05, register=offset)
+
+
+def _of_windows(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+    """A bridge's windows elsewhere, and some of them once everything behind the bridge is loaded."""
+    place = ORDER.index("address")
+    for turn, label, register, change in trials_of_windows(section, config, scene):
+        field, rank = label.rpartition(":")[0].rpartition(":")[0], turn // _A_ROUND * _ROUND + place
+        yield rank, label, Trial(own, field, change, 0.05, register=register)
+        if turn < _WINDOWS_LATER:
+            again = Trial(own, f"later:{field}", partial(_twice, change), 0.05, later=True)
+            yield rank + _ROUND, f"later:{label}", again
 
 
 def _others(scene: Scene, *, is_io: bool) -> list[Span]:
