@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from mutants import leaf_of, stream
 
-from fuzz.mutate import Scene
+from fuzz.mutate import Dice, Scene
 from fuzz.mutate.index import index_of, read_leaf
 from fuzz.mutate.registers import config_of, get
+from fuzz.mutate.sweep import Sweep
 from fuzz.mutate.trials import Trial, are_apart, enumerate_trials
 
 PAIR = "parent_obj.queue.rptr+parent_obj.queue.count"
@@ -141,3 +143,31 @@ def test_registers_that_say_one_thing_together_are_changed_apart() -> None:
     }
     assert {("bar:1", 0x14), ("rest:16", 16)} <= named
     assert all(register < 0 for field, register in named if field.startswith("virtio."))
+
+
+def test_registers_that_follow_each_other_in_the_line_may_go_into_one_section() -> None:
+    source = stream("pc-small")
+    masks = {"0000:00:02.0": (b"\xff" * 256, b"")}
+    line = enumerate_trials([source], Scene(donors=(source,), masks=masks))
+    registers = [one.register for one in line if one.kind == "virtio-blk" and one.register >= 0]
+    apart = sum(are_apart(one, [other]) for one, other in pairwise(registers))
+    assert len(registers) > 100
+    assert apart > 0.8 * len(registers)
+
+
+def test_a_section_of_which_there_is_much_to_try_has_room_for_more_at_a_time() -> None:
+    source = stream("pc-small")
+    processor = source.section("cpu")
+    assert processor is not None
+    sweep, most = Sweep([source], Scene(donors=(source,))), 0
+    for number in range(60):
+        made = sweep.mutant(Dice(number))
+        assert made is not None
+        sweep.answer("")
+        changed = made.section("cpu")
+        index = index_of(processor)
+        if changed is None or index is None or len(changed.payload) != len(processor.payload):
+            continue
+        leaves = [leaf for found in index.places.values() for leaf in found if leaf.size <= 8]
+        most = max(most, sum(read_leaf(changed, leaf) != read_leaf(processor, leaf) for leaf in leaves))
+    assert most > 6

@@ -18,7 +18,7 @@ What is not known (`answer(None)`: the target does not say where the load ended)
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -37,23 +37,25 @@ if TYPE_CHECKING:
     from fuzz.mutate.trials import Key, Trial
     from vmformat import Record, Stream
 
-MOST: Final = 40
+MOST: Final = 64
 """Trials in one mutant."""
-_ENOUGH: Final = 0.65
+_ENOUGH: Final = 0.5
 """How likely a mutant has to be to load, by what is known of its trials."""
-_LOOKED_AT: Final = 80
+_LOOKED_AT: Final = 160
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
 """Mutants of which one is made of another seed, the others of the richest."""
 _IN_ONE: Final = 6
-"""Trials in one section."""
+"""Trials in one section, of a kind that has few."""
+_FOR_EACH: Final = 500
+"""Trials of a kind for each of which one more may be in a section."""
 _SMALL: Final = 0.1
 """A risk that riders may have."""
 _IN_A_MIX: Final = 3
 """Trials in one section of a mix."""
 _TWICE_ONE_IN: Final = 6
 """Sections of a mix of which one is loaded as it is before."""
-_PUT_BACK: Final = 10
+_PUT_BACK: Final = 20
 """Trials too risky beside the others, after which no more are looked at."""
 _AGAIN: Final = 3
 """Times that a trial is tried again after others got the load refused; then once more, with what surely loads."""
@@ -118,12 +120,13 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Crowd:
-    """The trials that are made on one section: how many, whether all of them may share it, their registers.
+    """The trials that are made on one section: how many, of how many at most, whether all may share, their registers.
 
     `section`: as the seed has it; `made`: what stands in its place, but for `edits`, which are made at the end.
     """
 
     section: Section
+    room: int = _IN_ONE
     trials: int = 0
     all_share: bool = True
     registers: list[int] = field(default_factory=list)
@@ -179,6 +182,8 @@ class Sweep:
         """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
+        self._many: Mapping[str, int] = {}
+        """Trials by kind of section."""
         self._book = _Book()
         self.made = 0
         """Mutants made."""
@@ -191,6 +196,7 @@ class Sweep:
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
             self._line = deque(map(_Waiting, trials.enumerate_trials(self._seeds, self._scene)))
+            self._many = Counter(one.trial.kind for one in self._line)
         if not self._line and self._late:
             self._line.extend(self._late)
             self._late.clear()
@@ -285,7 +291,9 @@ class Sweep:
                 put_back.append(one)
                 full += 1
                 continue
-            crowd = crowds.get(at) or _Crowd(_section_at(seed, at))
+            crowd = crowds.get(at) or _Crowd(
+                _section_at(seed, at), _IN_ONE + self._many.get(one.trial.kind, 0) // _FOR_EACH
+            )
             took = crowd.take(one)
             if took is None:
                 continue
@@ -395,7 +403,7 @@ def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> i
     if one.shares:
         for at in places:
             crowd = crowds[at]
-            if crowd.trials < _IN_ONE and crowd.all_share and trials.are_apart(one.trial.register, crowd.registers):
+            if crowd.trials < crowd.room and crowd.all_share and trials.are_apart(one.trial.register, crowd.registers):
                 return at
     return None
 

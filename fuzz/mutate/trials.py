@@ -7,11 +7,11 @@ can write and one of each byte that the load compares; a section a list of ways 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bars, limits, pokes, values
@@ -171,12 +171,27 @@ def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
         by_kind: dict[str, list[Trial]] = {}
         for _, _, trial in round_:
             by_kind.setdefault(trial.kind, []).append(trial)
+        for found in by_kind.values():
+            _set_apart(found)
         spread = [
             ((place + 0.5) / len(found), kind_, trial)
             for kind_, found in enumerate(by_kind.values())
             for place, trial in enumerate(found)
         ]
         yield from (trial for _, _, trial in sorted(spread, key=lambda one: one[:2]))
+
+
+def _set_apart(found: list[Trial]) -> None:
+    """Trials of registers in another order among themselves: neighbours in the line may go together (`are_apart`)."""
+    at = [place for place, trial in enumerate(found) if trial.register >= 0]
+    blocks: dict[int, deque[Trial]] = {}
+    for place in at:
+        blocks.setdefault(found[place].register // _NEAR, deque()).append(found[place])
+    # Every other block: the last register of one stands right before the first of the next.
+    turns = sorted(blocks.items(), key=lambda one: (one[0] % 2, one[0]))
+    order = (trial for turn in zip_longest(*(block for _, block in turns)) for trial in turn if trial is not None)
+    for place, trial in zip(at, order, strict=True):
+        found[place] = trial
 
 
 def _of_section(section: Section, scene: Scene, which: int, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
