@@ -6,12 +6,14 @@ that its features or its state call for, indices that it took from the rings.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from model.devices.virtio.transport import CAP_MSIX, INTERRUPT_PIN, MASK_ALL, MSIX_ENABLE, PINS, Pci
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from model.devices.virtio.device import Virtio
 
@@ -107,21 +109,28 @@ def _subsections(device: Virtio) -> Fields:
 
 def _per_queue(device: Virtio) -> Fields:
     host, queues = device.entry.host_features, device.queues
+    numbers = tuple([queue.index for queue in queues])
     sized = any(queue.num != queue.default_num for queue in queues)
     found: Fields = {}
-    for queue in queues:
-        for there, name, value in (
-            (host & VERSION_1, "virtqueues.vq[{}].vring.avail", queue.avail),
-            (host & VERSION_1, "virtqueues.vq[{}].vring.used", queue.used),
-            (sized, "ringsize.vq[{}].vring.num_default", queue.default_num),
-            (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_idx", queue.last_avail),
-            (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_wrap_counter", queue.last_wrap),
-            (host & RING_PACKED, "packed_virtqueues.vq[{}].used_idx", queue.used_idx),
-            (host & RING_PACKED, "packed_virtqueues.vq[{}].used_wrap_counter", queue.used_wrap),
-            (host & RING_PACKED, "packed_virtqueues.vq[{}].inuse", queue.inuse),
-        ):
-            found[_CORE + name.format(queue.index)] = value if there else None
+    for there, name, value in (
+        (host & VERSION_1, "virtqueues.vq[{}].vring.avail", "avail"),
+        (host & VERSION_1, "virtqueues.vq[{}].vring.used", "used"),
+        (sized, "ringsize.vq[{}].vring.num_default", "default_num"),
+        (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_idx", "last_avail"),
+        (host & RING_PACKED, "packed_virtqueues.vq[{}].last_avail_wrap_counter", "last_wrap"),
+        (host & RING_PACKED, "packed_virtqueues.vq[{}].used_idx", "used_idx"),
+        (host & RING_PACKED, "packed_virtqueues.vq[{}].used_wrap_counter", "used_wrap"),
+        (host & RING_PACKED, "packed_virtqueues.vq[{}].inuse", "inuse"),
+    ):
+        paths = _paths(_CORE + name, numbers)
+        found.update(zip(paths, map(attrgetter(value), queues), strict=True) if there else dict.fromkeys(paths))
     return found
+
+
+@lru_cache(maxsize=256)
+def _paths(name: str, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    """A name for each queue; a device has a thousand, and many devices have as many."""
+    return tuple([name.format(number) for number in numbers])
 
 
 def _extra_state(device: Virtio) -> Fields:
@@ -129,20 +138,23 @@ def _extra_state(device: Virtio) -> Fields:
     on a device without."""
     if device.entry.extra_state and device.extra_state_came:
         return {}
-    found: Fields = {}
-    for path in _registers(device):
-        if device.entry.extra_state and device.selects_kept and ".vqs[" not in path:
-            continue
-        found[path] = 0 if device.entry.extra_state else None
-    return found
+    paths: Iterable[str] = _registers(device)
+    if device.entry.extra_state and device.selects_kept:
+        paths = [path for path in paths if ".vqs[" in path]
+    return dict.fromkeys(paths, 0 if device.entry.extra_state else None)
 
 
-def _registers(device: Virtio) -> Iterator[str]:
-    prefix = _STATE[device.entry.transport]
-    if device.entry.transport == "pci":
-        yield from (f"{prefix}dfselect", f"{prefix}gfselect")
-    yield from (f"{prefix}guest_features[{index}]" for index in range(2))
-    for queue in device.queues:
-        path = f"{prefix}vqs[{queue.index}]."
-        yield from (f"{path}num", f"{path}enabled")
-        yield from (f"{path}{name}[{index}]" for name in ("desc", "avail", "used") for index in range(2))
+def _registers(device: Virtio) -> tuple[str, ...]:
+    return _register_paths(device.entry.transport, tuple([queue.index for queue in device.queues]))
+
+
+@lru_cache(maxsize=64)
+def _register_paths(transport: str, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    prefix = _STATE[transport]
+    found = [f"{prefix}dfselect", f"{prefix}gfselect"] if transport == "pci" else []
+    found += [f"{prefix}guest_features[{index}]" for index in range(2)]
+    for number in numbers:
+        path = f"{prefix}vqs[{number}]."
+        found += [f"{path}num", f"{path}enabled"]
+        found += [f"{path}{name}[{index}]" for name in ("desc", "avail", "used") for index in range(2)]
+    return tuple(found)
