@@ -253,10 +253,10 @@ def _saved(one: Side, other: Side) -> Iterator[tuple[str, str]]:
         left, right = one.saved[key], other.saved[key]
         name = key[0] if not key[1] else f"{key[0]}/{key[1]}"
         groups: dict[str, list[tuple[str, object, object]]] = {}
-        pairs = [(path, mine, right.get(path, ABSENT)) for path, mine in left.items() if mine is not UNKNOWN]
-        pairs += [(path, ABSENT, theirs) for path, theirs in right.items() if path not in left]
+        pairs = [(path, mine, theirs) for path, mine in left.items() if mine != (theirs := right.get(path, ABSENT))]
+        pairs += [(path, ABSENT, theirs) for path, theirs in right.items() if path not in left and theirs is not ABSENT]
         for path, mine, theirs in pairs:
-            if theirs is not UNKNOWN and mine != theirs:
+            if mine is not UNKNOWN and theirs is not UNKNOWN:
                 groups.setdefault(_ELEMENT.sub("[]", path), []).append((path, mine, theirs))
         for found in groups.values():
             path, mine, theirs = found[0]

@@ -107,13 +107,14 @@ def _in_one_piece(section: Section) -> bool:
 def _said(one: Brought, known: Mapping[str, object]) -> Fields:
     """What the device says of fields, those that are known."""
     mine: dict[str, object] = {}
-    for path, value in one.said.items():
-        if path.endswith("*"):
-            mine.update((found, ABSENT if value is None else value) for found in known if found.startswith(path[:-1]))
-        elif path.rpartition(".")[2] == _SHPC and isinstance(value, bytes):
+    for path, value in one.said.items():  # some ten thousand
+        told = ABSENT if value is None else value
+        if path[-1] == "*":
+            mine.update((found, told) for found in known if found.startswith(path[:-1]))
+        elif isinstance(value, bytes) and path.rpartition(".")[2] == _SHPC:
             mine.update({f"{path}.{node.name}": node.value for node in INSIDES[_SHPC](value).expand(0)})
         else:
-            mine[path] = ABSENT if value is None else value
+            mine[path] = told
     return mine
 
 
