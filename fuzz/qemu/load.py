@@ -29,7 +29,7 @@ class Loaded:
       the load has not ended); hung (its monitor does not answer any more).
     - `messages`: its own lines, without program name, traces and the warnings of start-up.
     - `ended`: how the process ended, in words; "" if it lives.
-    - `flat`: `info mtree -f` after the load ("" unless accepted); `tree`: `info mtree -D -o`.
+    - `flat`: `info mtree -f` after the load ("" unless accepted).
     - `views`: flat views created while loading; `rebuilds`: commits that rebuilt them; `sections` splits both.
     - `queues`: per virtio device (QOM path) and queue index QEMU's `x-query-virtio-queue-status`; `virtio`: its status.
     - `saved`: the stream it writes afterwards, if asked for; `unsaved` says why there is none.
@@ -38,7 +38,6 @@ class Loaded:
     verdict: str
     messages: tuple[str, ...]
     flat: str = ""
-    tree: str = ""
     views: int = 0
     rebuilds: int = 0
     sections: tuple[SectionTrace, ...] = ()
@@ -93,14 +92,13 @@ def _observe(vm: Qemu, path: Path, before: int, queues: int) -> Loaded:
         messages, sections, views = parse_trace(vm.output(before))
         rebuilds = sum(section.rebuilds for section in sections)
         verdict = "hung" if status is None else "aborted" if status < 0 else "refused"
-        return Loaded(verdict, messages, "", "", views, rebuilds, sections, ended=vm.ended())
+        return Loaded(verdict, messages, "", views, rebuilds, sections, ended=vm.ended())
     vm.timeout = max(vm.timeout, PATIENCE)
     status_by_path, queue_status = virtio_state(vm, queues)
     return Loaded(
         "accepted",
         messages,
         vm.hmp("info mtree -f"),
-        vm.hmp("info mtree -o -D"),
         views,
         rebuilds,
         sections,
@@ -119,7 +117,7 @@ def _unfinished(vm: Qemu, before: int) -> Loaded:
     except QemuError:
         pass
     messages, sections, views = parse_trace(vm.output(before))
-    return Loaded(verdict, messages, "", "", views, sum(section.rebuilds for section in sections), sections)
+    return Loaded(verdict, messages, "", views, sum(section.rebuilds for section in sections), sections)
 
 
 def _saved(vm: Qemu, loaded: Loaded, path: Path) -> Loaded:
