@@ -154,9 +154,10 @@ def is_built(device: Virtio, queue: Queue, reader: str) -> bool:
     view = space.current
     three = _known(device, queue, view)
     if three is None:
-        three = _made(device, queue, view)
-        if three is None:
+        mapped = _mapped(device, queue, view)
+        if mapped is None:
             return False
+        three = mapped[1]
     if load is not None:
         if load.steps + 3 > load.budget:
             return False
@@ -185,16 +186,23 @@ def _known(device: Virtio, queue: Queue, view: FlatView) -> tuple[Cache, Cache, 
     return three if as_before(last.regions) else None
 
 
-def _made(device: Virtio, queue: Queue, view: FlatView) -> tuple[Cache, Cache, Cache] | None:
-    made = []
+def _mapped(
+    device: Virtio, queue: Queue, view: FlatView
+) -> tuple[list[tuple[int, int, Piece]], tuple[Cache, Cache, Cache]] | None:
+    """Where a queue's rings lie, each as address, end and piece of the view, and caches of them.
+
+    None where one is of nothing, or cannot be mapped whole.
+    """
+    places, made = [], []
     for _, address, size, write in rings_of(device, queue):
         if size == 0:
             return None
         piece = piece_at(view, address, size, write)
         if piece.length < size:
             return None
+        places.append((address, address + size, piece))
         made.append(_cache(device, piece, write=write))
-    return made[0], made[1], made[2]
+    return places, (made[0], made[1], made[2])
 
 
 def uses_of(device: Virtio, queue: Queue, reader: str) -> list[Use]:
@@ -211,18 +219,14 @@ def _look(device: Virtio, view: FlatView) -> Renewal | None:
             break
         three = None
         if queue.desc != 0:
-            made = []
-            for _, address, size, write in rings_of(device, queue):
-                if size == 0:
-                    return None
-                piece = piece_at(view, address, size, write)
-                if piece.length < size:
-                    return None
+            mapped = _mapped(device, queue, view)
+            if mapped is None:
+                return None
+            places, three = mapped
+            for address, end, piece in places:
                 found.append(piece)
                 index = bisect_right(view.starts, address) - 1
-                indices.add(index if index >= 0 and address + size <= view.ends[index] else -1)
-                made.append(_cache(device, piece, write=write))
-            three = made[0], made[1], made[2]
+                indices.add(index if index >= 0 and end <= view.ends[index] else -1)
         built.append((queue, queue.num, queue.desc, queue.avail, queue.used, three))
     within = None
     if -1 not in indices:
