@@ -1,7 +1,8 @@
-"""What mutants light and show, in one order or another: `python tests/history.py TARGET ORDER`, a process of its own.
+"""What mutants light and show, in one order or another: `python tests/history.py TARGET:ORDER...`, in its own process.
 
 Probes must be in place before anything of the code under test is imported, which a test's own process has long done.
-Prints a JSON object: for each mutant, by its number, the counters that it lit and the findings that it showed.
+Prints a JSON object: by target, for each mutant, by its number, the counters that it lit and the findings that it
+showed. Targets that go into one process are of one kind of code under test; each has what those before it have left.
 
 ORDER: `forward`; `backward`; `twice`, each two times in a row; `fresh`, each on a target newly built; `plain`, backward
 with every load done in earnest, nothing remembered. The target `pair` is `stream` under the reference and one design.
@@ -55,13 +56,20 @@ def mutants(mutator: Mutator | ProgramMutator, pool: Sequence[bytes], wanted: in
     return made
 
 
-def main(target: str, order: str) -> dict[int, Any]:
+def main(*asked: str) -> dict[str, dict[int, Any]]:
     """Run them."""
     features = FeatureMap()
-    name = "stream" if target in {"pair", "snapshot"} else target
-    without = () if name == "memory" else WITHOUT
-    finder = install(UNDER_TEST.get(name, INSTRUMENTED), features.counters, PROBES, without)
+    targets = dict(one.split(":") for one in asked)
+    first, *others = {"stream" if target in {"pair", "snapshot"} else target for target in targets}
+    assert not others
+    without = () if first == "memory" else WITHOUT
+    finder = install(UNDER_TEST.get(first, INSTRUMENTED), features.counters, PROBES, without)
     features.written = lambda: finder.count
+    return {target: shown(target, order, first, features) for target, order in targets.items()}
+
+
+def shown(target: str, order: str, name: str, features: FeatureMap) -> dict[int, Any]:
+    """What a target's mutants light and show."""
     lights = ProbeLights(features)
     from fuzz.work import build
     from model import DESIGNS, load
@@ -72,9 +80,10 @@ def main(target: str, order: str) -> dict[int, Any]:
         def load(self, data: bytes, design: Any, *schedule: Any, loadvm: bool = False) -> Any:
             return load(self.machine, data, design, loadvm=loadvm, schedule=schedule[0])
 
+    pool = begin_with(target)
+    genuine = build.Destination
     if order == "plain":
         build.Destination = Plain  # type: ignore[misc]
-    pool = begin_with(target)
     with tempfile.TemporaryDirectory() as folder:
         for number, data in enumerate(pool):
             (Path(folder) / f"{number:04}").write_bytes(data)
@@ -102,8 +111,9 @@ def main(target: str, order: str) -> dict[int, Any]:
                 features.clear()
                 execution = runs.run(inputs[number])
                 features.mark(execution.features)
-            shown = sorted((one.kind, one.cause, one.text, one.severity, one.readable) for one in execution.found)
-            found[number] = [features.taken(), shown]
+            findings = sorted((one.kind, one.cause, one.text, one.severity, one.readable) for one in execution.found)
+            found[number] = [features.taken(), findings]
+    build.Destination = genuine  # type: ignore[misc]
     return found
 
 
