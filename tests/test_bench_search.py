@@ -104,9 +104,8 @@ def test_interrupted_and_gone_on_with(
     assert second == ["nothing-wrong random 2"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_bench_goes_on(how: signal.Signals, tmp_path: Path, bugs: Path, machine: str) -> None:
-    kept = tmp_path / "kept"
+def killed(how: signal.Signals, kept: Path, bugs: Path, machine: str) -> tuple[int, list[str]]:
+    """A bench that gets a signal when its first search has ended: its status, and the command."""
     command = [sys.executable, "-c", "import sys; sys.argv[0] = 'vmfuzz'; from fuzz.cli import main; main()", "bench"]
     command += ["--search", "--seeded", f"{bugs}:MasterForgotten", "--machine", machine, "--way", "random"]
     command += ["--resume", str(kept), "--seeds", "2", "--jobs", "1", "--json"]
@@ -115,7 +114,13 @@ def test_a_killed_bench_goes_on(how: signal.Signals, tmp_path: Path, bugs: Path,
         assert bench.poll() is None
         time.sleep(0.05)
     bench.send_signal(how)
-    assert bench.wait() == (130 if how == signal.SIGTERM else -how)
+    return bench.wait(), command
+
+
+def test_a_killed_bench_goes_on(tmp_path: Path, bugs: Path, machine: str) -> None:
+    kept = tmp_path / "kept"
+    status, command = killed(signal.SIGKILL, kept, bugs, machine)
+    assert status == -signal.SIGKILL
     before = (kept / FILE).read_bytes()
     done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
@@ -123,6 +128,14 @@ def test_a_killed_bench_goes_on(how: signal.Signals, tmp_path: Path, bugs: Path,
     assert [one["result"]["ended"] for one in values["searches"]] == ["found", "found"]
     assert (kept / FILE).read_bytes().startswith(before)
     assert (kept / FILE).read_bytes().count(b"\n") == 2
+
+
+def test_a_bench_that_is_told_to_end_keeps_what_it_has(tmp_path: Path, bugs: Path, machine: str) -> None:
+    status, _ = killed(signal.SIGTERM, tmp_path / "kept", bugs, machine)
+    assert status == 130
+    lines = (tmp_path / "kept" / FILE).read_bytes().splitlines(keepends=True)
+    assert all(line.endswith(b"\n") and json.loads(line) for line in lines)
+    assert lines
 
 
 @pytest.mark.parametrize(
