@@ -29,11 +29,16 @@ def held(path: Path) -> list[Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place for a file, one for all examples."""
+    return tmp_path_factory.mktemp("lines") / "file"
+
+
 @given(rows=st.lists(VALUES, max_size=5), cut=st.integers(0, 400))
-def test_what_is_left_of_a_file_that_was_cut_off_are_its_whole_lines(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], cut: int
-) -> None:
-    path = tmp_path_factory.mktemp("lines") / "file"
+def test_what_is_left_of_a_file_that_was_cut_off_are_its_whole_lines(file: Path, rows: list[Any], cut: int) -> None:
+    path = file
+    path.unlink(missing_ok=True)
     lines = Lines(path, [].append)
     for row in rows:
         lines.add(row)

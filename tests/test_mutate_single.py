@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants import stream
+from mutants import differing, stream
 
 from fuzz.mutate import Dice
 from fuzz.mutate.index import index_of
@@ -41,7 +41,7 @@ def test_one_value_is_another_and_all_else_is_as_it_was(name: str) -> None:
     for seed in range(400):
         after = single_field(source, Dice(seed))
         assert len(after) == len(before)
-        differs = [at for at, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+        differs = differing(before, after)
         assert differs
         assert len({holders.get(at, -at - 1) for at in differs}) == 1, (seed, differs)
         numbers.add(holders[differs[0]])
@@ -58,7 +58,7 @@ def test_every_section_has_its_turn_and_the_framing_too() -> None:
     before, seen = write(source), set()
     for seed in range(3000):
         after = single_field(source, Dice(seed))
-        first = next(at for at, (a, b) in enumerate(zip(before, after, strict=True)) if a != b)
+        first, *_ = differing(before, after)
         seen.add(next((name for end, name in ends if first < end), "behind"))
     assert {section.name for section in source.sections} <= seen
 
