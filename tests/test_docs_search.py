@@ -10,6 +10,7 @@ from test_docs import ROOT
 
 from fuzz import cli
 from fuzz.search.ways import ALL, WAYS
+from model.seeded import SEEDED
 
 PAGE = (ROOT / "docs" / "search.md").read_text()
 
@@ -31,3 +32,9 @@ def test_options_exist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_ways() -> None:
     assert tuple(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == WAYS
     assert {*re.findall(r"`--way ([\w-]+)`", PAGE)} == {*ALL} - {*WAYS}
+
+
+def test_bugs_that_are_named_anywhere_exist() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"--seeded ([a-z][a-z-]+)(?![\w.])", page.read_text())}
+    assert {"alias-offset-kept", "hiding-marks-nothing"} <= named <= {*SEEDED}
