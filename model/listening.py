@@ -134,7 +134,12 @@ def rows_of(view: FlatView) -> tuple[Row, ...]:
     """The ranges of a view as outcomes tell them; the same object for all that share its lists."""
     kept = view.kept
     if kept.rows is None:
-        kept.rows = tuple([_row_at(view, index) for index in range(len(view.starts))])
+        kept.rows = tuple(
+            [
+                (start, end - 1, region.name, start - base, bool(flags & READONLY), region.key)
+                for start, end, (region, base, flags) in zip(view.starts, view.ends, view.infos, strict=True)
+            ]
+        )
     return kept.rows
 
 

@@ -450,11 +450,7 @@ class Virtio(Effects):
 
     def state(self) -> DeviceState | None:
         """Every queue that is set up, has moved, or has caches left."""
-        shown = tuple(
-            queue.state()
-            for queue in self.queues[: self._used_queues]
-            if queue.desc or queue.last_avail or queue.shadow or queue.used_idx or queue.inuse or queue.caches
-        )
+        shown = tuple([queue.state() for queue in self.queues[: self._used_queues] if not queue.is_at_rest])
         derived = self.requests.derived() + self.transport.derived() + self.resumed
         return DeviceState(self.section, self.handler.kind, self.broken, self.started, shown, derived)
 

@@ -117,12 +117,21 @@ class Queue:
         self._changes.count += 1
         self._caches = value
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it is not set up, has not moved, and has no caches left."""
+        return not (
+            self._desc or self.last_avail or self.shadow or self.used_idx or self.inuse or self._caches is not None
+        )
+
     def state(self) -> QueueState:
         """For the outcome."""
         shown: tuple[str, ...] = ()
-        if self.caches is not None:
+        if self._caches is not None:
             shown = tuple(
-                f"{cache.region.key if cache.region else 'unmapped'}+{cache.xlat:#x}:{cache.length:#x}"
-                for cache in self.caches
+                [
+                    f"{cache.region.key if cache.region else 'unmapped'}+{cache.xlat:#x}:{cache.length:#x}"
+                    for cache in self._caches
+                ]
             )
-        return QueueState(self.index, self.num, self.last_avail, self.shadow, self.used_idx, self.inuse, shown)
+        return QueueState(self.index, self._num, self.last_avail, self.shadow, self.used_idx, self.inuse, shown)
