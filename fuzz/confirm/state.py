@@ -45,23 +45,31 @@ def fields(section: Section) -> Mapping[str, object]:
 def _fields(leaves: tuple[Leaf, ...], payload: bytes) -> Mapping[str, object]:
     """Kept for the next one: of a stream that is loaded, saved and compared, most sections come again and again."""
     found: dict[str, object] = {}
+    for leaf, paths, places in _told(leaves):
+        order: Literal["little", "big"] = "little" if leaf.byteorder == "little" else "big"
+        size = leaf.size if leaf.path[-len(_IMAGE) :] != _IMAGE else leaf.size * leaf.count
+        pieces = [payload[at : at + size] for at in places]
+        if leaf.type == "bool":
+            found.update(zip(paths, [int(any(piece)) for piece in pieces], strict=True))
+        elif leaf.integer and size == leaf.size:
+            found.update(zip(paths, [int.from_bytes(piece, order) for piece in pieces], strict=True))
+        else:
+            found.update(zip(paths, pieces, strict=True))
+    return found
+
+
+@lru_cache(maxsize=64)
+def _told(leaves: tuple[Leaf, ...]) -> tuple[tuple[Leaf, tuple[str, ...], tuple[int, ...]], ...]:
+    """Leaves that are told, each with the paths of its values and where they stand."""
+    found = []
     for leaf in leaves:
         path = _REPEATED.sub("", leaf.path)
         if path.endswith(_IMAGE):
-            found[path] = payload[leaf.offset : leaf.offset + leaf.count * leaf.size]
-            continue
-        if leaf.type in {"unused_buffer", "unused"} or path.endswith(("@version", "@more", "@end")):
-            continue
-        order: Literal["little", "big"] = "little" if leaf.byteorder == "little" else "big"
-        for place, at in _places(leaf, path):
-            piece = payload[at : at + leaf.size]
-            if leaf.type == "bool":
-                found[place] = int(any(piece))
-            elif leaf.integer:
-                found[place] = int.from_bytes(piece, order)
-            else:
-                found[place] = piece
-    return found
+            found.append((leaf, (path,), (leaf.offset,)))
+        elif leaf.type not in {"unused_buffer", "unused"} and not path.endswith(("@version", "@more", "@end")):
+            paths, places = zip(*_places(leaf, path), strict=True) if leaf.count else ((), ())
+            found.append((leaf, paths, places))
+    return tuple(found)
 
 
 def _places(leaf: Leaf, path: str) -> Iterable[tuple[str, int]]:
@@ -125,12 +133,19 @@ def _kept(
     """What is saved again of a section that was loaded, as long as its device says nothing else."""
     theirs = _fields(other_leaves, other_payload)
     mine = dict(_fields(leaves, payload))
-    for path in (*mine, *(path for path in theirs if path not in mine)):
+    if mine.keys() != theirs.keys():
         # Whether a subsection is written depends on the device's state, not on whether it was read.
-        optional = "/" in path and (path not in mine or path not in theirs)
-        if optional or not_kept(kind, path):
-            mine[path] = UNKNOWN
+        alone = [path for path in mine if path not in theirs] + [path for path in theirs if path not in mine]
+        mine.update((path, UNKNOWN) for path in alone if "/" in path)
+    for told in (leaves, other_leaves):
+        mine.update(dict.fromkeys(_not_kept(kind, told), UNKNOWN))
     return mine
+
+
+@lru_cache(maxsize=64)
+def _not_kept(kind: str, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
+    """Paths of values that are not saved again as they were loaded."""
+    return tuple([path for _, paths, _ in _told(leaves) for path in paths if not_kept(kind, path)])
 
 
 def saved_sections(data: bytes, machine: Machine) -> dict[tuple[str, int], Section] | None:
