@@ -155,5 +155,7 @@ def test_two_runs_on_one_folder_have_workers_of_different_names(tmp_path: Path) 
     specs = _workers([base, replace(base, worker="n")], RunOptions(jobs=3), campaign)
     assert {(spec.worker, spec.shared) for spec in specs} == {("m.2", "m"), ("m.3", "m"), ("n", "n")}
     assert len({spec.seed for spec in specs if spec.shared == "m"}) == 2
+    assert {(spec.shared, spec.share) for spec in specs} == {("m", (0, 2)), ("m", (1, 2)), ("n", (0, 1))}
+    assert all(Spec.from_json(spec.to_json()) == spec for spec in specs)
     assert held is not None
     os.close(held)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fuzz.mutate import Dice, Scene
-from fuzz.mutate.sweep import MOST, Sweep
+from fuzz.mutate.sweep import FIRST, MOST, Sweep, Turn
 from fuzz.mutate.trials import enumerate_trials
 from fuzz.work.build import read_description
 from model import section_schemas
@@ -182,3 +183,35 @@ def test_what_is_sent_again_later_stands_behind_all_others(seed: Stream) -> None
         assert all(names.count(name) > 1 for name in names[last:] if name != "globalstate")
         sweep.answer("")
     assert found > 20
+
+
+def order(short: Stream, turn: Turn) -> list[str]:
+    """What one worker tries, in its order, a line each; all of it loads."""
+    sweep, dice, found = Sweep([short], scene(), turn), Dice(3), list[str]()
+    while sweep.mutant(dice) is not None:
+        found += [f"{one.trial.kind} {one.trial.field} {one.trial.value}" for one, _ in sweep._under]
+        sweep.answer("")
+    return found
+
+
+def test_workers_that_share_a_list_begin_with_different_trials_and_make_all(seed: Stream) -> None:
+    short = few(seed, "timer", "hpet", "ps2kbd", "i8259")
+    alone = order(short, FIRST)
+    first, second = order(short, (0, 2, 0)), order(short, (1, 2, 0))
+    for other in (first, second):  # which of two sections has a value already depends on whose turn it is
+        assert (Counter(alone) - Counter(other)).total() <= len(alone) // 100
+    early = len(alone) // 4
+    both = Counter(first[:early]) & Counter(second[:early])
+    assert sum(both.values()) < early // 4  # fields of arrays are called alike
+
+
+def test_a_worker_that_is_started_again_goes_on_about_where_it_was(seed: Stream) -> None:
+    short = few(seed, "timer", "hpet", "ps2kbd", "i8259")
+    alone = order(short, FIRST)
+    executions = len(alone) // 10
+    again = order(short, (0, 1, executions))
+    assert Counter(again) == Counter(alone)
+    early = executions * 4
+    both = Counter(again[: early // 2]) & Counter(alone[:early])
+    assert sum(both.values()) < early // 8
+    assert order(short, (0, 1, len(alone))) == []  # made long ago

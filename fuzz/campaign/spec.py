@@ -49,6 +49,8 @@ class Spec:
     """Bytes in use at which a worker is started anew; 0: never."""
     supervisor: int = 0
     """Process id of the supervisor; 0: none to watch."""
+    share: tuple[int, int] = (0, 1)
+    """Which of how many workers of its group this is: what is tried systematically they share."""
     until: tuple[str, ...] = ()
     """Designs, as causes tell them, of which the first finding ends the work (`vmfuzz bench --search`)."""
 
@@ -69,4 +71,6 @@ class Spec:
         values["designs"] = tuple(values["designs"])
         values["beyond"] = tuple(values.get("beyond", ()))
         values["until"] = tuple(values.get("until", ()))
+        which, of = values.get("share", (0, 1))
+        values["share"] = which, of
         return cls(**values)

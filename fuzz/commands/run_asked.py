@@ -230,6 +230,7 @@ def _workers(groups: Sequence[Spec], options: RunOptions, campaign: Campaign) ->
                     worker=name,
                     group=group.worker,
                     seed=group.seed + OTHER_WORKER * which,
+                    share=(which, share),
                     executions=options.executions,
                     timeout=options.timeout,
                     memory=options.memory << 20,

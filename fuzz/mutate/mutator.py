@@ -40,7 +40,7 @@ from fuzz.mutate import (
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.familiar import Familiar, to_bytes
-from fuzz.mutate.sweep import Sweep
+from fuzz.mutate.sweep import FIRST, Sweep
 from model.schedule import EMPTY_SCHEDULE, join, split
 from vmformat import StreamError
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fuzz.mutate.scene import Arm, Scene
+    from fuzz.mutate.sweep import Turn
     from model.schedule import Schedule
     from vmformat import Schemas, Stream
 
@@ -92,7 +93,9 @@ class Mutator:
         arms: dict[str, tuple[Arm, int]] | None = None,
         *,
         learning: bool = False,
+        turn: Turn = FIRST,
     ) -> None:
+        """`turn`: where the list of trials begins, with `learning`."""
         self._scene = scene
         arms = ARMS if arms is None else arms
         self._arms: dict[str, Arm] = {name: arm for name, (arm, _) in arms.items()}
@@ -100,7 +103,7 @@ class Mutator:
         self._steps = Wheel({name: weight for name, (_, weight) in schedule.ARMS.items()})
         self._ways = Wheel(WAYS)
         self._learning = learning
-        self._sweep = Sweep(scene.donors, scene)
+        self._sweep = Sweep(scene.donors, scene, turn)
         self._stock: deque[Stream] = deque(scene.donors, maxlen=STOCK + len(scene.donors))
         self._made: Stream | None = None
         """The stream that the last mutant is, if it is one."""

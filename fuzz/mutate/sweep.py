@@ -13,6 +13,9 @@ is empty. A trial that most likely is refused goes alone, but for *riders*: tria
 sections that stand before it. What dies of one of those shows at once; they stay in line, for what shows at the end of
 a load.
 
+Workers that share a corpus begin with different trials; one that is started again goes on about where it was: how far
+it came is told by its executions alone, and what it may not have made comes again behind the others, once.
+
 What is not known (`answer(None)`: the target does not say where the load ended) counts as tried.
 """
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fuzz.mutate import trials
 from fuzz.mutate.index import altered_by
@@ -69,8 +72,16 @@ _MOSTLY: Final = 0.6
 """A share of refusals that is as good as all, where there were many."""
 _MANY, _FEW = 20.0, 2.0
 """Executions that are worth as much as what was thought before."""
+_AN_EXECUTION: Final = 5
+"""Trials that are made in one execution, from the list or not."""
 _RIDERS: Final = 16
 """Trials drawn to ride along with one that is likely to be refused."""
+
+
+Turn: TypeAlias = tuple[int, int, int]
+"""Which of how many workers that share a list this is, and executions that it has behind it."""
+FIRST: Final[Turn] = (0, 1, 0)
+"""One worker that begins."""
 
 
 @dataclass(slots=True)
@@ -166,9 +177,11 @@ class _Crowd:
 class Sweep:
     """The trials of a campaign on one machine, and what became of them."""
 
-    def __init__(self, seeds: Sequence[Stream], scene: Scene) -> None:
+    def __init__(self, seeds: Sequence[Stream], scene: Scene, turn: Turn = FIRST) -> None:
+        """`turn`: where the list begins."""
         self._seeds = tuple(sorted(seeds, key=_richness, reverse=True))
         self._scene = scene
+        self._turn = turn
         self._line: deque[_Waiting] | None = None
         self._late: list[_Waiting] = []
         """Trials of fields that were always refused, and of sections that the richest seed has not."""
@@ -195,7 +208,7 @@ class Sweep:
 
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
-            self._line = deque(map(_Waiting, trials.enumerate_trials(self._seeds, self._scene)))
+            self._line = _line_of(trials.enumerate_trials(self._seeds, self._scene), self._turn)
             self._many = Counter(one.trial.kind for one in self._line)
         if not self._line and self._late:
             self._line.extend(self._late)
@@ -369,6 +382,17 @@ class Sweep:
             book, (all_, name, value, own) = self._book, trial.like
             known = trial.__dict__["_sweep_tallies"] = book[all_], book[name], book[value], book[own]
         return known
+
+
+def _line_of(found: Sequence[Trial], turn: Turn) -> deque[_Waiting]:
+    """The trials, each worker's own share before those of the others, from where it may be by now."""
+    which, of, executions = turn
+    line = deque(_Waiting(trial) for number in range(of) for trial in found[(which + number) % of :: of])
+    done = executions * _AN_EXECUTION
+    if done >= 2 * len(line):
+        line.clear()
+    line.rotate(-done)
+    return line
 
 
 def _is_hopeless(tallies: _Tallies) -> bool:

@@ -11,6 +11,7 @@ from fuzz.mutate.mutator import Mutator
 from fuzz.mutate.places import Places
 from fuzz.mutate.programs import ProgramMutator
 from fuzz.mutate.scene import Scene
+from fuzz.mutate.sweep import FIRST
 from fuzz.targets import memory, roundtrip, stream
 from model import REFERENCE, Loads, Machine, Stage, live, parse, section_schemas, stages_of
 from model.faulty import FaultyMachine
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from fuzz.campaign.spec import Spec
     from fuzz.engine import Target
+    from fuzz.mutate.sweep import Turn
     from model import Description, Design, Outcome
     from model.lights import Lights
     from model.schedule import Schedule
@@ -102,14 +104,24 @@ def build_target(spec: Spec, lights: Lights | None = None) -> Target:
     return fed(make, spec.feedback, spec.reach, spec.executions or 0)
 
 
-def build_mutator(spec: Spec) -> Mutator | ProgramMutator:
-    """The mutator for the spec's target: for its machine, with its seeds as donors, or for programs."""
+def build_mutator(spec: Spec, begun: int = 0) -> Mutator | ProgramMutator:
+    """The mutator for the spec's target: for its machine, with its seeds as donors, or for programs.
+
+    `begun`: executions of the worker's earlier lives.
+    """
     if spec.target == memory.NAME:
         return ProgramMutator(memory.MAX_SIZE)
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
     schedules = spec.target == stream.NAME and not spec.loadvm  # a snapshot is loaded without letting go of the lock
-    return make_mutator(read_description(Path(spec.description)), seeds, limit, schedules=schedules, learning=True)
+    return make_mutator(
+        read_description(Path(spec.description)),
+        seeds,
+        limit,
+        schedules=schedules,
+        learning=True,
+        turn=(*spec.share, begun),
+    )
 
 
 def make_mutator(
@@ -119,11 +131,13 @@ def make_mutator(
     *,
     schedules: bool = False,
     learning: bool = False,
+    turn: Turn = FIRST,
 ) -> Mutator:
     """The mutator for a machine, with those of its seeds that can be read as donors.
 
     `limit`: the longest mutant, in bytes; twice the longest seed and a little if not given. `schedules`: whether
-    mutants may end with one. `learning`: it is told what becomes of its mutants, and makes use of that.
+    mutants may end with one. `learning`: it is told what becomes of its mutants, and makes use of that; `turn` says
+    where its list of trials begins.
     """
     schemas = section_schemas(description)
     donors = []
@@ -142,7 +156,7 @@ def make_mutator(
     scene = Scene(
         places, tuple(donors), limit or 2 * largest + SLACK, functions, bars=bars, masks=masks, schedules=schedules
     )
-    return Mutator(schemas, scene, learning=learning)
+    return Mutator(schemas, scene, learning=learning, turn=turn)
 
 
 def _main_ram(description: Description) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from fuzz.campaign.findings import FindingStore
 from fuzz.campaign.folder import BOX
 from fuzz.campaign.shelf import Shelf
 from fuzz.campaign.spec import Spec
+from fuzz.campaign.stats import read_stats
 from fuzz.engine import PROBES, Engine, FeatureMap, Harness, Watchdog, bytes_mutator
 from fuzz.engine.collector import leave_alone
 from fuzz.engine.counters import stabilise
@@ -102,7 +103,8 @@ def main(argv: list[str]) -> None:
         from fuzz.work.build import build_mutator, build_target  # noqa: PLC0415
 
     target: Target = build_target(spec, ProbeLights(features))
-    mutator = build_mutator(spec)
+    before = read_stats(Path(spec.campaign) / "workers" / spec.worker / "stats.json")
+    mutator = build_mutator(spec, 0 if before is None else before.executions)
     run(spec, target, mutator, features, int(argv[2]) if len(argv) > 2 else None)
 
 
