@@ -171,3 +171,55 @@ def test_a_section_of_which_there_is_much_to_try_has_room_for_more_at_a_time() -
         leaves = [leaf for found in index.places.values() for leaf in found if leaf.size <= 8]
         most = max(most, sum(read_leaf(changed, leaf) != read_leaf(processor, leaf) for leaf in leaves))
     assert most > 6
+
+
+def test_a_section_is_sent_changed_and_again_as_it_was() -> None:
+    disk = stream("pc-small").section("0000:00:02.0/virtio-blk")
+    assert disk is not None
+    back = [trial for field, those in trials_of("virtio-blk", bars=True).items() if "back:" in field for trial in those]
+    assert {"back:4", "back:bar:1", "back:ones:4"} <= {trial.field for trial in back}
+    for trial in back:
+        made = trial.apply(disk)
+        if made is not None:
+            assert trial.later
+            assert made[0] != disk == made[1]
+
+
+def test_all_registers_that_steer_the_memory_layout_are_cleared_together() -> None:
+    chipset = stream("pc-small").section("0000:00:01.3/piix4_pm")
+    assert chipset is not None
+    (made,) = trials_of("piix4_pm")["steering"][0].apply(chipset) or ()
+    config = config_of(made)
+    assert config is not None
+    assert [get(made, config, at, 4) for at in (0x40, 0x90)] == [0, 0]
+    assert [get(made, config, at, 1) for at in (0x80, 0xD2)] == [0, 0]
+
+
+def test_what_a_load_compares_is_tried_early_on_the_first_function_with_such_a_header() -> None:
+    source = stream("pc-small")
+    names = [section.name.rpartition("/")[0] for section in source.sections]
+    masks = {name: (bytes(256), b"\xff" * 4 + bytes(60) + b"\xff" + bytes(191)) for name in names if ":" in name}
+    found = enumerate_trials([source], Scene(masks=masks))
+    places = {(trial.kind, trial.field): at for at, trial in reversed(list(enumerate(found)))}
+    for offset in 0, 3, 64:
+        first = places["I440FX", f"compared:{offset}"]
+        assert first < min(places[kind, f"compared:{offset}"] for kind in ("PIIX3", "virtio-net"))
+        assert first < len(found) / 10
+
+
+def test_an_expansion_rom_is_switched_on_in_other_places_and_without_memory() -> None:
+    card = stream("pc-cirrus").section("0000:00:02.0/cirrus_vga")
+    assert card is not None
+    scene = Scene(bars={"0000:00:02.0": {6: 0x10000}})
+    found = [trial for trial in enumerate_trials([stream("pc-cirrus")], scene) if trial.kind == "cirrus_vga"]
+    places: set[tuple[int, int]] = set()
+    blind: set[tuple[int, int]] = set()
+    for trial in found:
+        if trial.field not in {"bar:6", "blind:6"}:
+            continue
+        (made,) = trial.apply(card) or (card,)
+        config = config_of(made)
+        assert config is not None
+        (places if trial.field == "bar:6" else blind).add((get(made, config, 0x30, 4), get(made, config, 4, 1) & 2))
+    assert (0xFFFF0001, 2) in places
+    assert (0xFFFF0001, 0) in blind

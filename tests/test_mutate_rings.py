@@ -44,6 +44,15 @@ def test_rings_of_an_old_driver_end_with_ram_or_begin_there() -> None:
     assert number(found["ring:0:wraps"], "queue[0].desc") + 16 * size == 1 << 64
 
 
+def test_rings_of_an_old_driver_lie_on_both_sides_of_an_edge() -> None:
+    found = made("pc-small", "virtio-blk")
+    for name, begins, length in ("table", 0, 16384), ("available", 16384, 2054), ("used", 20480, 8198):
+        ring = found[f"ring:0:{name} across 0x100000"]
+        assert number(ring, "queue[0].num") == 1024
+        start = number(ring, "queue[0].desc") + begins
+        assert start < 0x100000 < start + length
+
+
 def test_the_index_seen_last_is_as_far_away_as_the_ring_is_long() -> None:
     found = made("pc-small", "virtio-blk")
     last, size = (number(found["ring:0:no RAM"], f"queue[0].{name}") for name in ("last_avail_idx", "num"))

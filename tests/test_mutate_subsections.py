@@ -8,7 +8,7 @@ import pytest
 from mutants import leaf_of, stream
 
 from fuzz.mutate.index import altered
-from fuzz.mutate.subsections import added, dropped, missing, present, repeated
+from fuzz.mutate.subsections import added, dropped, missing, present, repeated, strange
 
 if TYPE_CHECKING:
     from vmformat import Section
@@ -116,3 +116,10 @@ def test_one_whose_name_was_spoilt_is_none_any_more() -> None:
     disk = section("0000:00:02.0/virtio-blk")
     spoilt = altered(disk, present(disk)[1].start + 2, b"V")
     assert names(spoilt) == ["virtio/64bit_features", "virtio/started"]
+
+
+def test_one_that_nobody_knows_stands_at_the_end_and_is_named_as_the_section_is() -> None:
+    before = section("ps2kbd")
+    after = strange(before)
+    assert after is not None
+    assert after.payload == before.payload + b"\5\15ps2kbd/nobody\0\0\0\1"

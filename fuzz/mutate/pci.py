@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import layout
-from fuzz.mutate.registers import BARS, COMMAND, HEADER, Config, functions, get, put
+from fuzz.mutate.registers import BARS, COMMAND, HEADER, Config, functions, get, put, rom_of
 from fuzz.mutate.sections import kind_of, replace_record
 
 if TYPE_CHECKING:
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from vmformat import Section, Stream
 
 _SLOT_CONTROL: Final = 0x6D
-_ROM: Final = 0x30
-_ROM_OF_BRIDGE: Final = 0x38
 _WINDOWS: Final = (0x1C, 0x1D, 0x20, 0x22, 0x24, 0x26, 0x28, 0x2C, 0x30, 0x32, 0x3E)
-_CHIPSET: Final[dict[str, tuple[tuple[int, int], ...]]] = {
-    # vmsd name: (offset, bytes) of registers that steer the memory layout
+CHIPSET: Final[dict[str, tuple[tuple[int, int], ...]]] = {
+    # vmsd name: (offset, bytes)
     "mch": (*((0x90 + i, 1) for i in range(7)), (0x60, 8), (0x9D, 1), (0x9E, 1), (0x9C, 1)),
     "I440FX": (*((0x59 + i, 1) for i in range(7)), (0x72, 1)),
     "ICH9LPC": ((0x40, 4), (0x44, 1), (0xF0, 4)),
     "piix4_pm": ((0x40, 4), (0x80, 1), (0x90, 4), (0xD2, 1)),
 }
+"""Registers that steer the memory layout, of the kinds of functions that have any."""
 _PAM_BYTES: Final = (0x00, 0x11, 0x22, 0x33, 0x30, 0x03, 0x10, 0x01, 0x13, 0x31)
 
 
@@ -60,7 +59,7 @@ def bar(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     slots = tuple(scene.bars.get(section.name.rpartition("/")[0], ())) or range(6)
     slot = dice.pick(slots) if not dice.chance(16) else dice.below(7)
     if slot > 5:
-        offset = _ROM_OF_BRIDGE if get(section, leaf, HEADER, 1) & 0x7F else _ROM
+        offset = rom_of(section, leaf)
         address = layout.address(stream, dice, scene)
         value = dice.pick((address & ~0x7FF | 1, address & ~0x7FF, get(section, leaf, offset, 4) ^ 1, 0xFFFFFFFF))
     else:
@@ -121,13 +120,13 @@ def window(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
 
 def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     """Alter the chipset's switches: PAM, SMRAM, PCIEXBAR, PMBASE, RCBA, SMBus."""
-    found = [entry for entry in functions(stream) if kind_of(entry[1]) in _CHIPSET]
+    found = [entry for entry in functions(stream) if kind_of(entry[1]) in CHIPSET]
     if not found:
         return None
     at, section, leaf = dice.pick(found)
     name = kind_of(section)
     for _ in range(dice.few(4)):
-        offset, size = dice.pick(_CHIPSET[name])
+        offset, size = dice.pick(CHIPSET[name])
         old = get(section, leaf, offset, size)
         if size == 8:
             value = (
@@ -149,10 +148,15 @@ def chipset(stream: Stream, dice: Dice, scene: Scene) -> Stream | None:
     return replace_record(stream, at, section)
 
 
+def shadow_registers(kind: str) -> int | None:
+    """Where a host bridge has the registers of the shadow ranges; None for another device."""
+    return {"mch": 0x90, "I440FX": 0x59}.get(kind)
+
+
 def pam(stream: Stream, dice: Dice, address: int) -> Stream:
     """Switch the segment that holds this address, 0xc0000 to 0xfffff: to RAM most of the time (pci.md 5.2)."""
     for at, section, leaf in functions(stream):
-        first = {"mch": 0x90, "I440FX": 0x59}.get(kind_of(section))
+        first = shadow_registers(kind_of(section))
         if first is not None:
             segment = 0 if address >= 0xF0000 else 1 + (address - 0xC0000 >> 14)
             offset = first + (segment + 1) // 2

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COMMAND: Final = 0x04
 HEADER: Final = 0x0E
 BARS: Final = 0x10
+ROM_SLOT: Final = 6
+_ROM: Final = 0x30
+_ROM_OF_BRIDGE: Final = 0x38
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,8 @@ def get(section: Section, config: Config, offset: int, size: int) -> int:
     """The value of a register of `size` bytes; what lies outside the payload reads as 0."""
     start = config.offset + offset
     return int.from_bytes(bytes(section.buffer[start : start + size]), "little")
+
+
+def rom_of(section: Section, config: Config) -> int:
+    """The offset of the register that says where the expansion ROM is."""
+    return _ROM_OF_BRIDGE if get(section, config, HEADER, 1) & 0x7F == 1 else _ROM

@@ -32,6 +32,9 @@ _USUAL: Final = 256
 _PAGE: Final = 0x1000
 _T64: Final = 1 << 64
 _U16: Final = 0xFFFF
+_EDGES: Final = (0x100000, 0xF0000, 0xC0000, 0xE0000)
+"""Where memory may change its kind in the middle of a ring: the end of what firmware switches, and its parts."""
+_LARGE: Final = 1024
 _SHOWN: Final = (0xE8000, 0xFEE00000, 0xC0000, 0xA0000, 0xFFFC0000, 0xF0000, 1 << 32)
 """Where memory changes its kind: ROM or RAM, a device's registers, nothing."""
 
@@ -81,9 +84,19 @@ def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Ite
         yield name, {(DESC, queue): address, (NUM, queue): size}
     if index.nth(AVAIL, queue) is not None:
         yield from _modern(queue, desc or ram // 2, size, ram)
+    for edge in _EDGES:
+        yield from _across(queue, edge)
     if desc:
         for count in (0, 3, 1, 1024, 1025):
             yield f"of {count}", {(NUM, queue): count, (LAST, queue): 0}
+
+
+def _across(queue: int, edge: int) -> Iterator[tuple[str, _Values]]:
+    """The rings of an old driver, as large as can be, each in turn on both sides of an edge."""
+    available = 16 * _LARGE
+    used = available + -(-(4 + 2 * _LARGE) // _PAGE) * _PAGE
+    for name, begins, before in (("table", 0, _PAGE), ("used", used, _PAGE), ("available", available, 16)):
+        yield f"{name} across {edge:#x}", {(DESC, queue): edge - begins - before, (NUM, queue): _LARGE}
 
 
 def _seen(size: int, last: int) -> Iterator[tuple[str, int]]:

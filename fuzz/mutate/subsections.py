@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MARK: Final = 5
 _VERSION: Final = "@version"
+_NOBODYS: Final = "nobody"
 _DEEP: Final = 6
 """How deep structs are searched for subsections."""
 
@@ -75,6 +76,14 @@ def repeated(section: Section, number: int) -> Section | None:
         return None
     payload, piece = section.payload, pieces[number]
     return with_payload(section, payload[: piece.end] + payload[piece.start :])
+
+
+def strange(section: Section) -> Section | None:
+    """The section with a subsection at its end that is named as one of its own, and that nobody knows."""
+    if section.layout is None:
+        return None
+    name = f"{section.layout.name}/{_NOBODYS}".encode("latin-1", "replace")
+    return with_payload(section, section.payload + bytes([_MARK, len(name) & 0xFF]) + name + bytes([0, 0, 0, 1]))
 
 
 def missing(section: Section) -> tuple[str, ...]:

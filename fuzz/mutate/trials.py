@@ -9,21 +9,24 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bars, limits, pokes, values
-from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, with_payload, write_leaf
+from fuzz.mutate.framing import FRAMING
+from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, write_leaf
 from fuzz.mutate.lists import grown, lists_of
 from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning, means
-from fuzz.mutate.registers import BARS, COMMAND, Config, config_of, functions, get, put
+from fuzz.mutate.pci import CHIPSET
+from fuzz.mutate.registers import BARS, COMMAND, HEADER, ROM_SLOT, Config, config_of, functions, get, put, rom_of
 from fuzz.mutate.rings import trials_of_rings
 from fuzz.mutate.sections import kind_of
-from fuzz.mutate.subsections import added, dropped, missing, present, repeated
+from fuzz.mutate.shadows import trials_of_shadows
+from fuzz.mutate.subsections import added, dropped, missing, present, repeated, strange
 from fuzz.mutate.windows import trials_of_windows
-from vmformat import Kind, Section, StreamError
+from vmformat import Section, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from vmformat import Stream
 
 _ROUND: Final = len(ORDER)
+_AHEAD: Final = 0.4
+"""Part of the first round in which the framing is tried, on the one kind that has it there."""
 _LONGER: Final = ORDER.index("number")
 """Where in the first round sections are that have something more; what stands in it comes a round later."""
 _RISKS: Final = {"version": 0.6, "end": 0.6, "count": 0.06, "index": 0.06}
@@ -65,6 +70,8 @@ _NEIGHBOURS: Final = 8
 """BARs of others that a BAR is put onto and beside."""
 _NEAR: Final = 16
 """Bytes between registers of one function that are changed together."""
+_IN_A_ROUND: Final = 3
+"""Bits of a register that steers the memory layout that are tried in one round."""
 _SWITCHES: Final = (COMMAND, COMMAND + 1)
 _MORE: Final = (1, 2)
 """Elements that a list grows by."""
@@ -78,6 +85,9 @@ Change = Callable[[Section], "Section | tuple[Section, ...] | None"]
 
 Key = tuple[str, str | float]
 """What trials have in common."""
+
+Compared = tuple[int, int]
+"""A byte of config space that a load compares: the kind of the space's header, and the offset."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,7 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
     """
     ranked: list[tuple[int, int, Trial]] = []
     known: set[tuple[str, int, str]] = set()
+    met: set[Compared] = set()
     for seed in seeds:
         alike: Counter[str] = Counter()
         for section in seed.sections:
@@ -156,7 +167,7 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
             if section.name == "ram" or alike[kind(section)] > _ALIKE:
                 continue
             which = alike[kind(section)] - 1
-            for rank, field, trial in _of_section(section, scene, which, is_first=not ranked):
+            for rank, field, trial in _of_section(section, scene, which, met, is_first=not ranked):
                 # What is sent later shows where something else depends on that very section.
                 key = trial.kind, trial.which, field
                 if key not in known:
@@ -167,14 +178,14 @@ def enumerate_trials(seeds: Sequence[Stream], scene: Scene) -> list[Trial]:
 
 def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
     """Round by round, and in each round the kinds of sections evenly: what stands together can go into one mutant."""
-    for _, round_ in groupby(ranked, key=lambda one: one[0] // _ROUND):
+    for at, round_ in groupby(ranked, key=lambda one: one[0] // _ROUND):
         by_kind: dict[str, list[Trial]] = {}
         for _, _, trial in round_:
             by_kind.setdefault(trial.kind, []).append(trial)
         for found in by_kind.values():
             _set_apart(found)
         spread = [
-            ((place + 0.5) / len(found), kind_, trial)
+            ((place + 0.5) / len(found) * (_AHEAD if trial.framing and not at else 1.0), kind_, trial)
             for kind_, found in enumerate(by_kind.values())
             for place, trial in enumerate(found)
         ]
@@ -194,7 +205,10 @@ def _set_apart(found: list[Trial]) -> None:
         found[place] = trial
 
 
-def _of_section(section: Section, scene: Scene, which: int, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
+def _of_section(
+    section: Section, scene: Scene, which: int, met: set[Compared], *, is_first: bool
+) -> Iterator[tuple[int, str, Trial]]:
+    """`met`: what is compared in the config spaces of sections before, to which this section's is added."""
     index = index_of(section)
     own = kind(section)
     yield from _of_framing(own, is_first=is_first)
@@ -228,8 +242,12 @@ def _of_section(section: Section, scene: Scene, which: int, *, is_first: bool) -
         named = {leaf.offset for leaves in index.places.values() for leaf in leaves if leaf.size in INTEGERS}
         yield from _of_bars(own, section, config, scene)
         yield from _of_windows(own, section, config, scene)
-        yield from _of_config(own, section, config, scene, frozenset(named))
+        yield from _of_config(own, section, config, scene, frozenset(named), met)
         yield from _of_words(own, which, section, config, scene, frozenset(named))
+        yield from _of_steering(own, config)
+        for turn, label, shown, later in trials_of_shadows(section, config):
+            field = label.rpartition(":")[0]
+            yield turn * _ROUND + ORDER.index("register"), label, Trial(own, field, shown, 0.05, later=later)
 
 
 def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -333,12 +351,33 @@ def _of_bars(own: str, section: Section, config: Config, scene: Scene) -> Iterat
             change = partial(_bar, config, offset, value & ~kept | old & kept)
             label = f"bar:{slot}:{value:#x}"
             yield turn // _A_ROUND * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05, register=offset)
+            yield from _in_order(own, (1 + turn // _A_ROUND) * _ROUND + place, f"bar:{slot}", label, change)
         if old & 7 == 4 and slot < _LAST_BAR:
             for turn, upper in enumerate(bars.UPPER):
                 for lower in (old, old & kept, -size & 0xFFFFFFFF | old & kept):
                     change = partial(_wide, config, offset, lower, upper)
                     label = f"bar:{slot}:{upper:#x}:{lower:#x}"
                     yield turn * _ROUND + place, label, Trial(own, f"bar:{slot}", change, 0.05, register=offset)
+    if ROM_SLOT in sizes:
+        yield from _of_rom(own, section, config, scene, sizes[ROM_SLOT])
+
+
+def _of_rom(own: str, section: Section, config: Config, scene: Scene, size: int) -> Iterator[tuple[int, str, Trial]]:
+    """The expansion ROM in other places, switched on, where memory is decoded and once where it is not."""
+    offset, place = rom_of(section, config), ORDER.index("address")
+    found = bars.memory_places(size, scene.places, (), _others(scene, is_io=False))
+    for turn, value in enumerate(found):
+        change = partial(_bar, config, offset, value | 1)
+        trial = Trial(own, f"bar:{ROM_SLOT}", change, 0.05, register=offset)
+        yield turn // _A_ROUND * _ROUND + place, f"bar:{ROM_SLOT}:{value:#x}", trial
+    for value in found[:_A_ROUND]:
+        blind = Trial(own, f"blind:{ROM_SLOT}", partial(_blind, config, offset, value | 1), 0.05, register=offset)
+        yield _ROUND + place, f"blind:{ROM_SLOT}:{value:#x}", blind
+
+
+def _blind(config: Config, offset: int, value: int, section: Section) -> Section | None:
+    made = _bar(config, offset, value, section)
+    return None if made is None else put(made, config, COMMAND, 1, get(made, config, COMMAND, 1) & ~2)
 
 
 def _of_windows(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
@@ -376,12 +415,16 @@ def _wide(config: Config, offset: int, lower: int, upper: int, section: Section)
 
 
 def _of_config(
-    own: str, section: Section, config: Config, scene: Scene, named: frozenset[int]
+    own: str, section: Section, config: Config, scene: Scene, named: frozenset[int], met: set[Compared]
 ) -> Iterator[tuple[int, str, Trial]]:
-    """Bits of a PCI function's config space, byte by byte; `named` are offsets where a register begins."""
-    start = config.offset
+    """Bits of a PCI function's config space, byte by byte; `named` are offsets where a register begins.
+
+    What is compared, the same code compares for all: of the first function with such a header it is tried early.
+    """
+    start, header = config.offset, get(section, config, HEADER, 1) & 0x7F
     writable, compared = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
     place = ORDER.index("register")
+    steering = {at + i for at, size in CHIPSET.get(own, ()) for i in range(size)}
     known = True
     for offset in range(min(config.size, len(section.payload) - start)):
         can = writable[offset] if offset < len(writable) else 0
@@ -395,14 +438,22 @@ def _of_config(
             yield _LATER * _ROUND + place, f"config:{offset}:{run.hex()}", flip
             continue
         bits = [1 << bit for bit in range(8) if can >> bit & 1] if known else []
+        together = _IN_A_ROUND if offset in steering else 1
         for turn, mask in enumerate(dict.fromkeys((*([can] if len(bits) != 1 and can else ()), *bits))):
             flip = Trial(own, f"config:{offset}", pokes.flipping(start + offset, bytes([mask])), 0.05, register=offset)
-            yield (turn if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
+            yield (turn // together if known else _LATER) * _ROUND + place, f"config:{offset}:{mask}", flip
         fixed = must & ~can
         if fixed:
-            later = (2 if offset >= _HEADER or not offset else 1) * _ROUND + place
-            label = f"compared:{offset}"
-            yield later, label, Trial(own, label, pokes.flipping(start + offset, bytes([fixed & -fixed])), _COMPARED)
+            is_new, in_header = (header, offset) not in met, offset < _HEADER
+            begins = offset and not compared[offset - 1] & ~writable[offset - 1]
+            opens = (header, _HEADER) not in met
+            met |= {(header, offset)} if in_header else {(header, offset), (header, _HEADER)}
+            later = (0 if in_header or opens else 1 if begins else 2) + (not is_new)
+            label, lowest, highest = f"compared:{offset}", fixed & -fixed, 1 << fixed.bit_length() - 1
+            for turn, mask in enumerate(dict.fromkeys((lowest, highest))):
+                rank = (later + (1 if is_new and in_header else _LATER) * turn) * _ROUND + place
+                change = pokes.flipping(start + offset, bytes([mask]))
+                yield rank, f"{label}:{mask}", Trial(own, label, change, _COMPARED)
         rest = 0xFF & ~(can | must)
         label = f"rest:{offset}"
         for turn, mask in enumerate(dict.fromkeys((rest, rest & -rest)) if rest else ()):
@@ -431,12 +482,42 @@ def _of_words(
             what = "ones" if ones else "zeros"
             label, change = f"{what}:{offset}", pokes.all_bits(start + offset, masks, ones=ones)
             yield (1 + turn) * _ROUND + place, label, Trial(own, label, change, 0.05, register=offset)
-            later = Trial(own, f"later:{label}", partial(_twice, change), 0.05, which=which, later=True)
-            yield (1 + turn) * _ROUND + place, f"later:{label}", later
+            yield from _in_order(own, (1 + turn) * _ROUND + place, label, label, change, which)
     for bit in (1, 2, 4):
-        change = pokes.flipping(start + COMMAND, bytes([bit]))
-        later = Trial(own, "later:4", partial(_twice, change), 0.05, which=which, later=True)
-        yield place, f"later:{bit}", later
+        yield from _in_order(own, place, "4", str(bit), pokes.flipping(start + COMMAND, bytes([bit])), which)
+
+
+def _of_steering(own: str, config: Config) -> Iterator[tuple[int, str, Trial]]:
+    """All registers together that steer the memory layout: what one of them moves, another one hides."""
+    if own not in CHIPSET:
+        return
+    rank = _ROUND + ORDER.index("register")
+    for byte in (0, 0xFF):
+        label, change = f"steering:{byte}", partial(_steered, config, CHIPSET[own], byte)
+        yield rank, label, Trial(own, "steering", change, 0.05, register=CHIPSET[own][0][0])
+        yield from _in_order(own, rank, "steering", label, change)
+
+
+def _steered(config: Config, registers: Iterable[tuple[int, int]], byte: int, section: Section) -> Section:
+    made = section
+    for offset, size in registers:
+        made = put(made, config, offset, size, int.from_bytes(bytes([byte]) * size, "little"))
+    return made
+
+
+def _in_order(
+    own: str, rank: int, field: str, label: str, change: Change, which: int = 0
+) -> Iterator[tuple[int, str, Trial]]:
+    """A change of what was loaded already, behind all others; a round later, what was changed is put back there."""
+    for turn, (how, order) in enumerate((("later", _twice), ("back", _back))):
+        trial = Trial(own, f"{how}:{field}", partial(order, change), 0.05, which=which, later=True)
+        yield rank + turn * _ROUND, f"{how}:{label}", trial
+
+
+def _back(change: Change, section: Section) -> Section | tuple[Section, ...] | None:
+    """Changed, and then as it is."""
+    first = change(section)
+    return (first, section) if isinstance(first, Section) else None
 
 
 def _twice(change: Change, section: Section) -> Section | tuple[Section, ...] | None:
@@ -445,30 +526,13 @@ def _twice(change: Change, section: Section) -> Section | tuple[Section, ...] | 
     return (section, second) if isinstance(second, Section) else None
 
 
-_FRAMING: Final[tuple[tuple[int, str, Change, float], ...]] = (
-    # the round; the name; what is done; how likely it is refused
-    (1, "twice", lambda one: (one, one), 0.3),
-    (1, "again", lambda one: (one, replace(one, kind=Kind.END)), 0.3),
-    (2, "left out", lambda _: (), 0.1),
-    (2, "version+1", lambda one: replace(one, version=one.version + 1), 0.8),
-    (3, "version-1", lambda one: replace(one, version=max(0, one.version - 1)), 0.5),
-    (3, "instance+1", lambda one: replace(one, instance=one.instance + 1), 0.7),
-    (4, "start", lambda one: replace(one, kind=Kind.START), 0.1),
-    (4, "no footer", lambda one: replace(one, footer=None), 0.8),
-    (5, "footer", lambda one: replace(one, footer=one.section_id + 1), 0.8),
-    (5, "cut", lambda one: with_payload(one, one.payload[:-1]), 0.8),
-    (6, "longer", lambda one: with_payload(one, one.payload + b"\0"), 0.8),
-    (7, "version 0", lambda one: replace(one, version=0), 0.7),
-)
-
-
 def _of_framing(own: str, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
     """The section as a whole: twice, left out, of another version, number, kind.
 
     What is done to one section the same code does to the next: all of it is tried on the first kind before anything
     else is on any other.
     """
-    for turn, name, change, risk in _FRAMING:
+    for turn, name, change, risk in FRAMING:
         yield 1 if is_first else turn * _ROUND + 1, name, Trial(own, name, change, risk, framing=True)
 
 
@@ -485,6 +549,7 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
             f"repeat:{one.name}",
             Trial(own, f"repeat:{one.name}", partial(_nth, repeated, number), 0.2, moves=True),
         )
+    yield _ROUND, "strange", Trial(own, "strange", strange, 0.9, framing=True)
     for path in missing(section):
         label = f"add:{path}"
         longer = _add(path, None, section)

@@ -131,6 +131,7 @@ def places(window: Window, now: Span, behind: Iterable[Span], beside: Iterable[S
         yield from fits((1 << 32) - granule, 1 << 32)
         yield from fits(1 << 32, 1 << 32)
         yield from fits(1 << 32, (1 << 33) - granule)
+        yield from fits(base, base + (1 << 32) - granule)
         yield from fits(1 << 63, top)
 
 
