@@ -210,7 +210,8 @@ def test_a_worker_that_is_started_again_goes_on_about_where_it_was(seed: Stream)
     alone = order(short, FIRST)
     executions = len(alone) // 10
     again = order(short, (0, 1, executions))
-    assert Counter(again) == Counter(alone)
+    for one, other in (alone, again), (again, alone):  # which of two sections has a value already, as above
+        assert (Counter(one) - Counter(other)).total() <= len(alone) // 100
     early = executions * 4
     both = Counter(again[: early // 2]) & Counter(alone[:early])
     assert sum(both.values()) < early // 8
