@@ -237,6 +237,22 @@ def test_subsections_of_many_names_come_and_go() -> None:
     assert twice
 
 
+def test_values_of_a_subsection_that_is_added_are_altered_and_no_others() -> None:
+    altered = number = 0
+    for old, new in changes(nested, 150):
+        names = {piece.name for piece in present(old)}
+        pieces = [piece for piece in present(new) if piece.name not in names]
+        if not pieces:
+            continue
+        piece = pieces[0]
+        head = piece.start + 6 + len(piece.name)
+        assert new.payload[: piece.start] + new.payload[piece.end :] == old.payload
+        altered += any(new.payload[head : piece.end])
+        number += 1
+    assert number > 40
+    assert altered > number // 3
+
+
 @pytest.mark.parametrize("name", ARMS)
 def test_a_stream_without_devices_is_left_alone(name: str) -> None:
     bare = PC.with_records(one for at, one in enumerate(PC.records) if at not in devices_at(PC))
