@@ -26,7 +26,7 @@ def sent(name: str) -> Section:
 def test_each_has_a_name_of_its_own_and_changes_something() -> None:
     assert len(CHANGES) == len(FRAMING)
     for name, change in CHANGES.items():
-        if name != "old instance":
+        if name not in {"old instance", "number 0"}:
             assert change(sent("timer")) != sent("timer"), name
 
 

@@ -78,3 +78,16 @@ def test_rings_of_a_modern_driver_lie_over_each_other(name: str, pattern: re.Pat
 def test_a_device_without_queues_has_no_such_trials() -> None:
     found = enumerate_trials([stream("pc-small")], Scene(places=PLACES))
     assert {trial.kind for trial in found if trial.field.startswith("ring:")} == {"virtio-blk", "virtio-net"}
+
+
+def test_a_ring_of_an_old_driver_lies_across_the_end_of_ram_alone() -> None:
+    found = made("pc-small", "virtio-blk")
+    one = found["ring:0:available across the end of RAM"]
+    table, size = number(one, "queue[0].desc"), number(one, "queue[0].num")
+    assert table + 16 * size < RAM < table + 16 * size + 4 + 2 * size
+    other = found["ring:0:used across the end of RAM"]
+    table, size = number(other, "queue[0].desc"), number(other, "queue[0].num")
+    used = -(-(table + 16 * size + 4 + 2 * size) // 4096) * 4096
+    assert used < RAM < used + 4 + 8 * size
+    ended = found["ring:0:ends a page"]
+    assert (number(ended, "queue[0].desc") + 18 * number(ended, "queue[0].num") + 4) % 4096 == 0

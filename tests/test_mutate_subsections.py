@@ -123,3 +123,17 @@ def test_one_that_nobody_knows_stands_at_the_end_and_is_named_as_the_section_is(
     after = strange(before)
     assert after is not None
     assert after.payload == before.payload + b"\5\15ps2kbd/nobody\0\0\0\1"
+
+
+def test_one_that_comes_again_may_say_something_else() -> None:
+    section = next(one for one in stream("pc-small").sections if one.name == "cpu")
+    piece = present(section)[0]
+    again, other = repeated(section, 0), repeated(section, 0, filled=0xFF)
+    assert again is not None
+    assert other is not None
+    size = piece.end - piece.start
+    assert len(again.payload) == len(other.payload) == len(section.payload) + size
+    mine, theirs = (one.payload[piece.end : piece.end + size] for one in (again, other))
+    fields = 6 + len(piece.name)
+    assert theirs == mine[:fields] + b"\xff" * (size - fields)
+    assert mine == section.payload[piece.start : piece.end]

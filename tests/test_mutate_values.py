@@ -103,13 +103,13 @@ def test_bits_that_are_looked_at_by_themselves_are_turned(meaning: Meaning) -> N
 @pytest.mark.parametrize(
     ("meaning", "old", "size", "limits", "first"),
     [
-        ("count", 4, 4, (8,), (9, 0x81000000, 0, 5, 0x7FFFFFFF, 8)),  # one too many, negative, none, one more, the most
+        ("count", 4, 4, (8,), (9, 0x81000000, 8, 0, 5, 0x7FFFFFFF)),  # one too many, negative, the most, none, one more
         ("count", 4, 4, (), (0x81000000, 0, 5, 0x7FFFFFFF, 0xFFFFFFFF)),
         ("index", 4, 1, (16,), (16, 255, 17)),  # the first that is out
         ("index", 4, 2, (), (0xFFFF, 0x8000)),
         ("version", 3, 4, (), (4, 2)),
         ("end", 0, 1, (), (1, 2)),
-        ("address", 0x1000, 8, (), (0, 0x2000, (1 << 64) - 0x1000)),
+        ("address", 0x1000, 8, (), (0, 0x2000, 0x1001, (1 << 64) - 0x1000)),
         ("vector", 0xFFFF, 2, (), (0, 1)),
         ("flags", 0, 1, (), (1, 255)),
         ("time", 0, 8, (), ((1 << 64) - 1, 1 << 63)),

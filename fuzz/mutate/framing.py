@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate.index import with_payload
+from fuzz.mutate.sections import kind_of
 from model.devices.handler import LEGACY_INSTANCES
 from vmformat import Kind
 
@@ -58,5 +59,20 @@ FRAMING: Final[tuple[tuple[int, str, Callable[[Section], Section | tuple[Section
     (7, "version 0", lambda one: replace(one, version=0), 0.7),
     (7, "part", lambda one: (one, replace(one, kind=Kind.PART)), 0.3),
     (8, "long name", lambda one: replace(one, name=f"{one.name}x"), 0.9),
+    (9, "again without footer", lambda one: (one, replace(one, kind=Kind.END, footer=None)), 0.8),
+    (9, "version wide", lambda one: replace(one, version=one.version | _UPPER), 0.8),
+    (9, "name ended", lambda one: replace(one, name=f"{one.name}\0a"), 0.4),
+    (9, "footer low", lambda one: replace(one, footer=one.section_id ^ 0x100), 0.8),
+    (9, "again with another footer", lambda one: (one, replace(one, kind=Kind.END, footer=one.section_id + 1)), 0.8),
+    (9, "name without path", lambda one: replace(one, name=kind_of(one)) if "/" in one.name else None, 0.4),
+    (9, "number 0", lambda one: _numbered(one, 0) if one.section_id else None, 0.1),
+    (9, "name without path, another", lambda one: replace(one, name=kind_of(one), instance=one.instance + 1), 0.8),
+    (9, "instance below zero", lambda one: replace(one, instance=one.instance | _SIGN), 0.8),
+    (9, "name in capitals", lambda one: replace(one, name=one.name.swapcase()), 0.8),
+    (9, "ended twice", lambda one: (one, replace(one, kind=Kind.END), replace(one, kind=Kind.PART)), 0.3),
+    (9, "footer 0", lambda one: replace(one, footer=0 if one.section_id else _ANY), 0.8),
+    (9, "path alone", lambda one: replace(one, name=one.name.rpartition("/")[0] or f"/{one.name}"), 0.8),
+    (9, "name empty", lambda one: replace(one, name=""), 0.8),
+    (9, "part of number 0", lambda one: (one, replace(one, kind=Kind.PART, section_id=0, footer=0)), 0.8),
 )
 """In the order in which they are tried on the first kind of section."""

@@ -22,8 +22,6 @@ _OF_VIRTIO: Final[Mapping[str, tuple[int, ...]]] = {
     "virtio.head.queue_sel": (1024,),
     "virtio.head.config_len": (64,),
     "virtio.device.mac_table.in_use": (64,),
-    "virtio.msix.config_vector": (0xFFFF,),
-    "virtio.queues.queue[].vector": (0xFFFF,),
 }
 
 

@@ -40,6 +40,8 @@ _NAMES: Final[tuple[tuple[Meaning, str], ...]] = (
     ("count", r"num|count|len|size|nb_|nirq|n_|in_use|max|limit|retry|level|sectors|entries|total|free|left"),
     ("flags", r"flags|status|control|mask|cap|cnt$|sts$|(^|_)en$|mode|isr|cmd|ctl|config|state|enable"),
 )
+_IN_SUBSECTION: Final = re.compile(r"^.*/[^.]*\.")
+_VECTORS: Final = re.compile(r"msix\[\]\.control$")
 _TESTS: Final = tuple((meaning, re.compile(expression)) for meaning, expression in _NAMES)
 
 
@@ -79,14 +81,17 @@ def leaf_meaning(leaf: Leaf, pattern: str) -> Meaning:
 
 
 def capacities(index: Index) -> dict[str, tuple[int, ...]]:
-    """By pattern of a count or index: lengths of the arrays and buffers beside it, in values, longest first."""
+    """By pattern of a count or index: lengths of the arrays and buffers beside it, in values, longest first.
+
+    Of a vector: the entries of the section's table of vectors, wherever that is.
+    """
     facts = index.facts  # not of the shape: arrays of the same patterns have other lengths elsewhere
     known: dict[str, tuple[int, ...]] | None = facts.get("capacities")
     if known is None:
         beside: dict[str, set[int]] = {}
         for pattern, leaves in index.places.items():
             leaf = leaves[0]
-            length = leaf.size if leaf.size not in INTEGERS else leaf.count
+            length = leaf.size if leaf.size not in INTEGERS else index.count(pattern)
             if length > 1:
                 parent = _parent(pattern)
                 beside.setdefault(parent, set()).add(length)
@@ -96,7 +101,12 @@ def capacities(index: Index) -> dict[str, tuple[int, ...]]:
         for meaning in ("count", "index"):
             for pattern in means(index).get(meaning, ()):
                 near = beside.get(_parent(pattern), set()) or beside.get(_parent(_parent(pattern)), set())
+                if not near and "/" in pattern:  # a subsection says more of a struct that is before it
+                    near = beside.get(_parent(_IN_SUBSECTION.sub("", pattern)), set())
                 known[pattern] = tuple(sorted(near, reverse=True))
+        tables = {index.count(pattern) for pattern in index.shape.find(_VECTORS)}
+        for pattern in means(index).get("vector", ()) if tables else ():
+            known[pattern] = tuple(sorted(tables, reverse=True))
         facts["capacities"] = known
     return known
 

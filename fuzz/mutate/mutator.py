@@ -40,7 +40,7 @@ from fuzz.mutate import (
 from fuzz.mutate.choice import Wheel
 from fuzz.mutate.dice import Dice
 from fuzz.mutate.familiar import Familiar, to_bytes
-from fuzz.mutate.sweep import FIRST, Sweep
+from fuzz.mutate.sweep import FIRST, WHOLE_ONE_IN, Sweep
 from model.schedule import EMPTY_SCHEDULE, join, split
 from vmformat import StreamError
 
@@ -204,13 +204,15 @@ class Mutator:
     def _swept(self, dice: Dice, max_size: int) -> bytes | None:
         """A mutant from the list of trials, if it is its turn. Else the way is chosen."""
         left = self._sweep.left
-        if not dice.chance(SWEEP_ONE_IN if left else MIXED_ONE_IN):
+        stream = self._sweep.whole() if dice.chance(WHOLE_ONE_IN) else None
+        if stream is None and not dice.chance(SWEEP_ONE_IN if left else MIXED_ONE_IN):
             self._way = self._ways.pick(dice)
             return None
         self._way = "sweep"
         counts = self._counts["sweep"]
         counts[0] += 1
-        stream = self._sweep.mutant(dice) if left else self._sweep.mixed(dice)
+        if stream is None:
+            stream = self._sweep.mutant(dice) if left else self._sweep.mixed(dice)
         data = self._write(stream, max_size) if stream is not None else None
         if data is None:
             self._way = "arms"

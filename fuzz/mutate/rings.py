@@ -29,6 +29,8 @@ USED: Final = re.compile(r"virtio/virtqueues\..*\.used$")
 _FIRST: Final = 3
 """Queues of a device that are tried."""
 _USUAL: Final = 256
+_MOST: Final = 1024
+"""Entries of the largest ring: its used ring takes a few bytes more than whole pages."""
 _PAGE: Final = 0x1000
 _T64: Final = 1 << 64
 _U16: Final = 0xFFFF
@@ -82,7 +84,9 @@ def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Ite
     }
     for name, address in at.items():
         yield name, {(DESC, queue): address, (NUM, queue): size}
-    if index.nth(AVAIL, queue) is not None:
+    if index.nth(AVAIL, queue) is None:
+        yield from _legacy(queue, desc or ram // 2, size, ram)
+    else:
         yield from _modern(queue, desc or ram // 2, size, ram)
     for edge in _EDGES:
         yield from _across(queue, edge)
@@ -105,6 +109,16 @@ def _seen(size: int, last: int) -> Iterator[tuple[str, int]]:
         "all": size, "one more": size + 1, "behind": -size, "one less": -size - 1, "next": 1, "before": -1
     }.items():  # fmt: skip
         yield name, (last + step) & _U16
+
+
+def _legacy(queue: int, desc: int, size: int, ram: int) -> Iterator[tuple[str, _Values]]:
+    """Rings whose places follow from one number: at the end of a page, one of them across the end of RAM."""
+    behind = 16 * size + 4 + 2 * size
+    for name, short in {"ends a page": 0, "ends a page but for a word": -2}.items():
+        yield name, {(DESC, queue): (desc & -_PAGE) + (short - behind) % _PAGE, (NUM, queue): size}
+    yield "available across the end of RAM", {(DESC, queue): ram - 16 * size - 16, (NUM, queue): size}
+    large = -(-(16 * _MOST + 4 + 2 * _MOST) // _PAGE) * _PAGE
+    yield "used across the end of RAM", {(DESC, queue): ram - large - 8 * _MOST, (NUM, queue): _MOST}
 
 
 def _modern(queue: int, desc: int, size: int, ram: int) -> Iterator[tuple[str, _Values]]:

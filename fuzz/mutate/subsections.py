@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MARK: Final = 5
 _VERSION: Final = "@version"
 _NOBODYS: Final = "nobody"
+_HEAD: Final = 6
+"""Bytes around the name in front of a subsection's fields."""
 _DEEP: Final = 6
 """How deep structs are searched for subsections."""
 
@@ -69,13 +71,19 @@ def dropped(section: Section, number: int) -> Section | None:
     return with_payload(section, payload[: piece.start] + payload[piece.end :])
 
 
-def repeated(section: Section, number: int) -> Section | None:
-    """The section with its subsection `number` a second time, behind itself."""
+def repeated(section: Section, number: int, filled: int | None = None) -> Section | None:
+    """The section with its subsection `number` a second time, behind itself; `filled`: all bytes of its fields."""
     pieces = present(section)
     if number >= len(pieces):
         return None
     payload, piece = section.payload, pieces[number]
-    return with_payload(section, payload[: piece.end] + payload[piece.start :])
+    again = payload[piece.start : piece.end]
+    if filled is not None:
+        head = _HEAD + again[1]
+        again = again[:head] + bytes([filled]) * (len(again) - head)
+        if again == payload[piece.start : piece.end]:
+            return None
+    return with_payload(section, payload[: piece.end] + again + payload[piece.end :])
 
 
 def strange(section: Section) -> Section | None:

@@ -13,6 +13,8 @@ is empty. A trial that most likely is refused goes alone, but for *riders*: tria
 sections that stand before it. What dies of one of those shows at once; they stay in line, for what shows at the end of
 a load.
 
+Beside these there is another kind of trial, made by itself: of what stands around the sections (`whole`).
+
 Workers that share a corpus begin with different trials; one that is started again goes on about where it was: how far
 it came is told by its executions alone, and what it may not have made comes again behind the others, once.
 
@@ -21,24 +23,27 @@ What is not known (`answer(None)`: the target does not say where the load ended)
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from fuzz.mutate import trials
 from fuzz.mutate.index import altered_by
 from fuzz.mutate.pokes import Poke, is_apart
 from fuzz.mutate.sections import sections_at, with_records
+from fuzz.mutate.whole import whole_trials
 from vmformat import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.pokes import Edit
     from fuzz.mutate.scene import Scene
     from fuzz.mutate.trials import Key, Trial
     from vmformat import Record, Stream
+
+_T = TypeVar("_T")
 
 MOST: Final = 64
 """Trials in one mutant."""
@@ -47,7 +52,7 @@ _ENOUGH: Final = 0.5
 _LOOKED_AT: Final = 160
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
-"""Mutants of which one is made of another seed, the others of the richest."""
+"""Mutants of which one is made of another seed, or a mix, the others of the richest seed."""
 _IN_ONE: Final = 6
 """Trials in one section, of a kind that has few."""
 _FOR_EACH: Final = 500
@@ -74,6 +79,8 @@ _MANY, _FEW = 20.0, 2.0
 """Executions that are worth as much as what was thought before."""
 _AN_EXECUTION: Final = 5
 """Trials that are made in one execution, from the list or not."""
+WHOLE_ONE_IN: Final = 12
+"""Mutants of which one is a trial of the stream as a whole, as long as there are any left."""
 _RIDERS: Final = 16
 """Trials drawn to ride along with one that is likely to be refused."""
 
@@ -183,10 +190,12 @@ class Sweep:
         self._scene = scene
         self._turn = turn
         self._line: deque[_Waiting] | None = None
+        self._whole: deque[Callable[[Stream], Stream | None]] | None = None
+        """Trials of the stream as a whole."""
         self._late: list[_Waiting] = []
         """Trials of fields that were always refused, and of sections that the richest seed has not."""
-        self._all: dict[str, list[Trial]] | None = None
-        """All trials by kind of section, once somebody mixes them."""
+        self._all: dict[str, list[Trial]] = {}
+        """All trials by kind of section."""
         self._under: list[tuple[_Waiting, int]] = []
         """The trials of the mutant whose answer is awaited, and where their sections stand in the seed."""
         self._riders: list[tuple[_Waiting, int]] = []
@@ -195,8 +204,6 @@ class Sweep:
         """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
-        self._many: Mapping[str, int] = {}
-        """Trials by kind of section."""
         self._book = _Book()
         self.made = 0
         """Mutants made."""
@@ -208,8 +215,10 @@ class Sweep:
 
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
-            self._line = _line_of(trials.enumerate_trials(self._seeds, self._scene), self._turn)
-            self._many = Counter(one.trial.kind for one in self._line)
+            found = trials.enumerate_trials(self._seeds, self._scene)
+            self._line = deque(map(_Waiting, _in_turn(found, self._turn, _AN_EXECUTION)))
+            for trial in found:
+                self._all.setdefault(trial.kind, []).append(trial)
         if not self._line and self._late:
             self._line.extend(self._late)
             self._late.clear()
@@ -219,10 +228,24 @@ class Sweep:
         """A seed with the next trials in it; None when there are none left."""
         while line := self._waiting():
             self.made += 1
-            if self.made % _OTHERS == 0 and len(self._seeds) > 1:
+            if self.made % _OTHERS == 0 and (self.made % (2 * _OTHERS) == 0 or len(self._seeds) < 2):
+                made = self.mixed(dice)
+            elif self.made % _OTHERS == 0:
                 made = self._ahead(line, dice)
             else:
                 made = self._try(self._seeds[0], line, dice)
+            if made is not None:
+                return made
+        return None
+
+    def whole(self) -> Stream | None:
+        """The richest seed changed around its sections; None once all of that has been tried."""
+        if self._whole is None:
+            found = whole_trials(self._seeds[0], self._scene) if self._seeds else []
+            self._whole = _in_turn([change for _, change in found], self._turn, 1 / WHOLE_ONE_IN)
+        self._under, self._riders = [], []
+        while self._whole:
+            made = self._whole.popleft()(self._seeds[0])
             if made is not None:
                 return made
         return None
@@ -235,14 +258,11 @@ class Sweep:
         return made
 
     def mixed(self, dice: Dice) -> Stream | None:
-        """A seed with trials together that have all been made by themselves, one to a few in each of many sections.
+        """A seed with trials together, a few in each of many sections: some fields are wrong only beside others.
 
         None where there is no seed, or no trial for it.
         """
-        if self._all is None:
-            self._all = {}
-            for trial in trials.enumerate_trials(self._seeds, self._scene):
-                self._all.setdefault(trial.kind, []).append(trial)
+        self._waiting()
         if not self._seeds:
             return None
         seed = dice.pick(self._seeds)
@@ -293,7 +313,7 @@ class Sweep:
                     self._late.append(_Waiting(one.trial, one.again + 1, late=True))
                 continue
             tallies = self._of(one.trial)
-            if not one.late and _is_hopeless(tallies):
+            if not one.late and _is_hopeless(one.trial.risk, tallies):
                 one.late = True
                 self._late.append(one)
                 continue
@@ -305,7 +325,7 @@ class Sweep:
                 full += 1
                 continue
             crowd = crowds.get(at) or _Crowd(
-                _section_at(seed, at), _IN_ONE + self._many.get(one.trial.kind, 0) // _FOR_EACH
+                _section_at(seed, at), _IN_ONE + len(self._all.get(one.trial.kind, ())) // _FOR_EACH
             )
             took = crowd.take(one)
             if took is None:
@@ -314,6 +334,7 @@ class Sweep:
                 put_back.append(one)
                 continue
             crowds[at] = crowd
+            self._twin(one, seed, next((place for place in places if place != at), None), crowds)
             under.append((one, at))
             likely *= loads
             if len(under) >= MOST:
@@ -328,6 +349,19 @@ class Sweep:
         self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
         later = frozenset(at for one, at in under if one.trial.later)
         return _put(seed, changed, later)
+
+    def _twin(self, one: _Waiting, seed: Stream, at: int | None, crowds: dict[int, _Crowd]) -> None:
+        """Make a trial on the next device of its kind as well, where it has no place on a bus that tells it apart.
+
+        What is wrong with the second interrupt controller alone is to be seen before the first one's turn is over.
+        """
+        section = None if at is None else _section_at(seed, at)
+        if at is None or section is None or "/" in section.name or not one.shares:
+            return
+        crowd = crowds.get(at) or _Crowd(section)
+        is_free = crowd.all_share and crowd.trials < crowd.room and _risk(one.trial, self._of(one.trial)) <= _SMALL
+        if is_free and crowd.take(one):
+            crowds[at] = crowd
 
     def _ride(self, seed: Stream, line: deque[_Waiting], dice: Dice, changed: dict[int, tuple[Section, ...]]) -> None:
         """Put trials from anywhere in the line into sections before those that are changed."""
@@ -384,21 +418,25 @@ class Sweep:
         return known
 
 
-def _line_of(found: Sequence[Trial], turn: Turn) -> deque[_Waiting]:
-    """The trials, each worker's own share before those of the others, from where it may be by now."""
+def _in_turn(found: Sequence[_T], turn: Turn, each: float) -> deque[_T]:
+    """What is to be tried, each worker's own share before those of the others, from where it may be by now.
+
+    `each`: how many are tried in one execution.
+    """
     which, of, executions = turn
-    line = deque(_Waiting(trial) for number in range(of) for trial in found[(which + number) % of :: of])
-    done = executions * _AN_EXECUTION
+    line = deque(one for number in range(of) for one in found[(which + number) % of :: of])
+    done = int(executions * each)
     if done >= 2 * len(line):
         line.clear()
     line.rotate(-done)
     return line
 
 
-def _is_hopeless(tallies: _Tallies) -> bool:
+def _is_hopeless(risk: float, tallies: _Tallies) -> bool:
     """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
     _, name, value, own = tallies
-    if own.is_always or name.is_always or value.is_always:
+    known = value if risk > _SMALL else own
+    if own.is_always or value.is_always or (name.is_always and known.tried):
         return True
     return own.refused >= 2 * _SURE and own.refused > _MOSTLY * own.tried
 

@@ -15,6 +15,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bars, limits, pokes, values
+from fuzz.mutate.counts import Counted, count_in, counts_of, numbers_of, recounted
 from fuzz.mutate.framing import FRAMING
 from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, write_leaf
 from fuzz.mutate.lists import grown, lists_of
@@ -58,6 +59,8 @@ _PAIRED: Final = 4
 """Values of an index that are tried with a count of 1."""
 _ELEMENTS: Final = 4
 """Elements of an array that are tried one by one."""
+_RARE: Final = 9
+"""Round of what goes wrong in frames less often."""
 _ALIKE: Final = 3
 """Devices of one kind in a seed that trials are made for."""
 
@@ -75,6 +78,10 @@ _IN_A_ROUND: Final = 3
 _SWITCHES: Final = (COMMAND, COMMAND + 1)
 _MORE: Final = (1, 2)
 """Elements that a list grows by."""
+_AT_ONCE: Final = 6
+"""Values that all fields are given at once of what a section has not had, before each is given them by itself."""
+_NEW: Final = 2
+"""Elements that are tried of an array which a section has not had."""
 _IN_LISTS: Final = 8
 """Values that are tried in each field of a new element."""
 _LAST: Final = re.compile(r"[.@]")
@@ -110,6 +117,8 @@ class Trial:
     """Of the sections of its kind, the one that it is made on if that is free."""
     later: bool = False
     """What stands second in the section's place is sent behind all others instead."""
+    element: int = 0
+    """Of an array's elements, the one that it changes."""
     register: int = -1
     """Of a config space's registers, the offset of the one that it changes: see `are_apart`."""
 
@@ -125,7 +134,8 @@ class Trial:
         In between: the same changes around any kind of section, or fields of one name; and of those the same value.
         """
         family = self.field if self.framing or ":" in self.field else _LAST.split(self.field)[-1]
-        return (("", self.risk), ("", family), (family, self.value), (self.kind, self.field))
+        own = f"{self.field}:{self.element}" if self.element else self.field
+        return (("", self.risk), ("", family), (family, self.value), (self.kind, own))
 
     def apply(self, section: Section) -> tuple[Section, ...] | None:
         """What stands in the section's place; None where there is nothing to do."""
@@ -229,8 +239,9 @@ def _of_section(
                 yield (
                     later,
                     f"{pattern}:{number}:{label}",
-                    Trial(own, pattern, change, risk, label, moves=moves_others(pattern)),
+                    Trial(own, pattern, change, risk, label, moves=moves_others(pattern), element=number),
                 )
+    yield from _of_counts(own, section, room, scene)
     yield from _of_pairs(own, section, index)
     place = ORDER.index("address")
     for turn, label, done in trials_of_rings(section, index, scene.places):
@@ -248,6 +259,39 @@ def _of_section(
         for turn, label, shown, later in trials_of_shadows(section, config):
             field = label.rpartition(":")[0]
             yield turn * _ROUND + ORDER.index("register"), label, Trial(own, field, shown, 0.05, later=later)
+
+
+def _of_counts(
+    own: str, section: Section, room: Mapping[str, tuple[int, ...]], scene: Scene
+) -> Iterator[tuple[int, str, Trial]]:
+    """Arrays as long as their counts say: those that the section has, those in subsections that it has not."""
+    for counted in counts_of(section):
+        have = count_in(section, counted)
+        if have is not None:
+            for turn, change, what in _numbered(section, counted, have, room, scene):
+                label = f"counted:{counted.pattern}"
+                yield turn * _ROUND, f"{label}:{what}", Trial(own, label, change, 0.2, what, moves=True)
+    for path in missing(section):
+        longer = _add(path, None, section)
+        for counted in counts_of(longer) if isinstance(longer, Section) else ():
+            if counted.path.startswith(path) and isinstance(longer, Section):
+                for turn, change, what in _numbered(longer, counted, 0, room, scene):
+                    label, more = f"add:{path}:counted", partial(_add, path, change)
+                    yield (1 + turn) * _ROUND, f"{label}:{what}", Trial(own, label, more, 0.2, what, moves=True)
+
+
+def _numbered(
+    section: Section, counted: Counted, have: int, room: Mapping[str, tuple[int, ...]], scene: Scene
+) -> Iterator[tuple[int, Change, str]]:
+    limits_ = (*limits.limits_of(counted.pattern), *room.get(counted.pattern, ()))
+    for turn, number in enumerate(numbers_of(have, limits_)):
+        made = recounted(section, counted, number)
+        if made is not None and len(made.payload) - len(section.payload) < scene.max_size // 2:
+            yield turn, partial(_recounted, counted, number), str(number)
+
+
+def _recounted(counted: Counted, number: int, section: Section) -> Section | None:
+    return recounted(section, counted, number)
 
 
 def _of_pairs(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -529,11 +573,12 @@ def _twice(change: Change, section: Section) -> Section | tuple[Section, ...] | 
 def _of_framing(own: str, *, is_first: bool) -> Iterator[tuple[int, str, Trial]]:
     """The section as a whole: twice, left out, of another version, number, kind.
 
-    What is done to one section the same code does to the next: all of it is tried on the first kind before anything
-    else is on any other.
+    What is done to one section the same code does to the next: all of it is tried on the first kind before it is on any
+    other, what is likelier to go wrong before anything else is.
     """
     for turn, name, change, risk in FRAMING:
-        yield 1 if is_first else turn * _ROUND + 1, name, Trial(own, name, change, risk, framing=True)
+        first = _ROUND * (turn >= _RARE)
+        yield 1 + (first if is_first else turn * _ROUND), name, Trial(own, name, change, risk, framing=True)
 
 
 def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
@@ -549,6 +594,10 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
             f"repeat:{one.name}",
             Trial(own, f"repeat:{one.name}", partial(_nth, repeated, number), 0.2, moves=True),
         )
+        for turn, byte in enumerate((0, 1, 0xFF)):
+            other = partial(_nth, partial(repeated, filled=byte), number)
+            label = f"repeat:{one.name}:{byte}"
+            yield (1 + turn) * _ROUND, label, Trial(own, label, other, 0.2, moves=True)
     yield _ROUND, "strange", Trial(own, "strange", strange, 0.9, framing=True)
     for path in missing(section):
         label = f"add:{path}"
@@ -580,15 +629,36 @@ def _inside(
 ) -> Iterator[tuple[int, str, Trial]]:
     """The fields that a section has which was made longer, and had not before."""
     theirs = index_of(longer)
-    for pattern in theirs.patterns if theirs is not None else ():
-        if theirs is None or pattern in index.places or pattern.endswith("@version"):
+    if theirs is None:
+        return
+    moving = tuple(counted.pattern for counted in counts_of(longer))
+    at_once: dict[int, list[Change]] = {}
+    for pattern in theirs.patterns:
+        if pattern in index.places or pattern.endswith("@version"):
             continue
-        for rank, change, what, risk in _of_leaf(theirs, pattern, 0, longer, capacities(theirs).get(pattern, ())):
-            if rank >= most * _ROUND:
-                break
-            field = f"{label}:{pattern}"
-            trial = Trial(own, field, partial(make, change), risk, what, moves=True)
-            yield rank + _ROUND, f"{field}:{what}", trial
+        for number in range(min(_NEW, theirs.count(pattern))):
+            found = _of_leaf(theirs, pattern, number, longer, capacities(theirs).get(pattern, ()))
+            for rank, change, what, risk in found:
+                if rank >= most * _ROUND:
+                    break
+                if rank < _AT_ONCE * _ROUND and not (moves_others(pattern) or pattern.endswith(moving)):
+                    at_once.setdefault(rank // _ROUND, []).append(change)
+                field = f"{label}:{pattern}"
+                trial = Trial(own, field, partial(make, change), risk, what, moves=True, element=number)
+                yield rank + (2 + number) * _ROUND, f"{field}:{number}:{what}", trial
+    for turn, changes in at_once.items():
+        trial = Trial(own, f"{label}:all", partial(make, partial(_all, tuple(changes))), 0.2, moves=True)
+        yield (1 + turn) * _ROUND + ORDER.index("count"), f"{label}:all:{turn}", trial
+
+
+def _all(changes: tuple[Change, ...], section: Section) -> Section | None:
+    """Several changes of fields at once; None if none of them has anything to do."""
+    made = section
+    for change in changes:
+        changed = change(made)
+        if isinstance(changed, Section):
+            made = changed
+    return None if made is section else made
 
 
 def _add(path: str, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:

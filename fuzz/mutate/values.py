@@ -86,10 +86,10 @@ def candidates(
             found = [
                 *near[:1],
                 sign | sign >> 7,  # negative, and times the size of an element it is large and positive
+                *near[1:2],
                 0,
                 old + 1,
                 sign - 1,
-                *near[1:2],
                 top - 1,
                 *near[3:4],
                 sign,
@@ -117,11 +117,12 @@ def candidates(
                 0x8000,
             ]
         case "address":
-            found = [0, old + 0x1000, top - 0x1000, old + 1, old - 0x1000, top - 1, 0xE8000, sign, 0xFEC00000, 1 << 32]
+            found = [0, old + 0x1000, old + 1, top - 0x1000, old - 0x1000, top - 1, 0xE8000, sign, 0xFEC00000, 1 << 32]
         case "vector":
-            found = [top - 1, old + 1, 0, 1, 2, 0x7FFF, 24, 255, 256, sign, *(1 << bit for bit in range(min(bits, 16)))]
+            found = [*near[1:2], top - 1, *near[2:3], old + 1, *near[:1], 0, 1, 2, 0x7FFF, 24, 255, 256, sign]
+            found += [1 << bit for bit in range(min(bits, 16))]
         case "flags" | "switch" | "register":
-            found = [*(old ^ mask for mask in masks), old ^ 1, old ^ top - 1, *near, 0, 2, old ^ 4, old ^ sign, top - 1]
+            found = [*(old ^ mask for mask in masks), old ^ 1, old ^ top - 1, old ^ sign, 2, *near, 0, old ^ 4, top - 1]
             found += [old ^ 1 << bit for bit in range(1, bits)]
         case "version":
             found = [old + 1, old - 1, 0, top - 1]
