@@ -52,7 +52,7 @@ _ENOUGH: Final = 0.5
 _LOOKED_AT: Final = 160
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
-"""Mutants of which one is made of another seed, or a mix, the others of the richest seed."""
+"""Mutants of which one is made of another seed, the others of the richest."""
 _IN_ONE: Final = 6
 """Trials in one section, of a kind that has few."""
 _FOR_EACH: Final = 500
@@ -228,9 +228,7 @@ class Sweep:
         """A seed with the next trials in it; None when there are none left."""
         while line := self._waiting():
             self.made += 1
-            if self.made % _OTHERS == 0 and (self.made % (2 * _OTHERS) == 0 or len(self._seeds) < 2):
-                made = self.mixed(dice)
-            elif self.made % _OTHERS == 0:
+            if self.made % _OTHERS == 0 and len(self._seeds) > 1:
                 made = self._ahead(line, dice)
             else:
                 made = self._try(self._seeds[0], line, dice)
