@@ -346,7 +346,7 @@ class Sweep:
             self._ride(seed, line, dice, changed)
         self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
         later = frozenset(at for one, at in under if one.trial.later)
-        return _put(seed, changed, later)
+        return _put(seed, changed, later, self.made)
 
     def _twin(self, one: _Waiting, seed: Stream, at: int | None, crowds: dict[int, _Crowd]) -> None:
         """Make a trial on the next device of its kind as well, where it has no place on a bus that tells it apart.
@@ -468,11 +468,16 @@ def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> i
     return None
 
 
-def _put(seed: Stream, changed: Mapping[int, tuple[Section, ...]], later: Collection[int]) -> Stream:
-    """The seed with other sections in some places; of those `later` what is beyond the first goes behind all others."""
+def _put(seed: Stream, changed: Mapping[int, tuple[Section, ...]], later: Collection[int], turn: int = 0) -> Stream:
+    """The seed with other sections in some places; of those `later` what is beyond the first goes behind all others.
+
+    `turn`: which of them is first there. The last one shows what the next commit would have hidden.
+    """
     records: list[Record] = [*seed.records]
     end = sections_at(seed)[-1] + 1
-    records[end:end] = [section for at in sorted(changed) if at in later for section in changed[at][1:]]
+    again = sorted(at for at in changed if at in later)
+    first = turn % len(again) if again else 0
+    records[end:end] = [section for at in (*again[first:], *again[:first]) for section in changed[at][1:]]
     for at in sorted(changed, reverse=True):
         records[at : at + 1] = changed[at][:1] if at in later else changed[at]
     return with_records(seed, records)
