@@ -31,6 +31,7 @@ from fuzz.mutate import trials
 from fuzz.mutate.index import altered_by
 from fuzz.mutate.pokes import Poke, is_apart
 from fuzz.mutate.sections import sections_at, with_records
+from fuzz.mutate.trial import are_apart
 from fuzz.mutate.whole import whole_trials
 from vmformat import Section
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fuzz.mutate.dice import Dice
     from fuzz.mutate.pokes import Edit
     from fuzz.mutate.scene import Scene
-    from fuzz.mutate.trials import Key, Trial
+    from fuzz.mutate.trial import Key, Trial
     from vmformat import Record, Stream
 
 _T = TypeVar("_T")
@@ -463,7 +464,7 @@ def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> i
     if one.shares:
         for at in places:
             crowd = crowds[at]
-            if crowd.trials < crowd.room and crowd.all_share and trials.are_apart(one.trial.register, crowd.registers):
+            if crowd.trials < crowd.room and crowd.all_share and are_apart(one.trial.register, crowd.registers):
                 return at
     return None
 

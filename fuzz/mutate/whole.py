@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fuzz.mutate.scene import Scene
-    from fuzz.mutate.trials import Change
+    from fuzz.mutate.trial import Change
     from vmformat import Record, Stream
 
 _TYPES: Final = (0x7E, 0x06, 0x05, 0x07, 0xFF, 0x09)

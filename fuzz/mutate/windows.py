@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fuzz.mutate.layout import Span
     from fuzz.mutate.registers import Config
     from fuzz.mutate.scene import Scene
-    from fuzz.mutate.trials import Change
+    from fuzz.mutate.trial import Change
     from vmformat import Section
 
 BRIDGE: Final = 1

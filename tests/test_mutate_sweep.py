@@ -6,8 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mutants import stream
 
 from fuzz.mutate import Dice, Scene
+from fuzz.mutate.index import index_of, read_leaf
 from fuzz.mutate.sweep import FIRST, MOST, Sweep, Turn
 from fuzz.mutate.trials import enumerate_trials
 from fuzz.work.build import read_description
@@ -217,3 +219,21 @@ def test_a_worker_that_is_started_again_goes_on_about_where_it_was(seed: Stream)
     both = Counter(again[: early // 2]) & Counter(alone[:early])
     assert sum(both.values()) < early // 8
     assert order(short, (0, 1, len(alone))) == []  # made long ago
+
+
+def test_a_section_of_which_there_is_much_to_try_has_room_for_more_at_a_time() -> None:
+    source = stream("pc-small")
+    processor = source.section("cpu")
+    assert processor is not None
+    sweep, most = Sweep([source], Scene(donors=(source,))), 0
+    for number in range(60):
+        made = sweep.mutant(Dice(number))
+        assert made is not None
+        sweep.answer("")
+        changed = made.section("cpu")
+        index = index_of(processor)
+        if changed is None or index is None or len(changed.payload) != len(processor.payload):
+            continue
+        leaves = [leaf for found in index.places.values() for leaf in found if leaf.size <= 8]
+        most = max(most, sum(read_leaf(changed, leaf) != read_leaf(processor, leaf) for leaf in leaves))
+    assert most > 6
