@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate.alternate import alternate
+from fuzz.mutate.behind import trials_of_behind
 from fuzz.mutate.commanded import trials_of_commands
 from fuzz.mutate.framing import FRAMING
 from fuzz.mutate.fronts import trials_of_front
@@ -42,6 +43,7 @@ def whole_trials(stream: Stream, scene: Scene) -> list[tuple[str, Callable[[Stre
             trials_of_ram(stream),
             trials_of_front(stream),
             _of_records(stream),
+            trials_of_behind(stream, scene),
         )
     ]
 
