@@ -139,10 +139,10 @@ def test_what_is_no_feedback_costs_no_worker(
 
 @pytest.mark.skipif(bool(available()), reason=available() or "atheris is here")
 def test_a_real_worker_leaves_what_is_told(machine: str) -> None:
-    reach = trial(find_machine(machine), ("wrap-main",), "code", 3, 25)
-    assert reach.executions == 25
+    reach = trial(find_machine(machine), ("wrap-main",), "code", 3, 80)
+    assert reach.executions == 80
     assert reach.situations > 50
     assert reach.shapes
     assert reach.corpus
-    assert set(reach.causes.values()) <= {*range(1, 26)}
+    assert set(reach.causes.values()) <= {*range(1, 81)}
     assert reach.causes
