@@ -158,6 +158,10 @@ class Mutator:
             self._stock.append(self._made)
         self._made = None
 
+    def prepare(self) -> None:
+        """Work out now what the first mutant would wait for: the list of trials. It takes some tenths of a second."""
+        self._sweep.prepare()
+
     def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Another input made from `data`, at most `max_size` bytes."""
         return self.mutant(data, max_size, Dice(seed))

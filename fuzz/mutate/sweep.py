@@ -214,6 +214,10 @@ class Sweep:
         """Trials that wait; 0 once all are done."""
         return len(self._waiting()) + len(self._late)
 
+    def prepare(self) -> None:
+        """Work out the list, which the first mutant would wait for."""
+        self._waiting()
+
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
             found = trials.enumerate_trials(self._seeds, self._scene)

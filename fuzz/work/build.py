@@ -104,24 +104,27 @@ def build_target(spec: Spec, lights: Lights | None = None) -> Target:
     return fed(make, spec.feedback, spec.reach, spec.executions or 0)
 
 
-def build_mutator(spec: Spec, begun: int = 0) -> Mutator | ProgramMutator:
+def build_mutator(spec: Spec, begun: int | None = None) -> Mutator | ProgramMutator:
     """The mutator for the spec's target: for its machine, with its seeds as donors, or for programs.
 
-    `begun`: executions of the worker's earlier lives.
+    `begun`: executions of the worker's earlier lives, for who makes many mutants: what takes a moment once is done now.
     """
     if spec.target == memory.NAME:
         return ProgramMutator(memory.MAX_SIZE)
     limit = small.MAX_SIZE if spec.target == roundtrip.NAME else None
     seeds = [Path(seed).read_bytes() for seed in spec.seeds]
     schedules = spec.target == stream.NAME and not spec.loadvm  # a snapshot is loaded without letting go of the lock
-    return make_mutator(
+    mutator = make_mutator(
         read_description(Path(spec.description)),
         seeds,
         limit,
         schedules=schedules,
         learning=True,
-        turn=(*spec.share, begun),
+        turn=(*spec.share, begun or 0),
     )
+    if begun is not None:
+        mutator.prepare()
+    return mutator
 
 
 def make_mutator(
