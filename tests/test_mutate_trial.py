@@ -5,21 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mutants import stream
+from tried import trials_of
 
 from fuzz.mutate import Scene
 from fuzz.mutate.trial import Trial, are_apart
 from fuzz.mutate.trials import enumerate_trials
 from vmformat import Section, StreamError
-
-
-def trials_of(kind: str, *, bars: bool = False) -> dict[str, list[Trial]]:
-    masks = {name: (bytes(4) + b"\xff" * 252, bytes(256)) for name in ("0000:00:00.0", "0000:00:02.0")}
-    sizes = {"0000:00:02.0": {0: 0x80, 1: 0x1000}} if bars else {}
-    found: dict[str, list[Trial]] = {}
-    for trial in enumerate_trials([stream("pc-small")], Scene(masks=masks, bars=sizes)):
-        if trial.kind == kind:
-            found.setdefault(trial.field, []).append(trial)
-    return found
 
 
 def test_a_section_is_sent_as_it_is_and_again_with_other_registers_or_rings() -> None:

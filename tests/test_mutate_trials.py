@@ -6,10 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mutants import leaf_of, stream
+from tried import trials_of
 
 from fuzz.mutate import Scene
 from fuzz.mutate.index import index_of, read_leaf
-from fuzz.mutate.trial import Trial, are_apart
+from fuzz.mutate.trial import are_apart
 from fuzz.mutate.trials import enumerate_trials
 
 PAIR = "parent_obj.queue.rptr+parent_obj.queue.count"
@@ -45,16 +46,6 @@ def test_a_place_and_a_length_may_be_too_large_together() -> None:
         found.add(tuple(read_leaf(made, leaf_of(made, f"queue.{name}")) for name in ("rptr", "count")))
     assert (255, 256) in found
     assert (1, 0) in found
-
-
-def trials_of(kind: str, *, bars: bool = False) -> dict[str, list[Trial]]:
-    masks = {name: (bytes(4) + b"\xff" * 252, bytes(256)) for name in ("0000:00:00.0", "0000:00:02.0")}
-    sizes = {"0000:00:02.0": {0: 0x80, 1: 0x1000}} if bars else {}
-    found: dict[str, list[Trial]] = {}
-    for trial in enumerate_trials([stream("pc-small")], Scene(masks=masks, bars=sizes)):
-        if trial.kind == kind:
-            found.setdefault(trial.field, []).append(trial)
-    return found
 
 
 def test_a_request_is_tried_where_there_is_none_and_what_stands_in_it() -> None:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import bars
-from fuzz.mutate.registers import BARS, COMMAND, HEADER, config_of, functions, get, put
+from fuzz.mutate.registers import BARS, BRIDGE, COMMAND, config_of, functions, get, header_type, put
 from fuzz.mutate.sections import kind_of, replace_record
-from fuzz.mutate.windows import BRIDGE, MEMORY, PREFETCH
+from fuzz.mutate.windows import MEMORY, PREFETCH
 from vmformat import Section
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fuzz.mutate.windows import Window
     from vmformat import Stream
 
-_TYPE: Final = 0x7F
 _WIDE: Final = 4
 _LAST_BAR: Final = 5
 _BELOW_4G: Final = 1 << 32
@@ -34,9 +33,7 @@ def trials_of_behind(stream: Stream, scene: Scene) -> Iterator[tuple[str, Callab
     """Name and change, for the first function of each kind that lies behind a bridge; nothing without bridges."""
     found = functions(stream)
     bridges = {
-        section.name.rpartition("/")[0]: at
-        for at, section, config in found
-        if get(section, config, HEADER, 1) & _TYPE == BRIDGE
+        section.name.rpartition("/")[0]: at for at, section, config in found if header_type(section, config) == BRIDGE
     }
     kinds: set[str] = set()
     for at, section, config in found:

@@ -12,7 +12,7 @@ from fuzz.mutate import bars, pokes
 from fuzz.mutate.index import INTEGERS
 from fuzz.mutate.meaning import ORDER
 from fuzz.mutate.pci import CHIPSET
-from fuzz.mutate.registers import BARS, COMMAND, HEADER, ROM_SLOT, Config, config_of, functions, get, put, rom_of
+from fuzz.mutate.registers import BARS, COMMAND, ROM_SLOT, Config, config_of, functions, get, header_type, put, rom_of
 from fuzz.mutate.shadows import trials_of_shadows
 from fuzz.mutate.trial import A_ROUND, ROUND, Trial, in_order, twice
 from fuzz.mutate.windows import trials_of_windows
@@ -149,7 +149,7 @@ def _of_config(
 
     What is compared, the same code compares for all: of the first function with such a header it is tried early.
     """
-    start, header = config.offset, get(section, config, HEADER, 1) & 0x7F
+    start, header = config.offset, header_type(section, config)
     writable, compared = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
     place = ORDER.index("register")
     steering = {at + i for at, size in CHIPSET.get(own, ()) for i in range(size)}

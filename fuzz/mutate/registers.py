@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 COMMAND: Final = 0x04
 HEADER: Final = 0x0E
+BRIDGE: Final = 1
+"""The header type of a bridge."""
 BARS: Final = 0x10
 ROM_SLOT: Final = 6
 _ROM: Final = 0x30
@@ -73,4 +75,9 @@ def get(section: Section, config: Config, offset: int, size: int) -> int:
 
 def rom_of(section: Section, config: Config) -> int:
     """The offset of the register that says where the expansion ROM is."""
-    return _ROM_OF_BRIDGE if get(section, config, HEADER, 1) & 0x7F == 1 else _ROM
+    return _ROM_OF_BRIDGE if header_type(section, config) == BRIDGE else _ROM
+
+
+def header_type(section: Section, config: Config) -> int:
+    """What the config space is of: 0 for a device, `BRIDGE` for a bridge; the bit of several functions aside."""
+    return get(section, config, HEADER, 1) & 0x7F

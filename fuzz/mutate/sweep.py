@@ -221,7 +221,7 @@ class Sweep:
     def _waiting(self) -> deque[_Waiting]:
         if self._line is None:
             found = trials.enumerate_trials(self._seeds, self._scene)
-            self._line = deque(map(_Waiting, _in_turn(found, self._turn, _AN_EXECUTION)))
+            self._line = deque(map(_Waiting, _own_first(found, self._turn, _AN_EXECUTION)))
             for trial in found:
                 self._all.setdefault(trial.kind, []).append(trial)
         if not self._line and self._late:
@@ -245,7 +245,7 @@ class Sweep:
         """The richest seed changed around its sections; None once all of that has been tried."""
         if self._whole is None:
             found = whole_trials(self._seeds[0], self._scene) if self._seeds else []
-            self._whole = _in_turn([change for _, change in found], self._turn, 1 / WHOLE_ONE_IN)
+            self._whole = _own_first([change for _, change in found], self._turn, 1 / WHOLE_ONE_IN)
         self._under, self._riders = [], []
         while self._whole:
             made = self._whole.popleft()(self._seeds[0])
@@ -421,7 +421,7 @@ class Sweep:
         return known
 
 
-def _in_turn(found: Sequence[_T], turn: Turn, each: float) -> deque[_T]:
+def _own_first(found: Sequence[_T], turn: Turn, each: float) -> deque[_T]:
     """What is to be tried, each worker's own share before those of the others, from where it may be by now.
 
     `each`: how many are tried in one execution.

@@ -6,12 +6,13 @@ can write and one of each byte that the load compares; a section a list of ways 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from functools import partial
-from itertools import groupby, zip_longest
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from fuzz.mutate import limits, pokes, values
+from fuzz.mutate.alternate import alternate
 from fuzz.mutate.config_trials import trials_of_config
 from fuzz.mutate.counts import Counted, count_in, counts_of, numbers_of, recounted
 from fuzz.mutate.framing import FRAMING
@@ -108,13 +109,12 @@ def _in_turn(ranked: Iterable[tuple[int, int, Trial]]) -> Iterator[Trial]:
 def _set_apart(found: list[Trial]) -> None:
     """Trials of registers in another order among themselves: neighbours in the line may go together (`are_apart`)."""
     at = [place for place, trial in enumerate(found) if trial.register >= 0]
-    blocks: dict[int, deque[Trial]] = {}
+    blocks: dict[int, list[Trial]] = {}
     for place in at:
-        blocks.setdefault(found[place].register // NEAR, deque()).append(found[place])
+        blocks.setdefault(found[place].register // NEAR, []).append(found[place])
     # Every other block: the last register of one stands right before the first of the next.
     turns = sorted(blocks.items(), key=lambda one: (one[0] % 2, one[0]))
-    order = (trial for turn in zip_longest(*(block for _, block in turns)) for trial in turn if trial is not None)
-    for place, trial in zip(at, order, strict=True):
+    for place, trial in zip(at, alternate(*(block for _, block in turns)), strict=True):
         found[place] = trial
 
 

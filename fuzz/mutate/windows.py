@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fuzz.mutate.registers import BARS, COMMAND, HEADER, config_of, functions, get, put
+from fuzz.mutate.registers import BARS, BRIDGE, COMMAND, config_of, functions, get, header_type, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from fuzz.mutate.trial import Change
     from vmformat import Section
 
-BRIDGE: Final = 1
-_TYPE: Final = 0x7F
 _WIDE: Final = 4
 _LAST_BAR: Final = 5
 _MOST_BEHIND: Final = 3
@@ -62,7 +60,7 @@ class Window:
     def put(self, base: int, last: int, section: Section) -> Section | None:
         """The bridge with this window from `base` to the end of the granule at `last`; None if it has none."""
         config = config_of(section)
-        if config is None or get(section, config, HEADER, 1) & _TYPE != BRIDGE:
+        if config is None or header_type(section, config) != BRIDGE:
             return None
         made = put(section, config, COMMAND, 1, get(section, config, COMMAND, 1) | 7)
         for register, upper, address in zip((self.base, self.limit), self.upper, (base, last), strict=True):
@@ -81,7 +79,7 @@ WINDOWS: Final = (PORTS, MEMORY, PREFETCH)
 
 def trials_of_windows(section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, int, Change]]:
     """For each window of a bridge its turn, a name, the register of its base, and the change; nothing for others."""
-    if get(section, config, HEADER, 1) & _TYPE != BRIDGE:
+    if header_type(section, config) != BRIDGE:
         return
     behind, beside = _around(section, scene)
     for window in WINDOWS:
@@ -146,7 +144,7 @@ def _around(section: Section, scene: Scene) -> tuple[dict[str, list[Span]], dict
             if own.startswith(f"{path}:"):
                 for name, span in _bars(other, config, scene.bars.get(own, {})):
                     behind[name][span] = None
-            elif own != path and get(other, config, HEADER, 1) & _TYPE == BRIDGE:
+            elif own != path and header_type(other, config) == BRIDGE:
                 for window in WINDOWS:
                     base, last = window.get(other, config)
                     if last >= base:
