@@ -4,6 +4,8 @@ RUN := .venv-run
 DEV := .venv
 # One more than there are processors: tests also wait for programs.
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
+# Tests start hundreds of processes: each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: fuzz test check lint types fix demo clean
 

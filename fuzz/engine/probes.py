@@ -12,9 +12,9 @@ What an input lights is to be a function of that input, whatever ran before in t
 then remembered lights nothing: functions that `functools` remembers the results of, and those that are named in
 `without` because they fill a cache of their own, are *quiet*, with all that they call.
 
-Modules are compiled from source at each start and never cached, so that an instrumented module is never mistaken for
-a plain one. A module's probes have the same numbers whenever it is imported: each has its share of them from the start,
-in the order of modules' names.
+A module's probes have the same numbers whenever it is imported: each has its share of them from the start, in the
+order of modules' names. What compiling came to is kept for the next process under a name of its own (`kept`), so that
+an instrumented module is never mistaken for a plain one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, PathFin
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from fuzz.engine.kept import digest, keep, kept
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from types import CodeType, ModuleType
 
 NAME: Final = "__vmfuzz_counters__"
 _BEFORE: Final = "__vmfuzz_before__"
+_WRITER: Final = Path(__file__).read_bytes()
+"""This file: another one may write other probes."""
 _REMEMBERS: Final = frozenset({"lru_cache", "cache"})
 _BLOCKS: Final = re.compile(
     rb"^[ \t]*(?:async[ \t]+)?(?:def|if|elif|else|for|while|try|except|finally|case)\b", re.MULTILINE
@@ -151,18 +155,25 @@ def instrument(
 
 
 class _Loader(SourceFileLoader):
-    """Compiles a module with probes instead of taking it from the byte-code cache."""
+    """Compiles a module with probes, or takes what that came to last time; never Python's own byte code."""
 
     def __init__(self, fullname: str, path: str, finder: ProbeFinder) -> None:
         super().__init__(fullname, path)
         self._finder = finder
 
     def get_code(self, fullname: str) -> CodeType:
-        """The module's code with probes, always compiled from its source."""
+        """The module's code with probes."""
         path, finder = self.get_filename(fullname), self._finder
         first, quiet = finder.firsts.get(fullname, 0), finder.quiet.get(fullname, ())
-        lines: dict[int, int] = {}
-        code, behind = instrument(self.get_data(path), path, first, finder.limit, lines, quiet)
+        source = self.get_data(path)
+        made_of = digest(source, repr((path, first, finder.limit, sorted(quiet))).encode(), _WRITER)
+        found: tuple[CodeType, int, dict[int, int]] | None = kept(path, made_of)
+        if found is None:
+            lines: dict[int, int] = {}
+            code, behind = instrument(source, path, first, finder.limit, lines, quiet)
+            keep(path, made_of, (code, behind, lines))
+        else:
+            code, behind, lines = found
         finder.count += behind - first
         for number, line in lines.items():
             finder.places.setdefault(number, (fullname, line))

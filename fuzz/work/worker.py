@@ -96,6 +96,7 @@ def main(argv: list[str]) -> None:
     """Run the worker that the spec file describes. Does not return."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
+    leave_alone()
     spec = Spec.from_json(Path(argv[1]).read_text())
     features = FeatureMap()
     with _instrumented(spec, features):
