@@ -55,6 +55,14 @@ def _records(record: struct.Struct, data: bytes) -> Iterator[tuple[int, ...]]:
     return record.iter_unpack(data[: len(data) // record.size * record.size])
 
 
+def _end(value: bytes, rest: bytes) -> int:
+    """Behind the last byte that is not as at rest: zeros, or `rest` over and over."""
+    if not rest:
+        return len(value.rstrip(b"\0"))
+    at_rest = rest * (len(value) // len(rest)) + rest[: len(value) % len(rest)]
+    return (int.from_bytes(value, "little") ^ int.from_bytes(at_rest, "little")).bit_length() + 7 >> 3
+
+
 class _CommitListener(Listener):
     """Rebuilds the ring caches of its device on every committed update, whatever changed (virtio.md 7)."""
 
@@ -307,8 +315,7 @@ class Virtio(Effects):
         # Most of the 1,024 queues are never in use; comparing their bytes takes a moment, looking for the last a while.
         if tail == (rest * (len(tail) // record.size) if rest else bytes(len(tail))):
             return value[:known]
-        count = QUEUE_MAX if rest else -(-len(value.rstrip(b"\0")) // record.size)
-        self.use(count)
+        self.use(-(-_end(value, rest) // record.size))
         return value[: self._used_queues * record.size]
 
     # What follows the fields: features, rings
