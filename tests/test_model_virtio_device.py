@@ -25,7 +25,7 @@ RECORDS = st.tuples(*(st.integers(0, (1 << bits) - 1) for bits in (16, 8, 16, 8,
 @pytest.fixture(scope="module")
 def device() -> Virtio:
     machine = Machine(read_description(find_machine("pc-small").description))
-    return next(one.effects for one in machine.handlers if isinstance(getattr(one, "effects", None), Virtio))
+    return next(effects for one in machine.handlers if isinstance(effects := one.effects, Virtio))
 
 
 def loaded(device: Virtio, records: dict[int, tuple[int, ...]]) -> list[tuple[int, ...]]:
