@@ -8,7 +8,7 @@ import pytest
 
 from fuzz.corpus import CorpusError
 from fuzz.designs import UsageError
-from fuzz.search.plan import QUICK_BUGS, bugs_named, quick_bugs, searches
+from fuzz.search.plan import EXECUTIONS, QUICK_BUGS, bugs_named, quick_bugs, searches
 from model.seeded import SEEDED
 
 if TYPE_CHECKING:
@@ -62,6 +62,23 @@ def test_order() -> None:
     bugs = bugs_named(())[:2]
     made = [(one.seed, one.name, one.way) for one in searches(bugs, ("a", "b"), 2, 10, 1.0)]
     assert made == [(seed, bug.name, way) for seed in (1, 2) for bug in bugs for way in ("a", "b")]
+
+
+def test_each_is_looked_for_within_its_budget_if_nothing_else_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN + "class Quick(Plain):\n    budget = 70\n")
+    bugs = bugs_named((next(iter(SEEDED)), f"{file}:Plain", f"{file}:Quick"))
+    budgets = [next(iter(SEEDED.values())).budget, EXECUTIONS, 70]
+    assert [one.executions for one in searches(bugs, ("a",), 1, None, 1.0)] == budgets
+    assert [one.executions for one in searches(bugs, ("a",), 1, 5, 1.0)] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "'many'", "2.5"])
+def test_a_budget_is_a_number_of_executions(tmp_path: Path, budget: str) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN + f"class Odd(Plain):\n    budget = {budget}\n")
+    with pytest.raises(UsageError, match=r"Odd: its budget should be a number of executions, not"):
+        bugs_named((f"{file}:Odd",))
 
 
 def test_quick_ones_are_of_different_kinds() -> None:

@@ -209,7 +209,9 @@ def bench_command(
         list[str] | None, typer.Option(help="--search: vmfuzz, atheris, hypothesis, random; all if none.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="--search: from so many seeds; 5, quick 2.")] = None,
-    executions: Annotated[int, typer.Option(min=1, help="--search: at most so many in each search.")] = 10_000,
+    executions: Annotated[
+        int | None, typer.Option(min=1, help="--search: at most so many in each search, not the bug's own budget.")
+    ] = None,
     limit: Annotated[float, typer.Option(min=1, help="--search: at most so many seconds for each search.")] = 600.0,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="--search: at a time; as many as processors if not given.")
@@ -235,7 +237,9 @@ def bench_command(
         raise typer.Exit(bench_search(options))
     if feedback:
         from fuzz.commands.bench_feedback import FeedbackOptions, bench_feedback  # noqa: PLC0415
+        from fuzz.search.plan import EXECUTIONS  # noqa: PLC0415
 
+        executions = executions or EXECUTIONS
         machines, bugs, designs = (tuple(given or ()) for given in (machine, seeded, design))
         asked = FeedbackOptions(
             tuple(feedback), resume / "feedback", machines, designs, bugs, seeds, executions, jobs or 1, as_json

@@ -43,7 +43,8 @@ class SearchOptions:
     designs: tuple[str, ...] = ()
     ways: tuple[str, ...] = ()
     seeds: int | None = None
-    executions: int = plan.EXECUTIONS
+    executions: int | None = None
+    """Of each search; each bug's budget where None."""
     limit: float = 600.0
     jobs: int | None = None
     quick: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fuzz.corpus import CorpusError, find_machine
-from fuzz.designs import bug_named, seeded_designs, text_of
+from fuzz.designs import UsageError, bug_named, seeded_designs, text_of
 from fuzz.own_bug import typed_bug
 from fuzz.search.asked import Search
 from model.seeded import SEEDED, name_of
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SEEDS: Final = 5
 EXECUTIONS: Final = 10_000
+"""Of a search for a bug that does not say how many it takes."""
 QUICK_BUGS: Final = 6
 QUICK_SEEDS: Final = 2
 
@@ -30,6 +31,8 @@ class Bug:
     machine: str
     designs: tuple[str, ...]
     watched: tuple[str, ...]
+    budget: int
+    """Executions within which it should be found, and which each way gets."""
 
 
 def bugs_named(names: Sequence[str], machine: str | None = None, designs: Sequence[str] = ()) -> tuple[Bug, ...]:
@@ -46,12 +49,18 @@ def bugs_named(names: Sequence[str], machine: str | None = None, designs: Sequen
         if not files.seeds:
             raise CorpusError(f"machine {where}: has no seeds, and a search begins with some")
         typed = files.typed if "/" not in files.typed else str(files.description.resolve())
-        one = Bug(
-            typed_bug(cls), name_of(cls), typed, tuple(map(text_of, with_it)), tuple(design.name for design in with_it)
-        )
+        watched = tuple(design.name for design in with_it)
+        one = Bug(typed_bug(cls), name_of(cls), typed, tuple(map(text_of, with_it)), watched, _budget(cls, text))
         if found.setdefault(one.name, one) != one:
             raise CorpusError(f"--seeded {text}: another bug is called {one.name} too")
     return tuple(found.values())
+
+
+def _budget(bug: type[object], text: str) -> int:
+    budget = getattr(bug, "budget", EXECUTIONS)
+    if not isinstance(budget, int) or budget < 1:
+        raise UsageError(f"--seeded {text}: its budget should be a number of executions, not {budget!r}")
+    return budget
 
 
 def quick_bugs() -> tuple[str, ...]:
@@ -65,10 +74,13 @@ def quick_bugs() -> tuple[str, ...]:
     return tuple(chosen[:QUICK_BUGS])
 
 
-def searches(bugs: Iterable[Bug], ways: Sequence[str], seeds: int, executions: int, seconds: float) -> Iterator[Search]:
-    """All of them, seeds 1 to `seeds`."""
+def searches(
+    bugs: Iterable[Bug], ways: Sequence[str], seeds: int, executions: int | None, seconds: float
+) -> Iterator[Search]:
+    """All of them, seeds 1 to `seeds`. `executions`: of each, the bug's budget where None."""
     bugs = tuple(bugs)
     for seed in range(1, seeds + 1):
         for bug in bugs:
             for way in ways:
-                yield Search(bug.text, bug.name, way, seed, bug.machine, bug.designs, bug.watched, executions, seconds)
+                most = bug.budget if executions is None else executions
+                yield Search(bug.text, bug.name, way, seed, bug.machine, bug.designs, bug.watched, most, seconds)
