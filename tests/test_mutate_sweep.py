@@ -162,14 +162,28 @@ def test_a_section_that_was_renumbered_is_to_blame_itself(seed: Stream) -> None:
     assert 1 <= seen <= 12, "not again and again"
 
 
-def test_once_all_are_made_they_are_mixed(seed: Stream) -> None:
+def test_trials_are_mixed_and_the_list_stays_as_it_is(seed: Stream) -> None:
     sweep = Sweep([seed], scene())
+    left = sweep.left
     mixes = [made for number in range(20) if (made := sweep.mixed(Dice(number))) is not None]
     assert len(mixes) == 20
+    assert sweep.left == left
     assert sum(len(changed_in(made, seed)) for made in mixes) > 20 * 8
     again = Sweep([seed], scene()).mixed(Dice(4))
     assert again is not None
     assert write(again) == write(mixes[4])
+
+
+def test_a_mix_has_values_that_are_in_no_list(seed: Stream) -> None:
+    short = few(seed, "timer", "i8259")
+    trials = [one for one in enumerate_trials([short], scene()) if one.kind == "i8259" and not one.moves]
+    pic = next(one for one in short.sections if one.name == "i8259")
+    alone = [made[0].payload for one in trials if (made := one.apply(pic))]
+    listed = {byte for payload in alone for byte in payload}
+    sweep = Sweep([short], scene())
+    mixes = [mix for number in range(400) if (mix := sweep.mixed(Dice(number))) is not None]
+    mixed = {byte for mix in mixes for one in mix.sections if one.name == "i8259" for byte in one.payload}
+    assert len(mixed - listed) > 20
 
 
 def test_what_is_sent_again_later_stands_behind_all_others(seed: Stream) -> None:

@@ -74,5 +74,7 @@ FRAMING: Final[tuple[tuple[int, str, Callable[[Section], Section | tuple[Section
     (9, "path alone", lambda one: replace(one, name=one.name.rpartition("/")[0] or f"/{one.name}"), 0.8),
     (9, "name empty", lambda one: replace(one, name=""), 0.8),
     (9, "part of number 0", lambda one: (one, replace(one, kind=Kind.PART, section_id=0, footer=0)), 0.8),
+    (9, "twice with another footer", lambda one: (one, replace(one, footer=one.section_id + 1 & _ANY)), 0.8),
+    (9, "twice of another version", lambda one: (one, replace(one, version=one.version + 1 & _ANY)), 0.8),
 )
 """In the order in which they are tried on the first kind of section."""

@@ -6,10 +6,10 @@ everything: the same calls give the same mutants. A mutant that comes back is mu
 as, even if it reads otherwise; so what a call gives may depend on those before.
 
 With `learning` the mutator is told what became of each mutant (`learned`), and makes use of it in three ways: a share
-of its mutants comes from a list of trials that are ticked off (`sweep`); arms that show something new are chosen more
-often (`choice`); and mutants that load to their end are kept as a stock (`stock`) to begin with, since the engine's
-corpus fills with inputs that are refused early, whose mutants are refused there too. Without it a mutant depends on
-its arguments alone.
+of its mutants comes from a list of trials that are ticked off (`sweep`), another mixes trials from all of that list,
+since much is wrong only where two things come together; arms that show something new are chosen more often (`choice`);
+and mutants that load to their end are kept as a stock (`stock`) to begin with, since the engine's corpus fills with
+inputs that are refused early, whose mutants are refused there too. Without it a mutant depends on its arguments alone.
 
 Where inputs may end with a schedule, it is taken off first and put back at the end, so that all this works on the
 stream alone. One mutation in four looks at the schedule, and of those half leave the stream as it is; one in six
@@ -71,12 +71,11 @@ BYTES_ONE_IN: Final = 16
 SCHEDULE_ONE_IN: Final = 4
 UNSCHEDULE_ONE_IN: Final = 6
 MOST_ARMS: Final = 5
-WAYS: Final[dict[str, int]] = {"arms": 12, "cross": 3, "bytes": 1}
-"""What a mutant is made with, where that is learned, with weights to begin with: a few arms, two parents, bytes."""
+WAYS: Final[dict[str, int]] = {"arms": 10, "mix": 4, "cross": 2, "bytes": 1}
+"""What a mutant is made with, where that is learned, with weights to begin with: a few arms, trials together, two
+parents, bytes."""
 SWEEP_ONE_IN: Final = 2
 """Mutants that come from the list of trials, as long as there are any left."""
-MIXED_ONE_IN: Final = 4
-"""Those that several trials are mixed in, once all have been made."""
 STOCK: Final = 64
 """Streams that loaded to their end, and showed something new, kept to begin with."""
 MOST_STEPS: Final = 3
@@ -110,7 +109,7 @@ class Mutator:
         self._way = ""
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in (*arms, "bytes", "truncate", "crossover")}
         if learning:
-            self._counts["sweep"] = [0, 0]
+            self._counts |= {"sweep": [0, 0], "mix": [0, 0]}
         if scene.schedules:
             self._counts |= {name: [0, 0] for name in schedule.ARMS}
         self._familiar = Familiar(schemas, scene.donors)
@@ -209,20 +208,21 @@ class Mutator:
         """A mutant from the list of trials, if it is its turn. Else the way is chosen."""
         left = self._sweep.left
         stream = self._sweep.whole() if dice.chance(WHOLE_ONE_IN) else None
-        if stream is None and not dice.chance(SWEEP_ONE_IN if left else MIXED_ONE_IN):
-            self._way = self._ways.pick(dice)
-            return None
         self._way = "sweep"
-        counts = self._counts["sweep"]
+        if stream is None and not (left and dice.chance(SWEEP_ONE_IN)):
+            self._way = self._ways.pick(dice)
+            if self._way != "mix":
+                return None
+        counts = self._counts[self._way]
         counts[0] += 1
         if stream is None:
-            stream = self._sweep.mutant(dice) if left else self._sweep.mixed(dice)
+            stream = self._sweep.mutant(dice) if self._way == "sweep" else self._sweep.mixed(dice)
         data = self._write(stream, max_size) if stream is not None else None
         if data is None:
             self._way = "arms"
             return None
         counts[1] += 1
-        self._used["sweep"] = None
+        self._used[self._way] = None
         return data
 
     def _schedule(self, steps: Schedule, data: bytes, dice: Dice) -> Schedule:

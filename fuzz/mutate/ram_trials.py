@@ -138,7 +138,7 @@ def _pages(blocks: tuple[_Block, ...]) -> Iterator[tuple[str, bytes]]:
     for block, size in blocks:
         yield f"behind {block.decode('latin-1')}", _page(block, size, _ZERO, b"\0")
     yield "last", _page(name, length - _PAGE, _ZERO, b"\0")
-    yield from alternate(_flagged(name), _misnamed(name), _packed(name), _placed(name, length))
+    yield from alternate(_flagged(name), _misnamed(name), _packed(name), _placed(name, length), _in_a_row(name, length))
 
 
 def _flagged(name: bytes) -> Iterator[tuple[str, bytes]]:
@@ -164,6 +164,23 @@ def _packed(name: bytes) -> Iterator[tuple[str, bytes]]:
         "a page": b"\1\x10\0" + b"\0" * 4096,
     }.items():
         yield f"packed {what}", _page(name, 0x5000, _XBZRLE, body)
+
+
+def _in_a_row(name: bytes, length: int) -> Iterator[tuple[str, bytes]]:
+    """A page twice, each time of another kind, the second without a name: what a record leaves to the one behind."""
+    kinds = {
+        "zero": (_ZERO, b"\0"),
+        "fill": (_ZERO, b"\xaa"),
+        "packed": (_XBZRLE, b"\1\0\3\0\1\xaa"),
+        "full": (_FULL, bytes(_PAGE)),
+    }
+    for first, (flags, body) in kinds.items():
+        for second, (other, rest) in kinds.items():
+            if first != second and {first, second} != {"zero", "fill"}:
+                again = _page(None, 0x5000, other | _CONTINUE, rest)
+                yield f"{first} and {second}", _page(name, 0x5000, flags, body) + again
+    packed, rest = kinds["packed"]
+    yield "last and beyond", _page(name, length - _PAGE, *kinds["zero"]) + _page(None, length, packed | _CONTINUE, rest)
 
 
 def _placed(name: bytes, length: int) -> Iterator[tuple[str, bytes]]:

@@ -28,7 +28,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from fuzz.mutate import trials
-from fuzz.mutate.index import altered_by
+from fuzz.mutate.fields import mutate_leaf
+from fuzz.mutate.index import altered_by, index_of
+from fuzz.mutate.neighbours import Neighbours
 from fuzz.mutate.pokes import Poke, is_apart
 from fuzz.mutate.sections import sections_at, with_records
 from fuzz.mutate.trial import are_apart
@@ -50,7 +52,7 @@ MOST: Final = 64
 """Trials in one mutant."""
 _ENOUGH: Final = 0.5
 """How likely a mutant has to be to load, by what is known of its trials."""
-_LOOKED_AT: Final = 160
+_LOOKED_AT: Final = 320
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
 """Mutants of which one is made of another seed, the others of the richest."""
@@ -62,10 +64,12 @@ _SMALL: Final = 0.1
 """A risk that riders may have."""
 _IN_A_MIX: Final = 3
 """Trials in one section of a mix."""
+_LONGER_ONE_IN: Final = 4
+"""Sections of a mix of which one is made longer or shorter as well."""
+_OTHERWISE_ONE_IN: Final = 3
+"""Trials of a mix of which one puts any value in its field: what is in no list may be wrong."""
 _TWICE_ONE_IN: Final = 6
 """Sections of a mix of which one is loaded as it is before."""
-_PUT_BACK: Final = 20
-"""Trials too risky beside the others, after which no more are looked at."""
 _AGAIN: Final = 3
 """Times that a trial is tried again after others got the load refused; then once more, with what surely loads."""
 _AT_LAST: Final = 0.9
@@ -197,6 +201,8 @@ class Sweep:
         """Trials of fields that were always refused, and of sections that the richest seed has not."""
         self._all: dict[str, list[Trial]] = {}
         """All trials by kind of section."""
+        self._neighbours: dict[str, Neighbours] = {}
+        """The same by where their fields stand."""
         self._under: list[tuple[_Waiting, int]] = []
         """The trials of the mutant whose answer is awaited, and where their sections stand in the seed."""
         self._riders: list[tuple[_Waiting, int]] = []
@@ -263,28 +269,39 @@ class Sweep:
     def mixed(self, dice: Dice) -> Stream | None:
         """A seed with trials together, a few in each of many sections: some fields are wrong only beside others.
 
+        The list stays as it is: what is due in it late may be met here before.
+
         None where there is no seed, or no trial for it.
         """
         self._waiting()
+        self._under, self._riders = [], []
         if not self._seeds:
             return None
         seed = dice.pick(self._seeds)
         changed: dict[int, tuple[Section, ...]] = {}
         for kind, places in _by_kind(seed).items():
-            at, known = dice.pick(places), self._all.get(kind)
-            section = seed.records[at]
-            for _ in range(dice.few(_IN_A_MIX) if known and not dice.chance(3) else 0):
-                trial = dice.pick(known or ())
-                assert isinstance(section, Section)
-                made = trial.apply(section) if trial.shares and _risk(trial, self._of(trial)) < _SMALL else None
-                if made is not None:
+            if kind not in self._all or dice.chance(3):
+                continue
+            at = dice.pick(places)
+            section = _section_at(seed, at)
+            for trial in self._near(kind).drawn(dice, _IN_A_MIX, _LONGER_ONE_IN, self._is_safe):
+                other = _otherwise(section, trial, dice) if dice.chance(_OTHERWISE_ONE_IN) else None
+                made = trial.apply(section) if other is None else (other,)
+                if made:
                     changed[at] = made
                     section = made[0]
             if at in changed and dice.chance(_TWICE_ONE_IN):  # loaded as it is, and then so
-                original = seed.records[at]
-                assert isinstance(original, Section)
-                changed[at] = original, *changed[at]
+                changed[at] = _section_at(seed, at), *changed[at]
         return _put(seed, changed, frozenset(changed)) if changed else None
+
+    def _near(self, kind: str) -> Neighbours:
+        if kind not in self._neighbours:
+            self._neighbours[kind] = Neighbours(self._all[kind])
+        return self._neighbours[kind]
+
+    def _is_safe(self, trial: Trial) -> bool:
+        """Whether a mix may have it."""
+        return _risk(trial, self._of(trial)) < _SMALL
 
     def drawn(self, dice: Dice) -> Stream | None:
         """A seed with a few trials in it, as the dice fall; the list stays as it is."""
@@ -301,8 +318,8 @@ class Sweep:
         put_back: list[_Waiting] = []
         under: list[tuple[_Waiting, int]] = []
         crowds: dict[int, _Crowd] = {}
-        looked_at = full = 0
-        while line and looked_at < _LOOKED_AT and full < _PUT_BACK:
+        looked_at = 0
+        while line and looked_at < _LOOKED_AT:
             one = line.popleft()
             if one.is_done:
                 continue
@@ -325,7 +342,6 @@ class Sweep:
             loads = 1.0 - _risk(one.trial, tallies)
             if under and likely * loads < enough:
                 put_back.append(one)
-                full += 1
                 continue
             crowd = crowds.get(at) or _Crowd(
                 _section_at(seed, at), _IN_ONE + len(self._all.get(one.trial.kind, ())) // _FOR_EACH
@@ -450,6 +466,13 @@ def _risk(trial: Trial, tallies: _Tallies) -> float:
     risk = (all_.refused + _MANY * trial.risk) / (all_.tried + _MANY)
     risk = (name.refused + _FEW * risk) / (name.tried + _FEW)
     return (own.refused + _FEW * risk) / (own.tried + _FEW)
+
+
+def _otherwise(section: Section, trial: Trial, dice: Dice) -> Section | None:
+    """A section with any value in the field of a trial; None where the trial is of no single field."""
+    index = index_of(section)
+    leaf = None if index is None else index.value(trial.field, trial.element)
+    return None if leaf is None else mutate_leaf(section, leaf, dice)
 
 
 def _richness(seed: Stream) -> int:

@@ -16,6 +16,7 @@ from fuzz.mutate.alternate import alternate
 from fuzz.mutate.config_trials import trials_of_config
 from fuzz.mutate.counts import Counted, count_in, counts_of, numbers_of, recounted
 from fuzz.mutate.framing import FRAMING
+from fuzz.mutate.guards import guarded, guards_of, numbers_for, older, versions_of
 from fuzz.mutate.index import INTEGERS, forget, index_of, moves_others, read_leaf, write_leaf
 from fuzz.mutate.lists import grown, lists_of
 from fuzz.mutate.meaning import ORDER, capacities, leaf_meaning, means
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from fuzz.mutate.config_trials import Compared
+    from fuzz.mutate.guards import Guard
     from fuzz.mutate.index import Index
     from fuzz.mutate.scene import Scene
     from vmformat import Stream
@@ -128,6 +130,7 @@ def _of_section(
     if index is None:
         return
     yield from _of_subsections(own, section, index)
+    yield from _of_guards(own, section, index)
     yield from _of_lists(own, section, index, scene)
     config = config_of(section)
     room = capacities(index)
@@ -311,6 +314,19 @@ def _of_subsections(own: str, section: Section, index: Index) -> Iterator[tuple[
         yield from _inside(own, label, index, longer, partial(_add, path))
 
 
+def _of_guards(own: str, section: Section, index: Index) -> Iterator[tuple[int, str, Trial]]:
+    """Fields that another one announces, with each of their values; and the section as older versions have it."""
+    for guard in guards_of(section):
+        for number in numbers_for(section, guard):
+            label = f"guard:{guard.pattern}:{number}"
+            longer = _guard(guard, number, None, section)
+            if isinstance(longer, Section) and index_of(longer) is not None:
+                yield _LONGER, label, Trial(own, label, partial(_guard, guard, number, None), 0.1, moves=True)
+                yield from _inside(own, label, index, longer, partial(_guard, guard, number))
+    for version in versions_of(section):
+        yield _LONGER, f"older:{version}", Trial(own, "older", partial(_older, version), 0.2, str(version), moves=True)
+
+
 def _of_lists(own: str, section: Section, index: Index, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
     """Its lists: with an element more, with two that are alike, with each field of the new one."""
     for path in lists_of(section):
@@ -370,6 +386,14 @@ def _add(path: str, change: Change | None, section: Section) -> Section | tuple[
 
 def _grow(path: str, number: int, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
     return _longer(f"{path}+{number}", lambda: grown(section, path, number), change, section)
+
+
+def _guard(guard: Guard, number: int, change: Change | None, section: Section) -> Section | tuple[Section, ...] | None:
+    return _longer(f"{guard.path}={number}", lambda: guarded(section, guard, number), change, section)
+
+
+def _older(version: int, section: Section) -> Section | None:
+    return older(section, version)
 
 
 def _longer(
