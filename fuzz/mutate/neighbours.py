@@ -35,9 +35,16 @@ class Neighbours:
         self._moving: _Struct = tuple(map(tuple, moving.values()))
 
     def drawn(self, dice: Dice, most: int, longer_one_in: int, is_safe: Callable[[Trial], bool]) -> Iterator[Trial]:
-        """1 to `most` trials, of one struct half of the time; now and then one that changes the length behind them."""
+        """1 to `most` trials, of one struct half of the time; before them now and then one that changes the length.
+
+        That one comes first, since what a seed's section is with something more is kept with it (`trials`).
+        """
         if not self._structs:
             return
+        if self._moving and dice.chance(longer_one_in):
+            trial = _value(dice.pick(self._moving), dice)
+            if is_safe(trial):
+                yield trial
         struct, is_near = dice.pick(self._structs), dice.chance(2)
         for _ in range(dice.few(most)):
             trial = _value(dice.pick(struct), dice)
@@ -45,10 +52,6 @@ class Neighbours:
                 yield trial
             if not is_near:
                 struct = dice.pick(self._structs)
-        if self._moving and dice.chance(longer_one_in):
-            trial = _value(dice.pick(self._moving), dice)
-            if is_safe(trial):
-                yield trial
 
 
 def _value(trials: tuple[Trial, ...], dice: Dice) -> Trial:
