@@ -91,3 +91,22 @@ def test_a_ring_of_an_old_driver_lies_across_the_end_of_ram_alone() -> None:
     assert used < RAM < used + 4 + 8 * size
     ended = found["ring:0:ends a page"]
     assert (number(ended, "queue[0].desc") + 18 * number(ended, "queue[0].num") + 4) % 4096 == 0
+
+
+@pytest.mark.parametrize(("machine", "kind"), [("pc-small", "virtio-net"), ("q35-modern", "virtio-blk")])
+def test_all_queues_have_rings_of_their_own_of_other_sizes(machine: str, kind: str) -> None:
+    found = made(machine, kind)
+    for name in "smaller", "larger":
+        ring = found[f"ring:all:{name}"]
+        one, other = (number(ring, f"queue[{queue}].num") for queue in range(2))
+        assert (one > other) == (name == "smaller")
+        first, second = (number(ring, f"queue[{queue}].desc") for queue in range(2))
+        assert first + 16 * one < second < second + 16 * other < RAM
+    assert number(found["ring:all:first of none"], "queue[0].num") == 0
+    for name, descs in ("first of none", 2), ("first is not there", 1):
+        ring = found[f"ring:all:{name}"]
+        assert sum(number(ring, f"queue[{queue}].desc") > 0 for queue in range(2)) == descs
+
+
+def test_a_device_with_one_queue_has_no_others() -> None:
+    assert not [name for name in made("pc-small", "virtio-blk") if name.startswith("ring:all")]

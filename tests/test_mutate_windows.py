@@ -10,7 +10,7 @@ from mutants import stream
 from fuzz.corpus import find_machine
 from fuzz.mutate.registers import COMMAND, config_of, get
 from fuzz.mutate.scene import Scene
-from fuzz.mutate.windows import MEMORY, PORTS, PREFETCH, Window, places, trials_of_windows
+from fuzz.mutate.windows import MEMORY, PORTS, PREFETCH, Window, places, trials_of_vga, trials_of_windows
 from fuzz.work.build import read_description
 from model.devices.bridge import io_window, memory_window, prefetch_window
 from vmformat import Section
@@ -104,3 +104,21 @@ def test_what_is_no_bridge_has_no_windows() -> None:
     assert place is not None
     assert not list(trials_of_windows(section, place, scene("pc-small")))
     assert MEMORY.put(0, MIB, section) is None
+
+
+def test_the_two_windows_of_a_bridge_that_lead_to_memory_meet() -> None:
+    section = bridge("q35-modern")
+    base, limit = memory_window(config(section))
+    assert base <= limit
+    bases = {prefetch_window(config(one)) for one in made("q35-modern").values()}
+    assert (base, prefetch_window(config(section))[1]) in bases
+
+
+def test_what_vga_takes_is_shown_by_bridges_that_decode_one_of_memory_and_ports() -> None:
+    section = bridge("q35-modern")
+    place = config_of(section)
+    assert place is not None
+    found = [change(section) for _, _, _, change in trials_of_vga(section, place)]
+    assert all(isinstance(one, Section) and get(one, place, 0x3E, 1) & 8 for one in found)
+    commands = {get(one, place, COMMAND, 1) & 7 for one in found if isinstance(one, Section)}
+    assert commands >= {1, 2, 4}

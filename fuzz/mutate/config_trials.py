@@ -14,8 +14,9 @@ from fuzz.mutate.meaning import ORDER
 from fuzz.mutate.pci import CHIPSET
 from fuzz.mutate.registers import BARS, COMMAND, ROM_SLOT, Config, config_of, functions, get, header_type, put, rom_of
 from fuzz.mutate.shadows import trials_of_shadows
+from fuzz.mutate.steering import pairs_of_bits, trials_of_bases
 from fuzz.mutate.trial import A_ROUND, ROUND, Trial, in_order, twice
-from fuzz.mutate.windows import trials_of_windows
+from fuzz.mutate.windows import trials_of_vga, trials_of_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +57,7 @@ def trials_of_config(
     yield from _of_windows(own, section, config, scene)
     yield from _of_config(own, section, config, scene, named, met)
     yield from _of_words(own, which, section, config, scene, named)
-    yield from _of_steering(own, config)
+    yield from _of_steering(own, section, config, scene)
     for turn, label, shown, later in trials_of_shadows(section, config):
         field = label.rpartition(":")[0]
         yield turn * ROUND + ORDER.index("register"), label, Trial(own, field, shown, 0.05, later=later)
@@ -117,6 +118,8 @@ def _of_windows(own: str, section: Section, config: Config, scene: Scene) -> Ite
         if turn < _WINDOWS_LATER:
             again = Trial(own, f"later:{field}", partial(twice, change), 0.05, later=True)
             yield rank + ROUND, f"later:{label}", again
+    for turn, label, register, change in trials_of_vga(section, config):
+        yield (1 + turn // A_ROUND) * ROUND + place, label, Trial(own, "window:vga", change, 0.05, register=register)
 
 
 def _others(scene: Scene, *, is_io: bool) -> list[Span]:
@@ -215,10 +218,22 @@ def _of_words(
         yield from in_order(own, place, "4", str(bit), pokes.flipping(start + COMMAND, bytes([bit])), which)
 
 
-def _of_steering(own: str, config: Config) -> Iterator[tuple[int, str, Trial]]:
-    """All registers together that steer the memory layout: what one of them moves, another one hides."""
+def _of_steering(own: str, section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, Trial]]:
+    """All registers together that steer the memory layout: what one of them moves, another one hides.
+
+    And bases where others are, and bits by twos.
+    """
     if own not in CHIPSET:
         return
+    memory, ports = (_others(scene, is_io=is_io) for is_io in (False, True))
+    for turn, label, register, change in trials_of_bases(section, config, scene, memory, ports):
+        place, field = turn // A_ROUND * ROUND + ORDER.index("address"), label.rpartition(":")[0]
+        yield place, label, Trial(own, field, change, 0.05, register=register)
+    writable, _ = scene.masks.get(section.name.rpartition("/")[0], (b"", b""))
+    for turn, label, register, masks in pairs_of_bits(own, writable):
+        flip = pokes.flipping(config.offset + register, masks)
+        place = (1 + turn) * ROUND + ORDER.index("register")
+        yield place, label, Trial(own, f"bits:{register}", flip, 0.05, register=register)
     rank = ROUND + ORDER.index("register")
     for byte in (0, 0xFF):
         label, change = f"steering:{byte}", partial(_steered, config, CHIPSET[own], byte)

@@ -32,6 +32,8 @@ _USUAL: Final = 256
 _MOST: Final = 1024
 """Entries of the largest ring: its used ring takes a few bytes more than whole pages."""
 _PAGE: Final = 0x1000
+_ROOM: Final = 0x10000
+"""Bytes from one queue's rings to the next one's."""
 _T64: Final = 1 << 64
 _U16: Final = 0xFFFF
 _EDGES: Final = (0x100000, 0xF0000, 0xC0000, 0xE0000)
@@ -52,9 +54,32 @@ def trials_of_rings(
     if len(queues) > 1:
         same = {(DESC, queue): places.below_4g // 2 for queue in queues[:2]}
         yield 0, "ring:same:place", partial(_put, same)
+        for turn, (name, values) in enumerate(_of_all(queues, places, has_places=index.nth(AVAIL, 0) is not None)):
+            yield turn, f"ring:all:{name}", partial(_put, values)
 
 
 _Values = dict[tuple[re.Pattern[str], int], int]
+
+
+def _of_all(queues: list[int], places: Places, *, has_places: bool) -> Iterator[tuple[str, _Values]]:
+    """Every queue has rings of its own, of another size than its neighbours'; and all but the first.
+
+    Who takes one queue for another, or stops at one that is not there, is right as long as there is one, or all are
+    alike. `has_places`: the section says where each ring is.
+    """
+    made: dict[str, _Values] = {}
+    for name, sizes in {"smaller": (256, 64, 128), "larger": (64, 256, 128)}.items():
+        values = made[name] = {}
+        for turn, (queue, size) in enumerate(zip(queues, sizes, strict=False)):
+            desc = places.below_4g // 2 + turn * _ROOM
+            values |= {(DESC, queue): desc, (NUM, queue): size, (LAST, queue): 0}
+            if has_places:
+                available = desc + 16 * size
+                values |= {(AVAIL, queue): available, (USED, queue): available + _PAGE}
+        yield name, values
+    first = queues[0]
+    yield "first of none", made["larger"] | {(NUM, first): 0}
+    yield "first is not there", made["larger"] | {(DESC, first): 0}
 
 
 def _of_queue(section: Section, index: Index, queue: int, places: Places) -> Iterator[tuple[str, _Values]]:

@@ -49,6 +49,12 @@ def trials_of_shadows(
             yield turn, f"shadow:{one}:{before}{after}", partial(_both, config, first, old, new), True
 
 
+def uncovered(section: Section, config: Config) -> Section | None:
+    """A host bridge all of whose ranges show what lies on the bus; None for another device."""
+    first = shadow_registers(kind_of(section))
+    return None if first is None else _put(config, first, [_BUS] * _RANGES, section)
+
+
 def _put(config: Config, first: int, shown: Sequence[int], section: Section) -> Section | None:
     """The registers that show the ranges so. The first one's lower half is of none."""
     made = section

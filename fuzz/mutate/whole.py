@@ -18,6 +18,7 @@ from fuzz.mutate.fronts import trials_of_front
 from fuzz.mutate.planted import trials_of_planted
 from fuzz.mutate.ram_trials import trials_of_ram
 from fuzz.mutate.sections import devices_at, sections_at, with_records
+from fuzz.mutate.uncovered import trials_of_uncovered
 from vmformat import Eof, Gap, Kind, Section
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def whole_trials(stream: Stream, scene: Scene) -> list[tuple[str, Callable[[Stre
             trials_of_commands(stream, scene.places),
             trials_of_ram(stream),
             trials_of_front(stream),
-            _of_records(stream),
+            alternate(_of_records(stream), trials_of_uncovered(stream, scene)),
             trials_of_behind(stream, scene),
         )
     ]

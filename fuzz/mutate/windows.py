@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from fuzz.mutate.registers import BARS, BRIDGE, COMMAND, config_of, functions, get, header_type, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fuzz.mutate.layout import Span
     from fuzz.mutate.registers import Config
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from vmformat import Section
 
 _WIDE: Final = 4
+_CONTROL: Final = 0x3E
+_VGA: Final = 0x08
+_COMMANDS: Final = (2, 1, 7, 4, 3)
+"""What a bridge decodes besides: memory, ports, both or neither, as a bus master or not."""
 _LAST_BAR: Final = 5
 _MOST_BEHIND: Final = 3
 """BARs behind a bridge that edges are put at, and windows of others."""
@@ -75,13 +79,15 @@ PORTS: Final = Window("io", 0x1C, 0x1D, 1, 8, 0x1000, 1 << 16, (0x30, 0x32), 2)
 MEMORY: Final = Window("memory", 0x20, 0x22, 2, 16, 1 << 20, 1 << 32)
 PREFETCH: Final = Window("prefetch", 0x24, 0x26, 2, 16, 1 << 20, 1 << 64, (0x28, 0x2C), 4)
 WINDOWS: Final = (PORTS, MEMORY, PREFETCH)
+_OTHER: Final = {MEMORY.name: PREFETCH, PREFETCH.name: MEMORY}
+"""Windows that lead to the same space."""
 
 
 def trials_of_windows(section: Section, config: Config, scene: Scene) -> Iterator[tuple[int, str, int, Change]]:
     """For each window of a bridge its turn, a name, the register of its base, and the change; nothing for others."""
     if header_type(section, config) != BRIDGE:
         return
-    behind, beside = _around(section, scene)
+    behind, beside = _around(section, config, scene)
     for window in WINDOWS:
         now = window.get(section, config)
         found = dict.fromkeys(places(window, now, behind[window.name], beside[window.name]))
@@ -89,10 +95,23 @@ def trials_of_windows(section: Section, config: Config, scene: Scene) -> Iterato
             yield turn, f"window:{window.name}:{base:#x}:{last:#x}", window.base, partial(window.put, base, last)
 
 
-def places(window: Window, now: Span, behind: Iterable[Span], beside: Iterable[Span]) -> Iterator[Span]:
+def trials_of_vga(section: Section, config: Config) -> Iterator[tuple[int, str, int, Change]]:
+    """As of windows, for those that are fixed: a bridge shows VGA's memory and ports by a bit each of two registers."""
+    if header_type(section, config) == BRIDGE:
+        for turn, command in enumerate(_COMMANDS):
+            yield turn, f"window:vga:{command}", _CONTROL, partial(_with_vga, config, command)
+
+
+def _with_vga(config: Config, command: int, section: Section) -> Section | None:
+    made = put(section, config, COMMAND, 1, get(section, config, COMMAND, 1) & ~7 | command)
+    made = put(made, config, _CONTROL, 1, get(section, config, _CONTROL, 1) | _VGA)
+    return None if made.payload == section.payload else made
+
+
+def places(window: Window, now: Span, behind: Sequence[Span], beside: Sequence[Span]) -> Iterator[Span]:
     """Bases and last granules.
 
-    `behind`: first and last addresses of BARs that the window leads to; `beside`: those of other bridges' windows.
+    `behind`: first and last addresses of BARs that the window leads to; `beside`: those of other windows.
     """
     granule = window.granule
     top = window.end - granule
@@ -103,8 +122,12 @@ def places(window: Window, now: Span, behind: Iterable[Span], beside: Iterable[S
             yield one & -granule, two & -granule
 
     yield from fits(base, base)
-    for start, end in behind:
+    for number, (start, end) in enumerate(behind):
         yield from fits(start, end)
+        if not number:
+            yield from fits(base, top)
+            for first in beside[:1]:
+                yield from fits(first[0], max(first[1], last))
         yield from fits(start + granule, max(end, start + granule))
         yield from fits(start - granule, start - granule)
     yield from fits(0, top)
@@ -133,20 +156,27 @@ def places(window: Window, now: Span, behind: Iterable[Span], beside: Iterable[S
         yield from fits(1 << 63, top)
 
 
-def _around(section: Section, scene: Scene) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
-    """By window, first and last addresses of the BARs behind a bridge, and of other bridges' windows, in all seeds."""
+def _around(section: Section, config: Config, scene: Scene) -> tuple[dict[str, list[Span]], dict[str, list[Span]]]:
+    """By window, first and last addresses of the BARs behind a bridge, and of other windows, in all seeds.
+
+    The first of these is the bridge's own other one, of the two that lead to memory.
+    """
     path = section.name.rpartition("/")[0]
     behind: dict[str, dict[Span, None]] = {window.name: {} for window in WINDOWS}
     beside: dict[str, dict[Span, None]] = {window.name: {} for window in WINDOWS}
+    for window in (MEMORY, PREFETCH):
+        base, last = window.get(section, config)
+        if last >= base:
+            beside[_OTHER[window.name].name][base, last] = None
     for donor in scene.donors:
-        for _, other, config in functions(donor):
+        for _, other, its in functions(donor):
             own = other.name.rpartition("/")[0]
             if own.startswith(f"{path}:"):
-                for name, span in _bars(other, config, scene.bars.get(own, {})):
+                for name, span in _bars(other, its, scene.bars.get(own, {})):
                     behind[name][span] = None
-            elif own != path and header_type(other, config) == BRIDGE:
+            elif own != path and header_type(other, its) == BRIDGE:
                 for window in WINDOWS:
-                    base, last = window.get(other, config)
+                    base, last = window.get(other, its)
                     if last >= base:
                         beside[window.name][base, last] = None
     return _first(behind), _first(beside)
