@@ -262,3 +262,22 @@ def test_a_list_that_was_worked_out_before_is_the_same(seed: Stream) -> None:
     assert first is not None
     assert second is not None
     assert write(first) == write(second)
+
+
+def test_what_was_read_before_a_refusal_goes_with_what_is_next(seed: Stream) -> None:
+    short = few(seed, "timer", "hpet", "ps2kbd", "i8259")
+    sweep, dice = Sweep([short], scene()), Dice(3)
+
+    def changed(made: Stream) -> dict[str, bytes]:
+        pairs = zip(short.sections, made.sections, strict=False)
+        return {new.name: new.payload for old, new in pairs if old.name == new.name and old.payload != new.payload}
+
+    refused: dict[str, bytes] = {}
+    while not {"hpet", "ps2kbd"} <= refused.keys():
+        made = sweep.mutant(dice)
+        assert made is not None
+        refused = changed(made)
+        sweep.answer("ps2kbd/0" if {"hpet", "ps2kbd"} <= refused.keys() else "")
+    made = sweep.mutant(dice)
+    assert made is not None
+    assert changed(made)["hpet"] == refused["hpet"]

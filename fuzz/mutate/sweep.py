@@ -74,8 +74,8 @@ _AGAIN: Final = 3
 """Times that a trial is tried again after others got the load refused; then once more, with what surely loads."""
 _AT_LAST: Final = 0.9
 """How likely it has to be then that the mutant loads."""
-_LATER: Final = 12 * MOST
-"""Places behind which a trial waits that has been read, but was not part of a whole load."""
+_OF_READ: Final = 0.1
+"""What is left of its risk where a trial has been read, but was not part of a whole load."""
 _SURE: Final = 3
 """Refusals after which a field that nothing else came of is left for later."""
 _MOSTLY: Final = 0.6
@@ -132,6 +132,8 @@ class _Waiting:
     """Whether it has been left for later, and its turn has come."""
     is_done: bool = False
     """Whether it was part of a whole load as a rider."""
+    is_read: bool = False
+    """Whether its section has loaded with it, in a load that was refused further on."""
     is_suspect: bool = False
     """Whether it or another one in its section has got a load refused."""
 
@@ -339,7 +341,7 @@ class Sweep:
                 continue
             if one.again > _AGAIN:
                 enough = _AT_LAST
-            loads = 1.0 - _risk(one.trial, tallies)
+            loads = 1.0 - _risk(one.trial, tallies) * (_OF_READ if one.is_read else 1.0)
             if under and likely * loads < enough:
                 put_back.append(one)
                 continue
@@ -418,9 +420,9 @@ class Sweep:
             if stop is not None and len(under) > 1 and not (is_stop and here == 1) and one.again <= _AGAIN:
                 assert self._line is not None
                 # Not to blame, or nobody knows who is: again. What stood before the place where the load stopped has
-                # been read, and the device has taken it: that can wait.
-                soon = 2 * MOST if at >= stop else _LATER
-                once_more = _Waiting(one.trial, one.again + 1, is_suspect=is_stop)
+                # been read, and the device has taken it: it goes with the next ones, and hardly makes them riskier.
+                soon = 2 * MOST if at >= stop else 0
+                once_more = _Waiting(one.trial, one.again + 1, is_read=one.is_read or at < stop, is_suspect=is_stop)
                 self._line.insert(min(len(self._line), soon), once_more)
 
     def _learn(self, trial: Trial, refused: float) -> None:
