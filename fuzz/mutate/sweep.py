@@ -28,12 +28,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from fuzz.mutate import trials
+from fuzz.mutate.crowds import Crowds
 from fuzz.mutate.fields import mutate_leaf
-from fuzz.mutate.index import altered_by, index_of
+from fuzz.mutate.index import index_of
 from fuzz.mutate.neighbours import Neighbours
-from fuzz.mutate.pokes import Poke, is_apart
+from fuzz.mutate.refusals import SMALL, Refusals
 from fuzz.mutate.sections import sections_at, with_records
-from fuzz.mutate.trial import are_apart
 from fuzz.mutate.whole import whole_trials
 from vmformat import Section
 
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from fuzz.mutate.dice import Dice
-    from fuzz.mutate.pokes import Edit
     from fuzz.mutate.scene import Scene
-    from fuzz.mutate.trial import Key, Trial
+    from fuzz.mutate.trial import Trial
     from vmformat import Record, Stream
 
 _T = TypeVar("_T")
@@ -56,12 +55,6 @@ _LOOKED_AT: Final = 320
 """Trials looked at for one mutant: those that do not go with the others wait for the next."""
 _OTHERS: Final = 4
 """Mutants of which one is made of another seed, the others of the richest."""
-_IN_ONE: Final = 6
-"""Trials in one section, of a kind that has few."""
-_FOR_EACH: Final = 500
-"""Trials of a kind for each of which one more may be in a section."""
-_SMALL: Final = 0.1
-"""A risk that riders may have."""
 _IN_A_MIX: Final = 3
 """Trials in one section of a mix."""
 _LONGER_ONE_IN: Final = 4
@@ -70,18 +63,14 @@ _OTHERWISE_ONE_IN: Final = 3
 """Trials of a mix of which one puts any value in its field: what is in no list may be wrong."""
 _TWICE_ONE_IN: Final = 6
 """Sections of a mix of which one is loaded as it is before."""
+_RISKY: Final = 50
+"""Trials too risky beside the others, after which no more are looked at."""
 _AGAIN: Final = 3
 """Times that a trial is tried again after others got the load refused; then once more, with what surely loads."""
 _AT_LAST: Final = 0.9
 """How likely it has to be then that the mutant loads."""
 _OF_READ: Final = 0.1
 """What is left of its risk where a trial has been read, but was not part of a whole load."""
-_SURE: Final = 3
-"""Refusals after which a field that nothing else came of is left for later."""
-_MOSTLY: Final = 0.6
-"""A share of refusals that is as good as all, where there were many."""
-_MANY, _FEW = 20.0, 2.0
-"""Executions that are worth as much as what was thought before."""
 _AN_EXECUTION: Final = 5
 """Trials that are made in one execution, from the list or not."""
 WHOLE_ONE_IN: Final = 12
@@ -94,32 +83,6 @@ Turn: TypeAlias = tuple[int, int, int]
 """Which of how many workers that share a list this is, and executions that it has behind it."""
 FIRST: Final[Turn] = (0, 1, 0)
 """One worker that begins."""
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Executions that tried something, and those of them that it got refused."""
-
-    tried: float = 0.0
-    refused: float = 0.0
-
-    @property
-    def is_always(self) -> bool:
-        """Whether it was tried often enough, and nothing else ever came of it."""
-        return self.tried >= _SURE and self.refused > self.tried - 0.5
-
-
-_Tallies = tuple[_Tally, _Tally, _Tally, _Tally]
-"""Of all trials as risky, of those of the name, of those with the value too, of the field."""
-
-
-class _Book(dict["Key", _Tally]):
-    """Tallies by what trials have in common (`Trial.like`)."""
-
-    def __missing__(self, key: Key) -> _Tally:
-        """Nothing has been tried of it yet."""
-        found = self[key] = _Tally()
-        return found
 
 
 @dataclass(slots=True)
@@ -137,55 +100,11 @@ class _Waiting:
     is_suspect: bool = False
     """Whether it or another one in its section has got a load refused."""
 
-    @property
-    def shares(self) -> bool:
-        """Whether it may go into one section with others."""
-        return self.trial.shares and not self.is_suspect
+    shares: bool = field(init=False)
+    """Whether it may go into one section with others."""
 
-
-@dataclass(slots=True)
-class _Crowd:
-    """The trials that are made on one section: how many, of how many at most, whether all may share, their registers.
-
-    `section`: as the seed has it; `made`: what stands in its place, but for `edits`, which are made at the end.
-    """
-
-    section: Section
-    room: int = _IN_ONE
-    trials: int = 0
-    all_share: bool = True
-    registers: list[int] = field(default_factory=list)
-    made: tuple[Section, ...] | None = None
-    edits: list[Edit] = field(default_factory=list)
-
-    def take(self, one: _Waiting) -> bool | None:
-        """Make one more trial: whether others leave it its bytes, and None if it has nothing to do here."""
-        trial = one.trial
-        change = trial.change
-        if self.made is None and isinstance(change, Poke):
-            edit = change.edit(self.section)
-            if edit is None:
-                return None
-            if not is_apart(edit, self.edits):
-                return False
-            self.edits.append(edit)
-        else:
-            made = trial.apply(self.result[0])
-            if made is None:
-                return None
-            self.made, self.edits = made, []
-        self.trials += 1
-        self.all_share = self.all_share and one.shares
-        if trial.register >= 0:
-            self.registers.append(trial.register)
-        return True
-
-    @property
-    def result(self) -> tuple[Section, ...]:
-        """What stands in the section's place."""
-        if self.made is not None:
-            return self.made
-        return (altered_by(self.section, self.edits) if self.edits else self.section,)
+    def __post_init__(self) -> None:
+        self.shares = self.trial.shares and not self.is_suspect
 
 
 class Sweep:
@@ -213,7 +132,7 @@ class Sweep:
         """Those that stay in line whatever becomes of them."""
         self._stops: dict[str, int] = {}
         """These places by what `Execution.stopped` calls them."""
-        self._book = _Book()
+        self._refusals = Refusals()
         self.made = 0
         """Mutants made."""
 
@@ -302,8 +221,8 @@ class Sweep:
         return self._neighbours[kind]
 
     def _is_safe(self, trial: Trial) -> bool:
-        """Whether a mix may have it."""
-        return _risk(trial, self._of(trial)) < _SMALL
+        """Whether it hardly gets a load refused."""
+        return self._refusals.risk(trial) < SMALL
 
     def drawn(self, dice: Dice) -> Stream | None:
         """A seed with a few trials in it, as the dice fall; the list stays as it is."""
@@ -315,74 +234,64 @@ class Sweep:
 
     def _try(self, seed: Stream, line: deque[_Waiting], dice: Dice) -> Stream | None:
         """The seed with trials from the front of the line; None if they had nothing to do in it."""
-        where = _by_kind(seed)
+        crowds = Crowds(seed, _by_kind(seed))
         likely, enough = 1.0, _ENOUGH
         put_back: list[_Waiting] = []
         under: list[tuple[_Waiting, int]] = []
-        crowds: dict[int, _Crowd] = {}
-        looked_at = 0
-        while line and looked_at < _LOOKED_AT:
+        looked_at = risky = 0
+        while line and looked_at < _LOOKED_AT and risky < _RISKY and len(under) < MOST:
             one = line.popleft()
             if one.is_done:
                 continue
             looked_at += 1
-            places = where.get(one.trial.kind, ())
-            at = _place(one, places, crowds)
+            at = crowds.place(one.trial, shares=one.shares)
             if at is None:
-                if places:  # other trials have it
+                if crowds.knows(one.trial.kind):  # other trials have it
                     put_back.append(one)
                 elif one.again <= _AGAIN and len(self._seeds) > 1:  # another seed has it
                     self._late.append(_Waiting(one.trial, one.again + 1, late=True))
                 continue
-            tallies = self._of(one.trial)
-            if not one.late and _is_hopeless(one.trial.risk, tallies):
+            if not one.late and self._refusals.is_hopeless(one.trial):
                 one.late = True
                 self._late.append(one)
                 continue
             if one.again > _AGAIN:
                 enough = _AT_LAST
-            loads = 1.0 - _risk(one.trial, tallies) * (_OF_READ if one.is_read else 1.0)
+            loads = 1.0 - self._refusals.risk(one.trial) * (_OF_READ if one.is_read else 1.0)
             if under and likely * loads < enough:
                 put_back.append(one)
+                risky += 1
                 continue
-            crowd = crowds.get(at) or _Crowd(
-                _section_at(seed, at), _IN_ONE + len(self._all.get(one.trial.kind, ())) // _FOR_EACH
-            )
-            took = crowd.take(one)
-            if took is None:
-                continue
-            if not took:
+            took = self._make(one, seed, at, crowds)
+            if took:
+                under.append((one, at))
+                likely *= loads
+            elif took is not None:
                 put_back.append(one)
-                continue
-            crowds[at] = crowd
-            self._twin(one, seed, next((place for place in places if place != at), None), crowds)
-            under.append((one, at))
-            likely *= loads
-            if len(under) >= MOST:
-                break
         line.extendleft(reversed(put_back))
         self._under, self._riders = under, []
         if not under:
             return None
-        changed = {at: crowd.result for at, crowd in crowds.items()}
+        changed = crowds.changed()
         if likely < _ENOUGH:
             self._ride(seed, line, dice, changed)
         self._stops = {_name(one): at for at, made in changed.items() for one in (seed.records[at], *made)}
         later = frozenset(at for one, at in under if one.trial.later)
         return _put(seed, changed, later, self.made)
 
-    def _twin(self, one: _Waiting, seed: Stream, at: int | None, crowds: dict[int, _Crowd]) -> None:
-        """Make a trial on the next device of its kind as well, where it has no place on a bus that tells it apart.
+    def _make(self, one: _Waiting, seed: Stream, at: int, crowds: Crowds) -> bool | None:
+        """Make a trial on a section (`Crowds.take`), and on the next device of its kind that no bus tells apart.
 
         What is wrong with the second interrupt controller alone is to be seen before the first one's turn is over.
         """
-        section = None if at is None else _section_at(seed, at)
-        if at is None or section is None or "/" in section.name or not one.shares:
-            return
-        crowd = crowds.get(at) or _Crowd(section)
-        is_free = crowd.all_share and crowd.trials < crowd.room and _risk(one.trial, self._of(one.trial)) <= _SMALL
-        if is_free and crowd.take(one):
-            crowds[at] = crowd
+        trial = one.trial
+        of = len(self._all.get(trial.kind, ()))
+        took = crowds.take(trial, at, of, shares=one.shares)
+        if took and one.shares:
+            other = crowds.next_alike(trial, at)
+            if other is not None and "/" not in _section_at(seed, other).name and self._is_safe(trial):
+                crowds.take(trial, other, of, shares=True)
+        return took
 
     def _ride(self, seed: Stream, line: deque[_Waiting], dice: Dice, changed: dict[int, tuple[Section, ...]]) -> None:
         """Put trials from anywhere in the line into sections before those that are changed."""
@@ -390,7 +299,7 @@ class Sweep:
         for _ in range(_RIDERS if line else 0):
             one = line[dice.below(len(line))]
             at = next((at for at in where.get(one.trial.kind, ()) if at < first and at not in changed), None)
-            if at is None or one.is_done or not one.trial.shares or _risk(one.trial, self._of(one.trial)) > _SMALL:
+            if at is None or one.is_done or not one.trial.shares or not self._is_safe(one.trial):
                 continue
             section = seed.records[at]
             assert isinstance(section, Section)
@@ -409,14 +318,14 @@ class Sweep:
             return
         for one, at in (*riders, *guests):
             if stop is None or at <= stop:
-                self._learn(one.trial, float(at == stop))
+                self._refusals.learn(one.trial, float(at == stop))
         for one, _ in riders:
             one.is_done = stop is None
         here = sum(at == stop for _, at in under)
         for one, at in under:
             is_stop = at == stop
             if stop is None or at <= stop:
-                self._learn(one.trial, 1.0 / here if is_stop else 0.0)
+                self._refusals.learn(one.trial, 1.0 / here if is_stop else 0.0)
             if stop is not None and len(under) > 1 and not (is_stop and here == 1) and one.again <= _AGAIN:
                 assert self._line is not None
                 # Not to blame, or nobody knows who is: again. What stood before the place where the load stopped has
@@ -424,19 +333,6 @@ class Sweep:
                 soon = 2 * MOST if at >= stop else 0
                 once_more = _Waiting(one.trial, one.again + 1, is_read=one.is_read or at < stop, is_suspect=is_stop)
                 self._line.insert(min(len(self._line), soon), once_more)
-
-    def _learn(self, trial: Trial, refused: float) -> None:
-        for tally in self._of(trial):
-            tally.tried += 1
-            tally.refused += refused
-
-    def _of(self, trial: Trial) -> _Tallies:
-        """What is known of a trial's like: kept with it, since it is looked up again and again."""
-        known: _Tallies | None = trial.__dict__.get("_sweep_tallies")
-        if known is None:
-            book, (all_, name, value, own) = self._book, trial.like
-            known = trial.__dict__["_sweep_tallies"] = book[all_], book[name], book[value], book[own]
-        return known
 
 
 def _own_first(found: Sequence[_T], turn: Turn, each: float) -> deque[_T]:
@@ -453,23 +349,6 @@ def _own_first(found: Sequence[_T], turn: Turn, each: float) -> deque[_T]:
     return line
 
 
-def _is_hopeless(risk: float, tallies: _Tallies) -> bool:
-    """Whether it was always refused: this field, or fields of its name everywhere, or those with this value."""
-    _, name, value, own = tallies
-    known = value if risk > _SMALL else own
-    if own.is_always or value.is_always or (name.is_always and known.tried):
-        return True
-    return own.refused >= 2 * _SURE and own.refused > _MOSTLY * own.tried
-
-
-def _risk(trial: Trial, tallies: _Tallies) -> float:
-    """How likely it is refused: by what is known of all that were thought as risky, of its name, of its field."""
-    all_, name, _, own = tallies
-    risk = (all_.refused + _MANY * trial.risk) / (all_.tried + _MANY)
-    risk = (name.refused + _FEW * risk) / (name.tried + _FEW)
-    return (own.refused + _FEW * risk) / (own.tried + _FEW)
-
-
 def _otherwise(section: Section, trial: Trial, dice: Dice) -> Section | None:
     """A section with any value in the field of a trial; None where the trial is of no single field."""
     index = index_of(section)
@@ -481,21 +360,6 @@ def _richness(seed: Stream) -> int:
     """Bytes of its devices that are not zero: a guest that runs has more of them than one that has not begun."""
     sections = (section.payload for section in seed.sections if section.name != "ram")
     return sum(len(payload) - payload.count(0) for payload in sections)
-
-
-def _place(one: _Waiting, places: Sequence[int], crowds: dict[int, _Crowd]) -> int | None:
-    """The section that a trial is made on; None where others have what there are."""
-    if one.trial.which and one.trial.which < len(places):
-        places = places[one.trial.which :]
-    for at in places:
-        if at not in crowds:
-            return at
-    if one.shares:
-        for at in places:
-            crowd = crowds[at]
-            if crowd.trials < crowd.room and crowd.all_share and are_apart(one.trial.register, crowd.registers):
-                return at
-    return None
 
 
 def _put(seed: Stream, changed: Mapping[int, tuple[Section, ...]], later: Collection[int], turn: int = 0) -> Stream:
