@@ -47,9 +47,13 @@ class CacheEndsWhereFlagsChange(SeededBug):
 
 
 class OnlyMovedTablesRebuilt(SeededBug):
-    """After a commit the caches stay where the descriptors lie as they did, wherever its rings are."""
+    """After a commit the caches stay where the descriptors lie as they did, wherever its rings are.
+
+    A ring may end in what an option ROM's section maps; then the host bridge is loaded on both sides of the device.
+    """
 
     source = "memory.md 7"
+    sections = 5
 
     def build_caches(self, _sound: Callable[..., Any], virtio: Virtio) -> None:
         """The table stands for the rings."""
