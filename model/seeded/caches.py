@@ -27,6 +27,7 @@ class CacheEndsWhereFlagsChange(SeededBug):
 
     source = "memory.md 7, virtio.md 5"
     sections = 4
+    budget = 3_000
 
     def cache_init(
         self,
