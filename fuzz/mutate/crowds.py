@@ -103,13 +103,15 @@ class Crowds:
         for at in places:
             if at not in crowds:
                 return at
+        if shares:
+            for at in places:
+                crowd = crowds[at]
+                if crowd.has_room and are_apart(trial.register, crowd.registers):
+                    return at
         if places is every:
             self._taken.add(kind)
             if not any(crowds[at].has_room for at in places):
                 self._full.add(kind)
-        for at in places if shares else ():
-            if crowds[at].has_room and are_apart(trial.register, crowds[at].registers):
-                return at
         return None
 
     def take(self, trial: Trial, at: int, of: int, *, shares: bool) -> bool | None:

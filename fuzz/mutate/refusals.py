@@ -6,6 +6,7 @@ its value, and those of its very field (`Trial.like`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +44,7 @@ class Refusals:
     """What came of a campaign's trials."""
 
     def __init__(self) -> None:
-        self._book: dict[Key, _Tally] = {}
+        self._book: defaultdict[Key, _Tally] = defaultdict(_Tally)
 
     def risk(self, trial: Trial) -> float:
         """How likely it is refused, 0..1."""
@@ -72,6 +73,6 @@ class Refusals:
         """What is known of a trial's like: kept with it, since it is looked up again and again."""
         known: _Tallies | None = trial.__dict__.get("_refusals")
         if known is None:
-            all_, name, value, own = (self._book.setdefault(key, _Tally()) for key in trial.like)
-            known = trial.__dict__["_refusals"] = all_, name, value, own
+            book, (all_, name, value, own) = self._book, trial.like
+            known = trial.__dict__["_refusals"] = book[all_], book[name], book[value], book[own]
         return known

@@ -25,7 +25,6 @@ class WindowGranuleShort(SeededBug):
 
     source = "pci.md 3.2"
     machine = "q35-modern"
-    budget = 5_000
 
     def memory_window(self, sound: Callable[..., Any], config: bytes) -> Window:
         """The limit is taken for the first byte behind."""
@@ -38,7 +37,6 @@ class OneGranuleIsNone(SeededBug):
 
     source = "pci.md 3.2"
     machine = "q35-modern"
-    budget = 5_000
 
     def prefetch_window(self, sound: Callable[..., Any], config: bytes) -> Window:
         """Equal registers are no window."""
@@ -51,7 +49,7 @@ class ClosedWindowTurned(SeededBug):
 
     source = "pci.md 3.2"
     machine = "q35-modern"
-    budget = 3_000
+    budget = 5_000
 
     def memory_window(self, sound: Callable[..., Any], config: bytes) -> Window:
         """Whichever is lower is the base."""
@@ -64,7 +62,7 @@ class PrefetchUpperForgotten(SeededBug):
 
     source = "pci.md 3.2"
     machine = "q35-modern"
-    budget = 3_000
+    budget = 5_000
 
     def prefetch_window(self, sound: Callable[..., Any], config: bytes) -> Window:
         """Only 32 bits of each."""
@@ -77,7 +75,7 @@ class WindowTypesUnchecked(SeededBug):
 
     source = "pci.md 1.3"
     machine = "q35-modern"
-    budget = 2_000
+    budget = 5_000
 
     def check_config(self, sound: Callable[..., Any], function: PciFunction, new: bytes) -> Refusal | None:
         """As if all of these registers were address."""
@@ -94,7 +92,7 @@ class PowerIgnored(SeededBug):
 
     source = "pci.md 3.5"
     machine = "q35-modern"
-    budget = 2_000
+    budget = 3_000
 
     def remap_bars(self, sound: Callable[..., Any], function: PciFunction) -> None:
         """As if there were power."""

@@ -17,6 +17,7 @@ class CachesNotRebuilt(SeededBug):
     """Ring caches are made once and not again after a commit: where a ring's place changes, the old is read."""
 
     source = "memory.md 7"
+    sections = 5
 
     def build_caches(self, _sound: Callable[..., Any], _virtio: Virtio) -> None:
         """Nothing."""
@@ -27,7 +28,6 @@ class CacheEndsWhereFlagsChange(SeededBug):
 
     source = "memory.md 7, virtio.md 5"
     sections = 4
-    budget = 3_000
 
     def cache_init(
         self,

@@ -18,7 +18,7 @@ class WriteOnlySegmentIsPci(SeededBug):
     """A shadow range that takes writes and no reads shows PCI, where the program shows RAM."""
 
     source = "pci.md 5.2, attribute 2"
-    budget = 2_000
+    budget = 3_000
 
     def update_pam(self, sound: Callable[..., Any], pam: Pam, registers: bytes) -> None:
         """Without the bit for reads there is no RAM."""

@@ -35,7 +35,7 @@ class TimerCountTrusted(SeededBug):
     """The number of timers is not held to what there can be: timers are written behind the last one."""
 
     source = "S10, CVE-2013-4527, fixed by 3f1c49e213"
-    budget = 2_000
+    budget = 5_000
 
     def section_schema(self, sound: Callable[..., Any], handler: Handler) -> Schema:
         """Nothing validates it."""
@@ -60,7 +60,6 @@ class _KeysShown(SeededBug):
     """A PS/2 queue is put in order after the load: its first bytes are copied from where it is read."""
 
     source = "S26, CVE-2017-16845, fixed by 802cbcb730"
-    budget = 3_000
 
     def shown_fields(self, sound: Callable[..., Any], handler: Handler) -> frozenset[str]:
         """Also the queue's place and length."""
@@ -101,7 +100,7 @@ class MessageLengthTrusted(SeededBug):
 
     source = "S28, CVE-2018-18849, fixed by e58ccf0396"
     machine = "pc-attic"
-    budget = 2_000
+    budget = 5_000
 
     def check_fields(
         self, sound: Callable[..., Any], watch: Watch, path: str, messages: list[str], not_modelled: set[str]
@@ -119,7 +118,7 @@ class PortCountTrusted(SeededBug):
     source = "S09, CVE-2013-4526, fixed by ae2158ad6c"
     machine = "q35-sata"
     sections = 4
-    budget = 1_000
+    budget = 2_000
 
     def section_schema(self, sound: Callable[..., Any], handler: Handler) -> Schema:
         """Any number will do."""
@@ -145,7 +144,7 @@ class ErrorCountTrusted(SeededBug):
 
     source = "S11, CVE-2013-4529, fixed by 5f691ff91d"
     machine = "bridges"
-    budget = 1_000
+    budget = 2_000
 
     def section_schema(self, sound: Callable[..., Any], handler: Handler) -> Schema:
         """Nothing validates it."""
@@ -157,7 +156,6 @@ class SetupLengthRefused(SeededBug):
 
     source = "P01, removed by f30815390a"
     machine = "q35-usb"
-    budget = 5_000
 
     def shown_fields(self, sound: Callable[..., Any], handler: Handler) -> frozenset[str]:
         """Also the length."""
@@ -179,7 +177,7 @@ class EnableBitOverlooked(SeededBug):
     """A BAR is mapped whether or not its enable bit is set: memory shows what should not be there."""
 
     source = "S29, CVE-2025-54566, fixed by cad9aa6fbd; BARs in the place of virtual functions"
-    budget = 1_000
+    budget = 2_000
 
     def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
         """As if both bits were set."""

@@ -25,7 +25,7 @@ class InstanceNotCompared(SeededBug):
     """Entries of one name are not told apart by their instance: what is another's is loaded into the first."""
 
     source = "S55, detected since caa91b3c44"
-    budget = 1_000
+    budget = 2_000
 
     def find_handler(self, sound: Callable[..., Any], machine: Machine, name: str, instance: int) -> AnyHandler | None:
         """Of those that nobody has, the first of that name."""
@@ -39,7 +39,7 @@ class IndexPresentByAccident(SeededBug):
     """Whether piix4's ACPI index is there is asked of another structure: where it says no, the footer is missed."""
 
     source = "S38, fixed by a83c284490"
-    budget = 1_000
+    budget = 2_000
 
     def load_payload(
         self, sound: Callable[..., Any], handler: Handler, load: LoadState, reader: Reader, version: int
@@ -55,7 +55,7 @@ class ByteFiveIsSubsection(SeededBug):
     """Where a subsection may begin a byte 5 is one, even if no name follows: data are read as one that is unknown."""
 
     source = "S47, the rule before names were compared"
-    budget = 1_000
+    budget = 2_000
 
     def may_hold_subsection(self, _sound: Callable[..., Any], looks: Looks, data: bytes, pos: int) -> bool:
         """The byte is enough."""

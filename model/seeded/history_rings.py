@@ -24,7 +24,7 @@ class InUseNotModular(SeededBug):
     """The used index is taken from the one last seen without wrapping: one behind the wrap is refused."""
 
     source = "S40, fixed by bccdef6b1a and e66bcc4081"
-    budget = 2_000
+    budget = 5_000
 
     def check_ring(self, sound: Callable[..., Any], virtio: Virtio, index: int) -> Refusal | None:
         """A negative difference is a huge number."""
@@ -40,7 +40,7 @@ class AvailableIndexRefused(SeededBug):
     """An available index too far ahead, which a guest can write, refuses the load and so pins the guest to its host."""
 
     source = "P02, removed by d68cdae30e"
-    budget = 1_000
+    budget = 2_000
 
     def check_ring(self, sound: Callable[..., Any], virtio: Virtio, index: int) -> Refusal | None:
         """The device is not marked broken: the load fails."""
@@ -57,7 +57,7 @@ class LegacyRingsCached(SeededBug):
 
     source = "S41, fixed by 874adf45db"
     machine = "q35-request"
-    budget = 1_000
+    budget = 2_000
 
     def build_cache(self, sound: Callable[..., Any], virtio: Virtio, index: int) -> None:
         """The addresses that a subsection will bring are not there yet."""
@@ -89,7 +89,6 @@ class CacheKeepsItsSize(SeededBug):
     """A queue whose size alone changes keeps its caches: they end where those of the former size did."""
 
     source = "S43, fixed by bbc1c327d7 and f0d634ea19"
-    budget = 3_000
 
     def __init__(self) -> None:
         self._built: dict[tuple[str, int], int] = {}
@@ -109,7 +108,7 @@ class ShortCacheUsed(SeededBug):
     """Whether a cache is as long as was asked is not looked at: no device is broken, the index may lie behind it."""
 
     source = "S44, fixed by e45da65322 and abdd16f468"
-    budget = 2_000
+    budget = 5_000
 
     def cache_init(
         self,

@@ -36,7 +36,7 @@ class QueueCountTrusted(SeededBug):
     """The number of queues is not held to what there can be: queue records are written behind the last one."""
 
     source = "S04, CVE-2013-4151, fixed by cc45995294"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, path: str, value: object
@@ -52,7 +52,7 @@ class SelectedQueueTrusted(SeededBug):
     """The selected queue may be one that cannot be: accepted, and the guest's next access reads behind the last one."""
 
     source = "S05, CVE-2013-6399, fixed by 4b53c2c72c"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, path: str, value: object
@@ -68,7 +68,7 @@ class ConfigLengthTrusted(SeededBug):
     """As many bytes of config are stored as a section brings: those beyond the device's own lie on the heap."""
 
     source = "S06, CVE-2014-0182, fixed by a890a2f913"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, path: str, value: object
@@ -84,7 +84,7 @@ class ConfigLengthMustBeEqual(SeededBug):
     """A config that is longer or shorter than the device's own is refused: the first fix, which was too strict."""
 
     source = "S06, a890a2f913 as it was before it was loosened"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, path: str, value: object
@@ -100,7 +100,6 @@ class MacCountSigned(SeededBug):
     """The number of MAC addresses is signed: a negative one is within the table, and so many bytes are put there."""
 
     source = "S01, CVE-2013-4148, fixed by 71f7fe48e1"
-    budget = 3_000
 
     def section_schema(self, sound: Callable[..., Any], handler: Handler) -> Schema:
         """Six times the number is what is read, in 32 bits, whether it is signed or surplus."""
@@ -130,7 +129,7 @@ class SurplusCountedInEntries(SeededBug):
     """Surplus MAC addresses go to a buffer of one byte for each of them: the heap is found spoilt when it is freed."""
 
     source = "S02, CVE-2013-4149, fixed by 98f93ddd84"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, path: str, value: object
@@ -147,7 +146,7 @@ class ElementCountsTrusted(SeededBug):
 
     source = "S07, CVE-2013-4535 and -4536, fixed by 36cf2a3713"
     machine = "q35-request"
-    budget = 1_000
+    budget = 2_000
 
     def map_element(self, sound: Callable[..., Any], requests: Requests, load: LoadState, data: bytes) -> None:
         """All of its room, then beyond."""
@@ -164,7 +163,7 @@ class RequestQueueTrusted(SeededBug):
 
     source = "S31, fixed by 30d8bf6d17"
     machine = "q35-modern"
-    budget = 1_000
+    budget = 2_000
 
     def virtio_field(
         self, sound: Callable[..., Any], virtio: VirtioBlk, load: LoadState, path: str, value: object
@@ -196,7 +195,7 @@ class MasterFollowsDriver(SeededBug):
     """A driver that is running is taken to have the bus master on: memory shows where the command register says no."""
 
     source = "S52, 4d43d3f3c8 and what followed it"
-    budget = 2_000
+    budget = 3_000
 
     def virtio_load(
         self, sound: Callable[..., Any], virtio: Virtio, load: LoadState, vmsd: str, path: str

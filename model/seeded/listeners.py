@@ -18,7 +18,6 @@ class FirstOfEqualsNotTold(SeededBug):
     """Of several listeners with one priority only the last hears of a commit: the others keep their ring caches."""
 
     source = "memory.md 5.4"
-    budget = 2_000
 
     def notify(self, sound: Callable[..., Any], memory: Memory, who: Listener, event: str, *args: object) -> None:
         """Nobody else of that priority."""

@@ -20,7 +20,7 @@ class BarAtZero(SeededBug):
     """A BAR with address 0 is mapped there, over the ports or the memory that every machine has."""
 
     source = "pci.md 2: address 0 is refused"
-    budget = 1_000
+    budget = 2_000
 
     def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
         """As anywhere else."""
@@ -37,7 +37,7 @@ class WideBarLowHalf(SeededBug):
 
     source = "pci.md 2"
     machine = "q35-modern"
-    budget = 2_000
+    budget = 5_000
 
     def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
         """The register behind is read as zero."""
@@ -51,7 +51,7 @@ class IoBarByEitherBit(SeededBug):
     """An I/O BAR is mapped as soon as the function decodes anything, memory or I/O."""
 
     source = "pci.md 2"
-    budget = 2_000
+    budget = 3_000
 
     def bar_address(self, sound: Callable[..., Any], bar: Bar, config: bytes) -> int | None:
         """Either bit will do."""
@@ -65,7 +65,7 @@ class RemapStopsAtTheFirstThatStays(SeededBug):
     """BARs behind the first one that stays as it was are not looked at."""
 
     source = "pci.md 2"
-    budget = 1_000
+    budget = 3_000
 
     def remap_bars(self, _sound: Callable[..., Any], function: PciFunction) -> None:
         """`break` where `continue` was meant."""
@@ -85,7 +85,7 @@ class MasterOnlyWithMemory(SeededBug):
     """A function that does not decode memory cannot reach memory either, whatever its bus-master bit says."""
 
     source = "pci.md 3.6"
-    budget = 1_000
+    budget = 2_000
 
     def set_master(self, sound: Callable[..., Any], function: PciFunction, enabled: bool) -> None:
         """Asks for a second bit."""
@@ -96,7 +96,7 @@ class CapabilitiesUnchecked(SeededBug):
     """The check of a config space ends with its header: other capabilities than the destination's are taken."""
 
     source = "pci.md 1.3"
-    budget = 2_000
+    budget = 5_000
 
     def check_config(self, sound: Callable[..., Any], function: PciFunction, new: bytes) -> Refusal | None:
         """The rest is taken as read."""
@@ -108,7 +108,7 @@ class RevisionUnchecked(SeededBug):
     """The check of a config space skips the revision."""
 
     source = "pci.md 1.3"
-    budget = 1_000
+    budget = 2_000
 
     def check_config(self, sound: Callable[..., Any], function: PciFunction, new: bytes) -> Refusal | None:
         """A byte that looks harmless."""

@@ -17,7 +17,7 @@ class LastByteOfTheRoot(SeededBug):
     """A range that reaches the end of the address space ends one byte before it."""
 
     source = "memory.md 3.2: clip to the root"
-    budget = 1_000
+    budget = 2_000
 
     def render(self, sound: Callable[..., Any], root: Region, _old: FlatView | None, _spans: object) -> FlatView:
         """The root's own ranges aside."""
@@ -31,7 +31,7 @@ class WritableBehindAHole(SeededBug):
     """What another region cuts in two is read-only in front of the cut alone."""
 
     source = "memory.md 3.2"
-    budget = 1_000
+    budget = 2_000
 
     def render(self, sound: Callable[..., Any], root: Region, _old: FlatView | None, _spans: object) -> FlatView:
         """The piece behind is painted without what was inherited."""
@@ -48,7 +48,7 @@ class DisabledAliasFollowed(SeededBug):
     """A space whose alias is switched off again goes on showing what the alias shows: bus mastering cannot be lost."""
 
     source = "memory.md 4.1"
-    budget = 1_000
+    budget = 2_000
 
     def view_root(self, sound: Callable[..., Any], root: Region) -> Region | None:
         """Without a look at the alias's own switch."""

@@ -16,7 +16,7 @@ class HidingMarksNothing(SeededBug):
     """A region that is disabled marks no update pending: it is seen until something else changes."""
 
     source = "memory.md 2.2, set_enabled"
-    budget = 2_000
+    budget = 5_000
 
     def set_enabled(self, sound: Callable[..., Any], memory: Memory, mr: Region, enabled: bool) -> None:
         """What was pending before stays so, nothing comes on top."""
@@ -34,7 +34,7 @@ class ThirdLevelForgetsTheMark(SeededBug):
     """A transaction two levels deep takes its marks with it when it commits: a port moved last stays where it was."""
 
     source = "memory.md 2.2: flags are sticky"
-    budget = 1_000
+    budget = 3_000
 
     def __init__(self) -> None:
         self._before: list[bool] = []
@@ -57,7 +57,6 @@ class PendingOnlyWhereAttached(SeededBug):
 
     source = "memory.md 2.2: no reachability check"
     machine = "q35-modern"
-    budget = 3_000
 
     def add_subregion(
         self, sound: Callable[..., Any], memory: Memory, container: Region, offset: int, sub: Region, priority: int

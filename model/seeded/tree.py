@@ -16,7 +16,7 @@ class TieBrokenTheOtherWay(SeededBug):
     """Of siblings with one priority the one added first wins."""
 
     source = "memory.md 2.1"
-    budget = 1_000
+    budget = 2_000
 
     def insert(self, _sound: Callable[..., Any], siblings: list[Region], region: Region) -> list[Region]:
         """Behind those of the same priority."""
@@ -28,7 +28,7 @@ class EqualsSortedByAddress(SeededBug):
     """Of siblings with one priority the one at the lower address wins, not the one added last."""
 
     source = "memory.md 2.1"
-    budget = 1_000
+    budget = 2_000
 
     def insert(self, _sound: Callable[..., Any], siblings: list[Region], region: Region) -> list[Region]:
         """By priority, then by address."""
@@ -41,7 +41,7 @@ class MovedRegionKeepsItsRank(SeededBug):
     """A region that is moved in its container stays behind the equals that were in front of it."""
 
     source = "memory.md 2.1"
-    budget = 2_000
+    budget = 3_000
 
     def set_address(self, sound: Callable[..., Any], memory: Memory, mr: Region, address: int) -> None:
         """Those that were in front are taken out and put in again, in their order."""
@@ -64,7 +64,7 @@ class ResizeOnlyGrows(SeededBug):
 
     source = "memory.md 2.2"
     machine = "q35-modern"
-    budget = 1_000
+    budget = 2_000
 
     def set_size(self, sound: Callable[..., Any], memory: Memory, mr: Region, size: int) -> None:
         """Smaller is taken for done."""
@@ -77,7 +77,6 @@ class AliasOffsetKept(SeededBug):
 
     source = "memory.md 2.2, set_alias_offset"
     machine = "q35-modern"
-    budget = 3_000
 
     def set_alias_offset(self, _sound: Callable[..., Any], memory: Memory, _alias: Region, _offset: int) -> None:
         """An empty transaction."""
