@@ -168,7 +168,7 @@ def test_a_campaign_finds_what_designs_do_wrong_keeps_it_and_goes_on(machine: st
     # How it went is written down: a line at each start, one at each end.
     history = [json.loads(line) for line in (place / "stats.jsonl").read_text().splitlines()]
     assert [line["start"] for line in history if line["ended"]] == [1, 2, 3]
-    assert [line["start"] for line in history if not line["elapsed"] > 1] == [1, 2, 3]
+    assert [*dict.fromkeys(line["start"] for line in history if not line["elapsed"] > 1)] == [1, 2, 3]
     assert history[-1]["executions"] == 400
     assert history[-1]["causes"] == len(records(campaign.findings))
     assert status(place, quiet()) == 0
